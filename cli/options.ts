@@ -1,0 +1,30 @@
+// Options that several commands share, and the parsers of their values.
+import { InvalidArgumentError, Option } from "commander";
+import { type AdapterChoice, adapterChoices } from "../runtime/index.ts";
+
+export const jsonOption = () => new Option("--json", "print the result as JSON, for machines");
+
+export const adapterOption = () =>
+  new Option("--adapter <which>", "which GPU adapter to use").choices(adapterChoices).default("auto" satisfies AdapterChoice);
+
+export const policyOption = () =>
+  new Option("--policy <policy>", "quantize by this policy instead of the recipe's: `quest_w4a4`, `'quest(w = 2, a = 4)'`");
+
+export const setOption = () =>
+  new Option("--set <name=value>", "override a setting of the recipe (`schedule.peak=1e-3`), a parameter of the model, or bind a dimension (`B=1`); may be repeated")
+    .argParser(collectSetting)
+    .default([]);
+
+export const seedOption = () => new Option("--seed <n>", "seed of initial values and of the data's order").argParser(wholeNumber(0)).default(0);
+
+/** A parser of whole numbers from `least` up. */
+export const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text.replaceAll("_", ""));
+    if (!Number.isSafeInteger(value) || value < least || text.trim() === "") throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
+    return value;
+  };
+
+/** The compiler reads the texts and says what is wrong with them. */
+const collectSetting = (text: string, before: readonly string[]): readonly string[] => [...before, text];

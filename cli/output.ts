@@ -1,0 +1,91 @@
+// All that the commands print: text for people, one JSON object for machines, diagnostics in the project's one format.
+import { styleText } from "node:util";
+import { type Diagnostic, printDiagnostic } from "../ir/diagnostic.ts";
+import { positionAt } from "../ir/source.ts";
+
+/** The part of a terminal's stream that printing needs; `process.stdout` and `process.stderr` fit. */
+export interface Stream {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/**
+ * Where a command's words go: results to the standard output, everything else (progress, notes, errors) to the standard error, so that a
+ * result can be piped. With `--json` the result is one object and people's text is left out.
+ */
+export class Output {
+  readonly isJson: boolean;
+  readonly #out: Stream;
+  readonly #err: Stream;
+
+  constructor(isJson: boolean, out: Stream = process.stdout, err: Stream = process.stderr) {
+    this.isJson = isJson;
+    this.#out = out;
+    this.#err = err;
+  }
+
+  /** A line of the result, for people. */
+  say(line: string): void {
+    if (!this.isJson) this.#out.write(`${line}\n`);
+  }
+
+  /** A line about the work, for people. */
+  note(line: string): void {
+    if (!this.isJson) this.#err.write(`${line}\n`);
+  }
+
+  /** The result, for machines. */
+  result(value: unknown): void {
+    if (this.isJson) this.#out.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** Text that is itself the result (IR, an artifact's file), whatever the mode. */
+  raw(text: string): void {
+    this.#out.write(text.endsWith("\n") ? text : `${text}\n`);
+  }
+
+  /** Problems: frames on the standard error, or `{"diagnostics": [...]}` on the standard output. */
+  diagnostics(problems: readonly Diagnostic[]): void {
+    if (problems.length === 0) return;
+    if (this.isJson) this.#out.write(`${JSON.stringify({ diagnostics: problems.map(asJson) })}\n`);
+    else for (const problem of problems) this.#err.write(`${this.#colored(problem)}\n\n`);
+  }
+
+  /** The stream for progress bars, where there is someone to watch them. */
+  get terminal(): NodeJS.WriteStream | undefined {
+    return !this.isJson && this.#err === process.stderr && process.stderr.isTTY ? process.stderr : undefined;
+  }
+
+  /** Text in bold on a terminal that takes it (`NO_COLOR` is honoured). */
+  strong(text: string): string {
+    return this.#style(this.#out, "bold", text);
+  }
+
+  #colored(problem: Diagnostic): string {
+    const tone = problem.severity === "error" ? "red" : "yellow";
+    return printDiagnostic(problem)
+      .split("\n")
+      .map((line, i) => {
+        if (i === 0) return line.replace(/^[a-z]+\[[^\]]*\]/, (head) => this.#style(this.#err, tone, head));
+        if (line.startsWith("help:")) return this.#style(this.#err, "cyan", "help:") + line.slice("help:".length);
+        return /^ *\| +\^/.test(line) ? line.replace(/\^.*/, (mark) => this.#style(this.#err, tone, mark)) : line;
+      })
+      .join("\n");
+  }
+
+  #style(stream: Stream, style: "bold" | "red" | "yellow" | "cyan", text: string): string {
+    // `styleText` looks at NO_COLOR, FORCE_COLOR and the terminal, but only for a stream of Node's.
+    if (stream !== process.stdout && stream !== process.stderr) return text;
+    return styleText(style, text, { stream: stream as NodeJS.WriteStream });
+  }
+}
+
+/** A diagnostic as JSON: places as path, line, column and end, all 1-based, the end exclusive. */
+function asJson({ severity, code, message, primary, secondary, help }: Diagnostic) {
+  const labels = [...(primary === undefined ? [] : [primary]), ...(secondary ?? [])].map(({ span, message: text }) => {
+    const { line, column } = positionAt(span.source, span.start);
+    const end = positionAt(span.source, span.end);
+    return { path: span.source.path, line, column, endLine: end.line, endColumn: end.column, message: text };
+  });
+  return { severity, code, message, labels, help: help ?? [] };
+}

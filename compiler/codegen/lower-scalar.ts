@@ -1,0 +1,99 @@
+// Rewrites from what a scalar expression means to what WGSL and the drivers do rightly: packed loads, tanh, tests for finite numbers.
+// After them the printer can be dumb. Each is named; the reasons are measured facts about drivers.
+import { binary, cast, childrenOf, float, int, load, over, type ScalarExpr, type Storage, select, times, uint, unary, withChildren } from "../../ir/scalar.ts";
+
+export interface LoweringRule {
+  readonly name: string;
+  apply(e: ScalarExpr): ScalarExpr | undefined;
+}
+
+const shr = (a: ScalarExpr, b: ScalarExpr) => binary("shr", a, b);
+const and = (a: ScalarExpr, b: ScalarExpr) => binary("and", a, b);
+const words: Storage = { kind: "dense", scalar: "u32" };
+
+export const loweringRules: readonly LoweringRule[] = [
+  {
+    // A code of b bits as a float without a conversion from integer: 2^23 + u has u in its low bits. Subzero scalarises the conversion.
+    name: "code-to-float",
+    apply(e) {
+      if (e.kind !== "cast" || e.type !== "f32" || e.a.kind !== "load" || e.a.storage.kind !== "packed" || e.a.type === "bool") return undefined;
+      const { bits, signed, layout } = e.a.storage;
+      const half = 2 ** (bits - 1);
+      // Planes hold q + half already; two's complement becomes it by flipping the sign bit.
+      const raw = unsignedCode(e.a);
+      const biased = layout === "linear" && signed ? binary("xor", raw, uint(half)) : raw;
+      const offset = layout === "planes" || signed ? half : 0;
+      return binary("sub", unary("bitcast_f32", binary("or", biased, uint(0x4b000000))), float(2 ** 23 + offset));
+    },
+  },
+  {
+    name: "packed-load",
+    apply(e) {
+      if (e.kind !== "load" || e.storage.kind !== "packed") return undefined;
+      const raw = unsignedCode(e);
+      if (e.type === "bool") return binary("ne", raw, uint(0));
+      const { bits, signed, layout } = e.storage;
+      const half = 2 ** (bits - 1);
+      if (layout === "planes") return cast(e.type, binary("sub", cast("i32", raw), int(half)));
+      if (!signed) return cast(e.type, raw);
+      return cast(e.type, binary("sub", cast("i32", binary("xor", raw, uint(half))), int(half)));
+    },
+  },
+  {
+    // Drivers fold x != x; the exponent's bits tell.
+    name: "finite-by-bits",
+    apply(e) {
+      if (e.kind !== "unary" || e.op !== "is_finite") return undefined;
+      return binary("ne", and(unary("bitcast_u32", e.a), uint(0x7f800000)), uint(0x7f800000));
+    },
+  },
+  {
+    // WGSL's tanh is off by up to 5 % near 0, and NaN beyond 50 on SwiftShader. This: 3.7e-7 relative.
+    name: "own-tanh",
+    apply(e) {
+      if (e.kind !== "unary" || e.op !== "tanh") return undefined;
+      const x = e.a;
+      const size = unary("abs", x);
+      const square = times(x, x);
+      const series = [0.021869488, -17 / 315, 2 / 15, -1 / 3, 1].map((c) => float(Math.fround(c))).reduce((sum, c) => binary("add", times(sum, square), c));
+      const power = unary("exp", times(float(2), binary("min", size, float(15))));
+      const far = binary("sub", float(1), over(float(2), binary("add", power, float(1))));
+      const signed = select(binary("lt", x, float(0)), unary("neg", far), far);
+      return select(binary("lt", size, float(Math.fround(0.3))), times(x, series), signed);
+    },
+  },
+];
+
+/**
+ * Expressions in the words that WGSL has; loads are of 32-bit elements from here on. From the roots down, because a cast of
+ * a packed load is matched before the load itself. Pass one `memo` to keep sharing across several roots.
+ */
+export function lowerScalar(e: ScalarExpr, memo = new Map<ScalarExpr, ScalarExpr>()): ScalarExpr {
+  const known = memo.get(e);
+  if (known !== undefined) return known;
+  let lowered = e;
+  for (const rule of loweringRules) {
+    lowered = rule.apply(e) ?? e;
+    if (lowered !== e) break;
+  }
+  const result = withChildren(lowered, childrenOf(lowered).map((c) => lowerScalar(c, memo)));
+  memo.set(e, result);
+  return result;
+}
+
+/** The bits of a code as they lie in memory, as an unsigned number. */
+function unsignedCode(e: Extract<ScalarExpr, { kind: "load" }>): ScalarExpr {
+  const { storage, binding, row, column } = e;
+  if (storage.kind !== "packed") throw new Error("not a packed load");
+  const { bits, layout, pitch } = storage;
+  const rowStart = times(row, uint(pitch));
+  const word = (at: ScalarExpr) => load("u32", binding, words, binary("add", rowStart, at));
+  if (layout === "linear") {
+    const position = times(column, uint(bits));
+    const shifted = shr(word(over(position, uint(32))), binary("rem", position, uint(32)));
+    return bits === 32 ? shifted : and(shifted, uint(2 ** bits - 1));
+  }
+  const within = binary("rem", column, uint(32));
+  const plane = (i: number) => and(shr(word(binary("add", uint((i * pitch) / bits), over(column, uint(32)))), within), uint(1));
+  return Array.from({ length: bits }, (_, i) => (i === 0 ? plane(0) : binary("shl", plane(i), uint(i)))).reduce((a, b) => binary("or", a, b));
+}

@@ -1,0 +1,244 @@
+// Prints a kernel: assigns immediates in order of first appearance, declares bindings by the union of their uses, and maps lines to IR values.
+import { builtins, type BindingUseRecord, type Node, type Statement, type StoredScalar } from "./wgsl-node.ts";
+import { type Wgsl, wgslName } from "./wgsl.ts";
+
+export interface PrintedKernel {
+  readonly text: string;
+  /** Values of the immediates, in their order. */
+  readonly immediates: readonly number[];
+  /** IR value served by each line (line 1 is element 0); undefined where a line serves none. */
+  readonly sourceMap: readonly (string | undefined)[];
+}
+
+/** 64 bytes: what WebGPU promises. */
+const maxImmediates = 16;
+
+export interface EntryPoint {
+  readonly title: string;
+  readonly workgroup: readonly [number, number, number];
+  /** `@subgroup_size`, where the target can force one. */
+  readonly forcedSubgroupSize?: number;
+}
+
+export function printKernel(wgsl: Wgsl, entry: EntryPoint): PrintedKernel {
+  const body = wgsl.root.statements;
+  const slots = assignImmediates(body);
+  const lines: { readonly text: string; readonly serves: string | undefined }[] = [];
+  const put = (text: string, serves?: string) => lines.push({ text, serves });
+
+  put(`// ${entry.title}`);
+  const enables = new Set(wgsl.enables);
+  if (entry.forcedSubgroupSize !== undefined) enables.add("subgroup_size_control");
+  for (const extension of [...enables].sort()) put(`enable ${extension};`);
+  if (slots.size > 0) {
+    put("requires immediate_address_space;");
+    put("");
+    put(`struct Sizes { ${[...slots.values()].map((slot) => `s${slot}: u32`).join(", ")} }`);
+    put("var<immediate> sizes: Sizes;");
+  }
+  put("");
+  for (const [binding, use] of [...wgsl.bindings].sort(([a], [b]) => a - b)) {
+    put(`@group(0) @binding(${binding}) var<storage, read_write> b${binding}: array<${declared(use)}>;`);
+  }
+  for (const { name, type, count } of wgsl.shared) put(`var<workgroup> ${name}: array<${wgslName(type)}, ${count}>;`);
+  put("");
+  const size = entry.forcedSubgroupSize === undefined ? "" : ` @subgroup_size(${entry.forcedSubgroupSize})`;
+  put(`@compute @workgroup_size(${entry.workgroup.join(", ")})${size}`);
+  const parameters = [...wgsl.builtins].sort().map((name) => `@builtin(${builtins[name].name}) ${name}: ${builtins[name].type}`);
+  put(`fn main(${parameters.join(", ")}) {`);
+  const printer = new Printer(slots, wgsl.bindings);
+  const write = (statements: readonly Statement[], indent: string) => {
+    for (const statement of statements) {
+      const { serves } = statement;
+      switch (statement.kind) {
+        case "if":
+          put(`${indent}if (${printer.node(statement.condition)}) {`, serves);
+          write(statement.body, `${indent}  `);
+          put(`${indent}}`, serves);
+          break;
+        case "for": {
+          const { name } = statement;
+          put(`${indent}for (var ${name} = ${printer.node(statement.from)}; ${name} < ${printer.operand("<", statement.below, "right")}; ${name} += ${printer.node(statement.step)}) {`, serves);
+          write(statement.body, `${indent}  `);
+          put(`${indent}}`, serves);
+          break;
+        }
+        default:
+          for (const text of printer.simple(statement)) put(`${indent}${text}`, serves);
+      }
+    }
+  };
+  write(body, "  ");
+  put("}");
+  return { text: `${lines.map((l) => l.text).join("\n")}\n`, immediates: [...slots.keys()], sourceMap: lines.map((l) => l.serves) };
+}
+
+const laneCount = (use: BindingUseRecord): 1 | 4 => (use.vectors && !use.scalarStores ? 4 : 1);
+const storedAs = (use: BindingUseRecord): StoredScalar => {
+  const [only, ...more] = use.scalars;
+  return only !== undefined && more.length === 0 ? only : "u32";
+};
+/** Storing one component may touch the whole vector, so a binding that is stored to by elements is an array of elements. */
+const declared = (use: BindingUseRecord): string => (laneCount(use) === 4 ? `vec4<${storedAs(use)}>` : storedAs(use));
+
+/** Value -> slot, in order of first appearance; words that cannot be constants first where there are too many. */
+function assignImmediates(body: readonly Statement[]): ReadonlyMap<number, number> {
+  const found = new Map<number, boolean>();
+  const visit = (node: Node): void => {
+    if (node.kind === "size") found.set(node.value, (found.get(node.value) ?? false) || node.keep);
+    for (const child of childNodes(node)) visit(child);
+  };
+  const walk = (statements: readonly Statement[]): void => {
+    for (const statement of statements) {
+      for (const node of nodesOf(statement)) visit(node);
+      if (statement.kind === "if" || statement.kind === "for") walk(statement.body);
+    }
+  };
+  walk(body);
+  let room = maxImmediates - [...found.values()].filter((keep) => keep).length;
+  const chosen = [...found].filter(([, keep]) => keep || room-- > 0);
+  return new Map(chosen.map(([value], slot) => [value, slot]));
+}
+
+function nodesOf(statement: Statement): readonly Node[] {
+  switch (statement.kind) {
+    case "let":
+      return [statement.value];
+    case "var":
+      return statement.value === undefined ? [] : [statement.value];
+    case "assign":
+      return [statement.target, statement.value];
+    case "write":
+      return [statement.index, statement.value];
+    case "if":
+      return [statement.condition];
+    case "for":
+      return [statement.from, statement.below, statement.step];
+    case "barrier":
+      return [];
+    default:
+      return statement satisfies never;
+  }
+}
+
+function childNodes(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case "name":
+    case "literal":
+    case "size":
+      return [];
+    case "prefix":
+    case "component":
+      return [node.a];
+    case "infix":
+      return [node.a, node.b];
+    case "call":
+      return node.args;
+    case "element":
+    case "read":
+      return [node.index];
+    default:
+      return node satisfies never;
+  }
+}
+
+const additive = new Set(["+", "-"]);
+const multiplicative = new Set(["*", "/", "%"]);
+const relational = new Set(["<", ">", ">=", "<=", "==", "!="]);
+
+class Printer {
+  readonly #slots: ReadonlyMap<number, number>;
+  readonly #bindings: ReadonlyMap<number, BindingUseRecord>;
+
+  constructor(slots: ReadonlyMap<number, number>, bindings: ReadonlyMap<number, BindingUseRecord>) {
+    this.#slots = slots;
+    this.#bindings = bindings;
+  }
+
+  node(node: Node): string {
+    switch (node.kind) {
+      case "name":
+        return node.name;
+      case "literal":
+        return node.text;
+      case "size": {
+        const slot = this.#slots.get(node.value);
+        return slot === undefined ? `${node.value}u` : `sizes.s${slot}`;
+      }
+      case "prefix":
+        return `${node.op}${this.#tight(node.a)}`;
+      case "infix":
+        return `${this.operand(node.op, node.a, "left")} ${node.op} ${this.operand(node.op, node.b, "right")}`;
+      case "call":
+        return `${node.callee}(${node.args.map((a) => this.node(a)).join(", ")})`;
+      case "component":
+        return `${this.#tight(node.a)}.${node.name}`;
+      case "element":
+        return `${node.array}[${this.node(node.index)}]`;
+      case "read":
+        return this.#read(node);
+      default:
+        return node satisfies never;
+    }
+  }
+
+  #tight(node: Node): string {
+    return node.kind === "infix" || node.kind === "prefix" || isNegative(node) ? `(${this.node(node)})` : this.node(node);
+  }
+
+  /** Parentheses wherever WGSL demands them or a reader would look twice; never where that would change the order of evaluation. */
+  operand(parent: string, node: Node, side: "left" | "right"): string {
+    if (isNegative(node)) return `(${this.node(node)})`;
+    if (node.kind !== "infix") return this.node(node);
+    const free =
+      (additive.has(parent) && (multiplicative.has(node.op) || (side === "left" && additive.has(node.op)))) ||
+      (multiplicative.has(parent) && side === "left" && multiplicative.has(node.op)) ||
+      (relational.has(parent) && (additive.has(node.op) || multiplicative.has(node.op))) ||
+      ((parent === "&&" || parent === "||") && relational.has(node.op));
+    return free ? this.node(node) : `(${this.node(node)})`;
+  }
+
+  #use(binding: number): BindingUseRecord {
+    const use = this.#bindings.get(binding);
+    if (use === undefined) throw new Error(`binding ${binding} is used but not recorded`);
+    return use;
+  }
+
+  #read(node: Extract<Node, { kind: "read" }>): string {
+    const use = this.#use(node.binding);
+    const lanes = laneCount(use);
+    const name = `b${node.binding}`;
+    const index = this.node(node.index);
+    const cast = (text: string, vector: boolean) => (storedAs(use) === node.scalar ? text : `bitcast<${vector ? `vec4<${node.scalar}>` : node.scalar}>(${text})`);
+    if (node.lanes === lanes) return cast(`${name}[${index}]`, lanes === 4);
+    const inner = this.operand("*", node.index, "left");
+    if (node.lanes === 1) return cast(`${name}[${this.operand(">>", node.index, "left")} >> 2u][${this.operand("&", node.index, "left")} & 3u]`, false);
+    const element = (i: number) => `${name}[${inner} * 4u${i === 0 ? "" : ` + ${i}u`}]`;
+    return cast(`vec4<${storedAs(use)}>(${[0, 1, 2, 3].map(element).join(", ")})`, true);
+  }
+
+  /** A statement without a body; a store of four elements to an array of elements takes four lines. */
+  simple(statement: Exclude<Statement, { kind: "if" | "for" }>): readonly string[] {
+    switch (statement.kind) {
+      case "let":
+        return [`let ${statement.name} = ${this.node(statement.value)};`];
+      case "var":
+        return [statement.value === undefined ? `var ${statement.name}: ${wgslName(statement.type)};` : `var ${statement.name} = ${this.node(statement.value)};`];
+      case "assign":
+        return [`${this.node(statement.target)} ${statement.op} ${this.node(statement.value)};`];
+      case "barrier":
+        return ["workgroupBarrier();"];
+      case "write": {
+        const use = this.#use(statement.binding);
+        const [name, index, value] = [`b${statement.binding}`, this.node(statement.index), this.node(statement.value)];
+        const cast = (text: string, type: string) => (storedAs(use) === statement.scalar ? text : `bitcast<${type}>(${text})`);
+        if (statement.lanes === laneCount(use)) return [`${name}[${index}] = ${cast(value, statement.lanes === 4 ? "vec4u" : "u32")};`];
+        return ["x", "y", "z", "w"].map((c, i) => `${name}[${index} * 4u${i === 0 ? "" : ` + ${i}u`}] = ${cast(`${value}.${c}`, "u32")};`);
+      }
+      default:
+        return statement satisfies never;
+    }
+  }
+}
+
+const isNegative = (node: Node): boolean => node.kind === "literal" && node.text.startsWith("-");

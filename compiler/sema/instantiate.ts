@@ -1,0 +1,281 @@
+// The instance tree: binds a module's parameters, evaluates its constants and requirements, and makes its weights and children.
+import { type Diagnostic, error, type Label } from "../../ir/diagnostic.ts";
+import { type InitRule, initFrom } from "../../ir/init.ts";
+import type { Span } from "../../ir/source.ts";
+import { type Scalar, scalars, type TensorType, tensor } from "../../ir/type.ts";
+import type {
+  Argument, ChildDeclaration, Expression, FunctionDeclaration, ModuleDeclaration, Name, RequireDeclaration, TieDeclaration, TypeNode, WeightDeclaration,
+} from "../syntax/ast.ts";
+import { type Constant, describeConstant, intConstant, printConstant } from "./constant.ts";
+import { evaluate, evaluateAs, type Scope } from "./evaluate.ts";
+import type { Declared, FileScope } from "./files.ts";
+import { bindParameters, type GivenParameter } from "./parameters.ts";
+import type { Instance, InstanceArray, Weight } from "./resolved.ts";
+import { suggest } from "./suggest.ts";
+
+/** A `tie` with the instance that it stands in. */
+export interface PendingTie {
+  readonly tie: TieDeclaration;
+  readonly inside: string;
+}
+
+/** What all instances of one model share while they are made. */
+export interface InstantiateContext {
+  readonly diagnostics: Diagnostic[];
+  readonly ties: PendingTie[];
+  /** Modules with their parameters that are being made, outermost first: one that comes again contains itself. */
+  readonly open: string[];
+  /** How many more instances may be made. */
+  budget: number;
+}
+
+export const newInstantiateContext = (diagnostics: Diagnostic[]): InstantiateContext => ({ diagnostics, ties: [], open: [], budget: mostInstances });
+
+/** Far more than any model has; a module that contains itself with ever new parameters reaches it. */
+const mostInstances = 100_000;
+const deepest = 64;
+const longestArray = 65_536;
+
+/** A call of a module: where, with what, and who says so. */
+interface Call {
+  readonly args: readonly Argument[];
+  readonly scope: Scope;
+  readonly at: Span;
+  readonly given: readonly GivenParameter[];
+}
+
+/** Answers undefined where the module contains itself. */
+export function instantiate(cx: InstantiateContext, target: Declared<ModuleDeclaration>, path: string, call: Call): Instance | undefined {
+  const { declaration: module, scope: file } = target;
+  const callee = { name: module.name, parameters: module.parameters, constants: file.constants, broken: file.broken };
+  const parameters = bindParameters(callee, call.args, call.scope, call.at, call.given, cx.diagnostics);
+  const name = `${file.source.path} ${callName(module, parameters)}`;
+  if (cx.open.includes(name) || cx.open.length >= deepest || cx.budget <= 0) {
+    // Only the first time: a module that contains itself twice would say so without end.
+    if (cx.budget > 0) cx.diagnostics.push(error("endless-model", `\`${module.name.text}\` contains itself without end`, call.at));
+    cx.budget = 0;
+    return undefined;
+  }
+  cx.budget--;
+  cx.open.push(name);
+  const instance = new InstanceBuilder(cx, module, file, path, parameters, call.at).build();
+  cx.open.pop();
+  return instance;
+}
+
+export function callName(module: ModuleDeclaration, parameters: ReadonlyMap<string, Constant>): string {
+  return `${module.name.text}(${[...parameters].map(([name, value]) => `${name} = ${printConstant(value)}`).join(", ")})`;
+}
+
+/** One instance in the making: its names grow member by member, in the order in which they are written. */
+class InstanceBuilder {
+  readonly #cx: InstantiateContext;
+  readonly #module: ModuleDeclaration;
+  readonly #file: FileScope;
+  readonly #path: string;
+  readonly #parameters: ReadonlyMap<string, Constant>;
+  readonly #at: Span;
+  readonly #constants: Map<string, Constant>;
+  readonly #broken: Set<string>;
+  readonly #weights = new Map<string, Weight>();
+  readonly #children = new Map<string, Instance | InstanceArray>();
+  readonly #absent = new Map<string, Expression>();
+  readonly #functions = new Map<string, FunctionDeclaration>();
+  readonly #names = new Map<string, Span>();
+
+  constructor(cx: InstantiateContext, module: ModuleDeclaration, file: FileScope, path: string, parameters: ReadonlyMap<string, Constant>, at: Span) {
+    this.#cx = cx;
+    this.#module = module;
+    this.#file = file;
+    this.#path = path;
+    this.#parameters = parameters;
+    this.#at = at;
+    this.#constants = new Map([...file.constants, ...parameters]);
+    this.#broken = new Set([...file.broken, ...module.parameters.map((p) => p.name.text).filter((name) => !parameters.has(name))]);
+  }
+
+  build(): Instance {
+    for (const parameter of this.#module.parameters) this.#claim(parameter.name.text, parameter.name.span);
+    for (const member of this.#module.members) {
+      switch (member.kind) {
+        case "const": {
+          if (!this.#claim(member.name.text, member.name.span)) break;
+          const value = evaluate(member.value, this.#scope, this.#cx.diagnostics);
+          if (value === undefined) this.#broken.add(member.name.text);
+          else this.#constants.set(member.name.text, value);
+          break;
+        }
+        case "require":
+          this.#require(member);
+          break;
+        case "weight":
+          if (this.#claim(member.name.text, member.name.span) && this.#present(member.name.text, member.condition)) this.#weight(member);
+          break;
+        case "child":
+          if (this.#claim(member.name.text, member.name.span) && this.#present(member.name.text, member.condition)) this.#child(member);
+          break;
+        case "function":
+          if (this.#claim(member.name?.text ?? "", member.name?.span ?? member.span)) this.#functions.set(member.name?.text ?? "", member);
+          break;
+        case "tie":
+          this.#cx.ties.push({ tie: member, inside: this.#path });
+          break;
+        default:
+          member satisfies never;
+      }
+    }
+    return {
+      kind: "instance",
+      path: this.#path,
+      module: this.#module,
+      constants: this.#constants,
+      parameters: this.#parameters,
+      weights: this.#weights,
+      children: this.#children,
+      absent: this.#absent,
+      functions: this.#functions,
+      declaredAt: this.#at,
+    };
+  }
+
+  get #scope(): Scope {
+    return { constants: this.#constants, broken: this.#broken };
+  }
+
+  #report(code: string, message: string, at: Span, label = "", help: readonly string[] = [], secondary: readonly Label[] = []): void {
+    this.#cx.diagnostics.push({ ...error(code, message, at, label, help), ...(secondary.length === 0 ? {} : { secondary }) });
+  }
+
+  #claim(name: string, at: Span): boolean {
+    const first = this.#names.get(name);
+    if (first === undefined) {
+      this.#names.set(name, at);
+      return true;
+    }
+    const what = name === "" ? "the function without a name" : `\`${name}\``;
+    this.#report("duplicate-name", `${what} is declared twice in \`${this.#module.name.text}\``, at, "here again", [], [{ span: first, message: "declared here first" }]);
+    return false;
+  }
+
+  #present(name: string, condition: Expression | undefined): boolean {
+    if (condition === undefined) return true;
+    const value = evaluateAs("bool", condition, this.#scope, this.#cx.diagnostics);
+    if (value === undefined) this.#broken.add(name);
+    else if (!value.value) this.#absent.set(name, condition);
+    return value?.value === true;
+  }
+
+  #require(member: RequireDeclaration): void {
+    const value = evaluateAs("bool", member.condition, this.#scope, this.#cx.diagnostics);
+    if (value === undefined || value.value) return;
+    const bound = [...this.#parameters].map(([name, constant]) => `${name} = ${printConstant(constant)}`).join(", ");
+    const where = this.#path === "" ? `\`${this.#module.name.text}\`` : `\`${this.#path}\``;
+    const message = member.message?.value ?? "a requirement does not hold";
+    this.#report("require", `${where}: ${message}`, this.#at, `here, ${this.#module.name.text}(${bound})`, [], [{ span: member.condition.span, message: "required here" }]);
+  }
+
+  #weight(member: WeightDeclaration): void {
+    const type = this.#weightType(member.type);
+    const init = this.#init(member.initial);
+    if (type === undefined || init === undefined) {
+      this.#broken.add(member.name.text);
+      return;
+    }
+    const path = this.#path === "" ? member.name.text : `${this.#path}.${member.name.text}`;
+    this.#weights.set(member.name.text, { path, type, init, declaredAt: member.name.span });
+  }
+
+  #weightType(node: TypeNode): TensorType | undefined {
+    if (node.leading) this.#report("unknown-size", "a parameter's axes must be known: `..` cannot stand here", node.span);
+    const dims = node.dims.map((dim) => {
+      const size = evaluateAs("int", dim, this.#scope, this.#cx.diagnostics);
+      if (size !== undefined && size.value < 1) this.#report("unknown-size", `an axis cannot have size ${size.value}`, dim.span);
+      return size?.value;
+    });
+    const scalar = scalarOf(node.scalar, this.#cx.diagnostics);
+    if (scalar !== undefined && scalar !== "f32") this.#report("unknown-type", "parameters are f32", node.scalar.span, "", ["a policy says how they are quantized"]);
+    const known = dims.filter((d) => d !== undefined);
+    return node.leading || scalar === undefined || known.length < dims.length ? undefined : tensor(scalar, known);
+  }
+
+  #init(initial: Expression): InitRule | undefined {
+    const call = initial.kind === "call" ? initial : undefined;
+    const callee = call === undefined ? initial : call.callee;
+    const rules = "`zeros`, `ones`, `constant(x)`, `normal(mean, deviation)`, `uniform(low, high)`";
+    if (callee.kind === "missing") return undefined;
+    if (callee.kind !== "use-name") {
+      this.#report("unknown-init", "this is not an initial value", initial.span, "", [`initial values are ${rules}`]);
+      return undefined;
+    }
+    const args = (call?.args ?? []).map((argument) => {
+      const value = evaluate(argument.value, this.#scope, this.#cx.diagnostics);
+      if (value === undefined) return undefined;
+      if (value.kind === "float" || (value.kind === "int" && value.literal === true)) return value.value;
+      this.#report("type-mismatch", `\`${callee.text}\` takes floats`, argument.value.span, `this is ${describeConstant(value)}`, value.kind === "int" ? ["an int becomes a float by `float(...)`"] : []);
+      return undefined;
+    });
+    const known = args.filter((a) => a !== undefined);
+    if (known.length < args.length) return undefined;
+    const rule = initFrom(callee.text, known);
+    if (rule === undefined) this.#report("unknown-init", `there is no initial value \`${callee.text}\` of ${known.length} argument${known.length === 1 ? "" : "s"}`, initial.span, "", [`initial values are ${rules}`]);
+    return rule;
+  }
+
+  #child(member: ChildDeclaration): void {
+    const name = member.name.text;
+    const path = this.#path === "" ? name : `${this.#path}.${name}`;
+    const { value } = member;
+    if (value.kind !== "comprehension" && value.kind !== "list") {
+      const child = this.#make(value, path, this.#scope);
+      if (child === undefined) this.#broken.add(name);
+      else this.#children.set(name, child);
+      return;
+    }
+    const scopes = value.kind === "list" ? value.items.map((item) => ({ item, scope: this.#scope })) : this.#iterations(value);
+    const items = scopes?.map(({ item, scope }, i) => this.#make(item, `${path}.${i}`, scope));
+    const made = items?.filter((item) => item !== undefined);
+    if (items === undefined || made === undefined || made.length < items.length) this.#broken.add(name);
+    else this.#children.set(name, { kind: "instances", path, items: made, declaredAt: value.span });
+  }
+
+  #iterations(value: Extract<Expression, { kind: "comprehension" }>): readonly { item: Expression; scope: Scope }[] | undefined {
+    const values = iterate(value.over, this.#scope, this.#cx.diagnostics);
+    return values?.map((constant) => ({ item: value.item, scope: { ...this.#scope, constants: new Map([...this.#constants, [value.name.text, constant]]) } }));
+  }
+
+  /** The instance that `Linear(dim, dim)` makes. */
+  #make(value: Expression, path: string, scope: Scope): Instance | undefined {
+    if (value.kind === "missing") return undefined;
+    const callee = value.kind === "call" ? value.callee : value;
+    if (callee.kind !== "use-name") {
+      this.#report("not-a-module", "a submodule is `name = Module(...)`", value.span, "this is not a call of a module", ["a number or a text is `const name = ...`"]);
+      return undefined;
+    }
+    const target = this.#file.modules.get(callee.text);
+    if (target === undefined) {
+      if (!this.#file.broken.has(callee.text)) this.#report("unknown-name", `no module is named \`${callee.text}\``, callee.span, "", suggest(callee.text, this.#file.modules.keys()));
+      return undefined;
+    }
+    return instantiate(this.#cx, target, path, { args: value.kind === "call" ? value.args : [], scope, at: value.span, given: [] });
+  }
+}
+
+/** The constants that `0..n` or a list runs through. */
+export function iterate(over: Expression, scope: Scope, diagnostics: Diagnostic[]): readonly Constant[] | undefined {
+  if (over.kind !== "range") return evaluateAs("list", over, scope, diagnostics)?.items;
+  const from = evaluateAs("int", over.from, scope, diagnostics);
+  const to = over.to === undefined ? undefined : evaluateAs("int", over.to, scope, diagnostics);
+  if (from === undefined || to === undefined) return undefined;
+  const count = Math.max(0, to.value - from.value);
+  if (count > longestArray) {
+    diagnostics.push(error("endless-model", `this range has ${count} steps, more than ${longestArray}`, over.span));
+    return undefined;
+  }
+  return Array.from({ length: count }, (_, i) => intConstant(from.value + i));
+}
+
+export function scalarOf(name: Name, diagnostics: Diagnostic[]): Scalar | undefined {
+  const scalar = scalars.find((s) => s === name.text);
+  if (scalar === undefined) diagnostics.push(error("unknown-type", `there is no type \`${name.text}\``, name.span, "", suggest(name.text, scalars)));
+  return scalar;
+}

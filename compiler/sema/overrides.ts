@@ -1,0 +1,131 @@
+// Overrides from the command line: the texts after `--policy` and `--set`, read with the language's own parser.
+import { type Diagnostic, error } from "../../ir/diagnostic.ts";
+import type { Source, Span } from "../../ir/source.ts";
+import type { Name, PolicyReference, RecipeDeclaration, RecipeStatement, Setting, SettingValue } from "../syntax/ast.ts";
+import { parsePolicyReference, parseSettingValue } from "../syntax/parse.ts";
+import type { Constant } from "./constant.ts";
+import { evaluate } from "./evaluate.ts";
+import type { GivenParameter } from "./parameters.ts";
+
+/** `schedule.peak=1e-3`, read: the path's names and the value. */
+export interface Override {
+  readonly path: readonly Name[];
+  readonly value: SettingValue;
+  readonly span: Span;
+}
+
+/** Read the text after `--policy`. */
+export function readPolicyOverride(text: string, diagnostics: Diagnostic[]): PolicyReference | undefined {
+  const { value, diagnostics: problems } = parsePolicyReference({ path: "--policy", text });
+  diagnostics.push(...problems);
+  return problems.length === 0 ? value : undefined;
+}
+
+/** Read the text after `--set`. */
+export function readOverride(text: string, diagnostics: Diagnostic[]): Override | undefined {
+  const whole: Source = { path: "--set", text };
+  const cut = text.indexOf("=");
+  const span = { source: whole, start: 0, end: text.length };
+  const path = cut < 0 ? [] : namesOf(whole, text.slice(0, cut));
+  if (path.length === 0) {
+    diagnostics.push(error("wrong-override", "an override is `name=value`", span, "", ["write `--set schedule.peak=1e-3`"]));
+    return undefined;
+  }
+  const { value, diagnostics: problems } = parseSettingValue(whole, cut + 1);
+  diagnostics.push(...problems);
+  return value === undefined || problems.length > 0 ? undefined : { path, value, span };
+}
+
+function namesOf(source: Source, text: string): readonly Name[] {
+  const names: Name[] = [];
+  let start = 0;
+  for (const part of text.split(".")) {
+    const word = part.trim();
+    if (!/^\w+$/.test(word)) return [];
+    const from = start + part.indexOf(word);
+    names.push({ kind: "name", span: { source, start: from, end: from + word.length }, text: word });
+    start += part.length + 1;
+  }
+  return names;
+}
+
+/** Overrides sorted by what they change. */
+export interface SortedOverrides {
+  /** `model.hidden=128` */
+  readonly parameters: readonly GivenParameter[];
+  /** `B=64` */
+  readonly dims: ReadonlyMap<string, number>;
+  readonly recipe: readonly Override[];
+}
+
+export function sortOverrides(overrides: readonly Override[], diagnostics: Diagnostic[]): SortedOverrides {
+  const parameters: GivenParameter[] = [];
+  const dims = new Map<string, number>();
+  const recipe: Override[] = [];
+  for (const override of overrides) {
+    const [first, second] = override.path;
+    if (first?.text === "model" && second !== undefined && override.path.length === 2) {
+      const value = constantOf(override, diagnostics);
+      if (value !== undefined) parameters.push({ name: second, value });
+    } else if (first !== undefined && override.path.length === 1 && /^[A-Z]/.test(first.text)) {
+      const value = constantOf(override, diagnostics);
+      if (value?.kind === "int" && value.value > 0) dims.set(first.text, value.value);
+      else if (value !== undefined) diagnostics.push(error("wrong-override", `the size \`${first.text}\` is an int above 0`, override.span));
+    } else recipe.push(override);
+  }
+  return { parameters, dims, recipe };
+}
+
+function constantOf(override: Override, diagnostics: Diagnostic[]): Constant | undefined {
+  if (override.value.kind !== "selector") return evaluate(override.value, { constants: new Map(), words: true }, diagnostics);
+  diagnostics.push(error("wrong-override", "a number, a text or a word is needed here", override.value.span));
+  return undefined;
+}
+
+/** The recipe as it would be written with the overrides in it. */
+export function overrideRecipe(recipe: RecipeDeclaration, overrides: readonly Override[], diagnostics: Diagnostic[]): RecipeDeclaration {
+  let { statements } = recipe;
+  for (const override of overrides) {
+    const [block, setting] = override.path;
+    if (block === undefined) continue;
+    const at = statements.findIndex((statement) => statement.kind === block.text);
+    const changed = statements[at] === undefined ? undefined : changeStatement(statements[at], setting, override);
+    if (changed === undefined) diagnostics.push(unknownOverride(override, at >= 0, recipe));
+    else statements = statements.with(at, changed);
+  }
+  return { ...recipe, statements };
+}
+
+/** Undefined where the statement has nothing that the path could mean. */
+function changeStatement(statement: RecipeStatement, name: Name | undefined, { value, path, span }: Override): RecipeStatement | undefined {
+  if (path.length > 2) return undefined;
+  switch (statement.kind) {
+    case "optimizer":
+    case "schedule": {
+      if (name === undefined) return undefined;
+      const setting: Setting = { kind: "setting", span, name, value };
+      return { ...statement, settings: [...statement.settings.filter((s) => s.name.text !== name.text), setting] };
+    }
+    case "clip":
+      return value.kind === "selector" || name?.text !== statement.name.text ? undefined : { ...statement, value };
+    case "checkpoint":
+    case "eval":
+      return value.kind === "selector" || name?.text !== "every" ? undefined : { ...statement, every: value };
+    case "accumulate":
+      return value.kind === "selector" || name !== undefined ? undefined : { ...statement, value };
+    case "data":
+    case "loss":
+    case "remat":
+      return undefined;
+    default:
+      return statement satisfies never;
+  }
+}
+
+function unknownOverride(override: Override, known: boolean, recipe: RecipeDeclaration): Diagnostic {
+  const written = override.path.map((name) => name.text).join(".");
+  const message = known ? `\`${written}\` cannot be set` : `\`${written}\` names nothing in the recipe \`${recipe.name.text}\``;
+  return error("wrong-override", message, override.span, "", [
+    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `model.PARAMETER`, and a size such as `B`",
+  ]);
+}

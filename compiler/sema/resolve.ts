@@ -1,0 +1,135 @@
+// Semantic analysis of a model file: from text to instance tree, policy and recipe.
+import { type Diagnostic, error, hasErrors, type Report } from "../../ir/diagnostic.ts";
+import type { Quantizer } from "../../ir/quant/quantizer.ts";
+import { quantizers as allQuantizers } from "../../ir/quant/table.ts";
+import type { Source } from "../../ir/source.ts";
+import { type Dim, printDim, shapesEqual } from "../../ir/dim.ts";
+import type { Argument, ModuleDeclaration, PolicyReference, RecipeDeclaration, Selector } from "../syntax/ast.ts";
+import { type Declared, type FileScope, type LoadSource, loadFiles } from "./files.ts";
+import { callName, instantiate, newInstantiateContext, type PendingTie } from "./instantiate.ts";
+import { overrideRecipe, readOverride, readPolicyOverride, sortOverrides } from "./overrides.ts";
+import { resolvePolicy } from "./policy.ts";
+import { resolveRecipe } from "./recipe.ts";
+import { type Instance, instancesBelow, type Resolved } from "./resolved.ts";
+import { printSelector } from "./selector.ts";
+import { suggest } from "./suggest.ts";
+
+export interface ResolveOptions {
+  readonly load: LoadSource;
+  /** The recipe's name; without it the file's only one, if it has one. */
+  readonly recipe?: string;
+  /** The model's name where no recipe is wanted. */
+  readonly model?: string;
+  /** Text after `--policy`: takes the place of the recipe's policy. */
+  readonly policy?: string;
+  /** Texts after `--set`. */
+  readonly set?: readonly string[];
+  /** The schemes that policies may name; the whole table by default. */
+  readonly quantizers?: readonly Quantizer[];
+}
+
+/** Resolve a model file. The value is there where the model itself is sound: policy and recipe may be missing after an error. */
+export function resolve(source: Source, options: ResolveOptions): Report<Resolved> {
+  const diagnostics: Diagnostic[] = [];
+  const overrides = (options.set ?? []).map((text) => readOverride(text, diagnostics)).filter((override) => override !== undefined);
+  const policyOverride = options.policy === undefined ? undefined : readPolicyOverride(options.policy, diagnostics);
+  const sorted = sortOverrides(overrides, diagnostics);
+  const files = loadFiles(source, options.load, diagnostics);
+  if (files === undefined) return { diagnostics };
+  const { root } = files;
+
+  const target = chooseTarget(root, options, diagnostics);
+  if (target === undefined) return { diagnostics };
+  const cx = newInstantiateContext(diagnostics);
+  const scope = { constants: root.constants, broken: root.broken };
+  const at = target.recipe?.model.span ?? target.module.declaration.name.span;
+  const model = instantiate(cx, target.module, "", { args: target.args, scope, at, given: sorted.parameters });
+  if (model === undefined) return { diagnostics };
+  const ties = resolveTies(model, cx.ties, diagnostics);
+  // A model with holes would make every selector and every shape look wrong.
+  if (hasErrors(diagnostics)) return { diagnostics };
+
+  const reference: PolicyReference | undefined = policyOverride ?? (options.policy === undefined ? target.recipe?.policy : undefined);
+  const policy = reference === undefined ? undefined : resolvePolicy({ file: root, model, quantizers: options.quantizers ?? allQuantizers, diagnostics }, reference);
+  let recipe: Resolved["recipe"];
+  if (target.recipe !== undefined) {
+    recipe = resolveRecipe(overrideRecipe(target.recipe, sorted.recipe, diagnostics), root, model, diagnostics);
+  } else {
+    for (const override of sorted.recipe) diagnostics.push(error("wrong-override", "there is no recipe to set this in", override.span));
+  }
+  const value: Resolved = {
+    sources: files.sources,
+    model,
+    modelName: callName(model.module, model.parameters),
+    ties,
+    dims: sorted.dims,
+    ...(policy === undefined ? {} : { policy }),
+    ...(recipe === undefined ? {} : { recipe }),
+  };
+  return { value, diagnostics };
+}
+
+interface Target {
+  readonly module: Declared<ModuleDeclaration>;
+  readonly args: readonly Argument[];
+  readonly recipe?: RecipeDeclaration;
+}
+
+function chooseTarget(root: FileScope, options: ResolveOptions, diagnostics: Diagnostic[]): Target | undefined {
+  const moduleNamed = (name: string, at?: RecipeDeclaration) => {
+    const module = root.modules.get(name);
+    if (module === undefined && !root.broken.has(name)) diagnostics.push(error("unknown-model", `no module is named \`${name}\``, at?.model.span, "", suggest(name, root.modules.keys())));
+    return module;
+  };
+  if (options.model !== undefined && options.recipe === undefined) {
+    const module = moduleNamed(options.model);
+    return module === undefined ? undefined : { module, args: [] };
+  }
+  const names = [...root.recipes.keys()];
+  const [only, ...others] = names;
+  const name = options.recipe ?? (others.length === 0 ? only : undefined);
+  const recipe = name === undefined ? undefined : root.recipes.get(name);
+  if (recipe === undefined) {
+    if (name !== undefined) diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe \`${name}\``, undefined, "", suggest(name, names)));
+    else if (names.length > 0) diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has several recipes: say which one`, undefined, "", suggest("", names)));
+    else diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe`, undefined, "", ["say which module is the model"]));
+    return undefined;
+  }
+  const module = moduleNamed(recipe.model.text, recipe);
+  return module === undefined ? undefined : { module, args: recipe.modelArgs, recipe };
+}
+
+function resolveTies(model: Instance, pending: readonly PendingTie[], diagnostics: Diagnostic[]): ReadonlyMap<string, string> {
+  const weights = new Map(instancesBelow(model).flatMap((instance) => [...instance.weights.values()].map((weight) => [weight.path, weight] as const)));
+  const ties = new Map<string, string>();
+  const find = (selector: Selector, inside: string) => {
+    const path = inside === "" ? printSelector(selector) : `${inside}.${printSelector(selector)}`;
+    const weight = weights.get(path);
+    if (weight === undefined) diagnostics.push(error("unknown-name", `no parameter is named \`${path}\``, selector.span, "", suggest(path, weights.keys())));
+    return weight;
+  };
+  for (const { tie, inside } of pending) {
+    const from = find(tie.path, inside);
+    const to = find(tie.target, inside);
+    if (from === undefined || to === undefined) continue;
+    if (!shapesEqual(from.type.dims, to.type.dims)) {
+      diagnostics.push({
+        ...error("shape-mismatch", `\`${from.path}\` is ${shapeText(from.type.dims)}, \`${to.path}\` is ${shapeText(to.type.dims)}`, tie.span, "tied parameters have one shape"),
+        secondary: [from, to].map((weight) => ({ span: weight.declaredAt, message: `\`${weight.path}\` is declared here` })),
+      });
+    } else if (ties.has(from.path)) {
+      diagnostics.push(error("duplicate-name", `\`${from.path}\` is tied twice`, tie.span));
+    } else {
+      // Where the target is tied itself, both name its state.
+      const end = ties.get(to.path) ?? to.path;
+      if (end === from.path) diagnostics.push(error("endless-tie", `\`${from.path}\` is tied to itself`, tie.span));
+      else {
+        for (const [path, state] of ties) if (state === from.path) ties.set(path, end);
+        ties.set(from.path, end);
+      }
+    }
+  }
+  return ties;
+}
+
+const shapeText = (dims: readonly Dim[]): string => `[${dims.map(printDim).join(", ")}]`;

@@ -1,0 +1,125 @@
+// Concrete to abstract syntax: policies, their selectors and settings, and recipes.
+import type { CstNode } from "chevrotain";
+import type {
+  Name, PolicyAlias, PolicyDeclaration, PolicyReference, RecipeDeclaration, RecipeStatement, Segment, Selector, Setting, SettingValue,
+} from "./ast.ts";
+import { buildArguments, buildBlock, buildExpression, buildInputs, buildParameters } from "./build-expressions.ts";
+import { type BuildContext, chosen, complain, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
+
+export function buildPolicy(cx: BuildContext, cst: CstNode): PolicyDeclaration | PolicyAlias {
+  const span = spanOf(cx, cst);
+  const name = nameOf(cx, token(cst, "Identifier"), cst);
+  const target = node(cst, "policyReference");
+  if (target !== undefined) return { kind: "alias", span, name, target: buildPolicyReference(cx, target, cst) };
+  // `any` is a block word that also counts as a name, and lands under the same key as other names.
+  const model = tokens(cst, "Identifier")[1];
+  const rules = nodes(cst, "policyRule").map((rule) => ({
+    kind: "rule" as const,
+    span: spanOf(cx, rule),
+    selectors: nodes(rule, "selector").map((selector) => buildSelector(cx, selector, rule)),
+    scheme: nameOf(cx, token(rule, "Identifier"), rule),
+    settings: buildSettings(cx, node(rule, "settings")),
+  }));
+  return {
+    kind: "policy",
+    span,
+    name,
+    parameters: buildParameters(cx, node(cst, "parameters")),
+    ...(model === undefined || model.image === "any" ? {} : { model: nameOf(cx, model, cst) }),
+    rules,
+  };
+}
+
+export function buildPolicyReference(cx: BuildContext, cst: CstNode | undefined, near: CstNode): PolicyReference {
+  const around = cst ?? near;
+  return { kind: "policy-reference", span: spanOf(cx, around), name: nameOf(cx, token(cst, "Identifier"), around), args: buildArguments(cx, node(cst, "args")) };
+}
+
+export function buildSelector(cx: BuildContext, cst: CstNode | undefined, near: CstNode): Selector {
+  const value = token(cst, "Identifier");
+  return {
+    kind: "selector",
+    span: spanOf(cx, cst ?? near),
+    segments: nodes(cst, "segment").flatMap((segment) => buildSegment(cx, segment)),
+    ...(value === undefined ? {} : { value: nameOf(cx, value, near) }),
+    optional: token(cst, "Question") !== undefined,
+  };
+}
+
+function buildSegment(cx: BuildContext, cst: CstNode): readonly Segment[] {
+  const span = spanOf(cx, cst);
+  const list = node(cst, "nameList");
+  if (list !== undefined) return [{ kind: "choice", span, names: tokens(list, "Identifier").map((name): Name => nameOf(cx, name, list)) }];
+  const [found] = tokens(cst, "Identifier", "Int", "Star", "StarStar");
+  if (found === undefined || found.image === "") return [];
+  if (found.image === "*" || found.image === "**") return [{ kind: "wildcard", span, deep: found.image === "**" }];
+  return [{ kind: "word", span, text: found.image }];
+}
+
+export function buildSettings(cx: BuildContext, cst: CstNode | undefined): readonly Setting[] {
+  return nodes(cst, "setting").map((setting) => {
+    const name = nameOf(cx, token(setting, "Identifier"), setting);
+    const written = node(setting, "settingValue");
+    const value: SettingValue =
+      written !== undefined || token(setting, "Assign") !== undefined
+        ? buildSettingValue(cx, written, setting)
+        : { kind: "use-name", span: name.span, text: name.text };
+    return { kind: "setting", span: spanOf(cx, setting), name, value };
+  });
+}
+
+export function buildSettingValue(cx: BuildContext, cst: CstNode | undefined, near: CstNode): SettingValue {
+  const selector = node(cst, "selector");
+  return selector === undefined ? buildExpression(cx, node(cst, "expression"), cst ?? near) : buildSelector(cx, selector, near);
+}
+
+export function buildRecipe(cx: BuildContext, cst: CstNode): RecipeDeclaration {
+  const policy = node(cst, "policyReference");
+  return {
+    kind: "recipe",
+    span: spanOf(cx, cst),
+    name: nameOf(cx, token(cst, "Identifier"), cst),
+    model: nameOf(cx, token(cst, "Identifier", 1), cst),
+    modelArgs: buildArguments(cx, node(cst, "args")),
+    ...(policy === undefined ? {} : { policy: buildPolicyReference(cx, policy, cst) }),
+    statements: nodes(cst, "recipeStatement").flatMap((statement) => {
+      const inner = chosen(statement);
+      return inner === undefined ? [] : [buildRecipeStatement(cx, inner.rule, inner.node)];
+    }),
+  };
+}
+
+function buildRecipeStatement(cx: BuildContext, rule: string, cst: CstNode): RecipeStatement {
+  const span = spanOf(cx, cst);
+  const name = nameOf(cx, token(cst, "Identifier"), cst);
+  const value = () => buildExpression(cx, node(cst, "expression"), cst);
+  switch (rule) {
+    case "data":
+      return { kind: "data", span, arrays: buildInputs(cx, cst), origin: value() };
+    case "loss":
+      return { kind: "loss", span, body: buildBlock(cx, node(cst, "block"), cst) };
+    case "optimizer":
+    case "schedule":
+      return { kind: rule, span, name, settings: buildSettings(cx, node(cst, "settings")) };
+    case "clip":
+      return { kind: "clip", span, name, value: value() };
+    case "remat":
+      return { kind: "remat", span, selectors: nodes(cst, "selector").map((selector) => buildSelector(cx, selector, cst)) };
+    case "evaluate": {
+      const metrics = nodes(cst, "metric").map((metric) => ({
+        kind: "metric" as const,
+        span: spanOf(cx, metric),
+        name: nameOf(cx, token(metric, "Identifier"), metric),
+        ...(token(metric, "Over") === undefined ? {} : { over: buildExpression(cx, node(metric, "expression"), metric) }),
+      }));
+      if (metrics.length === 0 && token(cst, "CloseBrace") !== undefined) complain(cx, "`eval` measures nothing", span, "", ["write `eval every 50 { loss over 20 }`"]);
+      return { kind: "eval", span, every: value(), metrics };
+    }
+    case "checkpoint":
+      return { kind: "checkpoint", span, every: value() };
+    case "accumulate":
+      return { kind: "accumulate", span, value: value() };
+    default:
+      throw new Error(`no recipe statement is built from the rule ${rule}`);
+  }
+}

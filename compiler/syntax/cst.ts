@@ -1,0 +1,70 @@
+// Reading a concrete syntax tree that may have holes: recovery leaves out children and makes up tokens without a place.
+import type { CstNode, IToken } from "chevrotain";
+import { type Diagnostic, error } from "../../ir/diagnostic.ts";
+import type { Source, Span } from "../../ir/source.ts";
+import type { Name } from "./ast.ts";
+
+/** What the builder needs while it walks: the text, and where problems go. */
+export interface BuildContext {
+  readonly source: Source;
+  readonly diagnostics: Diagnostic[];
+}
+
+const isToken = (element: CstNode | IToken): element is IToken => "image" in element;
+
+export function nodes(node: CstNode | undefined, rule: string): readonly CstNode[] {
+  return (node?.children[rule] ?? []).flatMap((c) => (isToken(c) ? [] : [c]));
+}
+
+export function node(parent: CstNode | undefined, rule: string, index = 0): CstNode | undefined {
+  return nodes(parent, rule)[index];
+}
+
+export function tokens(parent: CstNode | undefined, ...types: readonly string[]): readonly IToken[] {
+  const found = types.flatMap((type) => (parent?.children[type] ?? []).flatMap((c) => (isToken(c) ? [c] : [])));
+  return types.length > 1 ? found.sort((a, b) => a.startOffset - b.startOffset) : found;
+}
+
+export function token(parent: CstNode | undefined, type: string, index = 0): IToken | undefined {
+  return tokens(parent, type)[index];
+}
+
+/** The one rule below a node whose rule only chooses, with its name. */
+export function chosen(parent: CstNode | undefined): { readonly rule: string; readonly node: CstNode } | undefined {
+  for (const [rule, elements] of Object.entries(parent?.children ?? {})) {
+    const [first] = elements;
+    if (first !== undefined && !isToken(first)) return { rule, node: first };
+  }
+  return undefined;
+}
+
+/** From the first to the last real token; the end of the text where there is none. */
+export function spanOf(cx: BuildContext, element: CstNode | IToken | undefined): Span {
+  const range = element === undefined ? undefined : rangeOf(element);
+  const end = cx.source.text.length;
+  return { source: cx.source, start: range?.start ?? end, end: range?.end ?? end };
+}
+
+function rangeOf(element: CstNode | IToken): { start: number; end: number } | undefined {
+  if (isToken(element)) {
+    if (Number.isNaN(element.startOffset)) return undefined;
+    return { start: element.startOffset, end: element.startOffset + element.image.length };
+  }
+  let range: { start: number; end: number } | undefined;
+  for (const child of Object.values(element.children).flat()) {
+    const inner = rangeOf(child);
+    if (inner === undefined) continue;
+    range = range === undefined ? inner : { start: Math.min(range.start, inner.start), end: Math.max(range.end, inner.end) };
+  }
+  return range;
+}
+
+export function nameOf(cx: BuildContext, found: IToken | undefined, near: CstNode): Name {
+  const real = found !== undefined && !Number.isNaN(found.startOffset) ? found : undefined;
+  const span = real === undefined ? { ...spanOf(cx, near), start: spanOf(cx, near).end } : spanOf(cx, real);
+  return { kind: "name", span, text: real?.image ?? "" };
+}
+
+export function complain(cx: BuildContext, message: string, at: Span, label = "", help: readonly string[] = []): void {
+  cx.diagnostics.push(error("syntax", message, at, label, help));
+}

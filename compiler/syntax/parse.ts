@@ -1,0 +1,99 @@
+// From text to abstract syntax: lexer, parser and builder in one call, problems as diagnostics.
+import type { CstNode, ILexingError, IRecognitionException } from "chevrotain";
+import { type Diagnostic, error, type Report } from "../../ir/diagnostic.ts";
+import type { Source, Span } from "../../ir/source.ts";
+import type { Item, PolicyReference, SettingValue, SourceFile } from "./ast.ts";
+import { buildConst, buildModule, buildUse } from "./build-modules.ts";
+import { buildPolicy, buildPolicyReference, buildRecipe, buildSettingValue } from "./build-policies.ts";
+import { type BuildContext, chosen, node, nodes } from "./cst.ts";
+import { type EntryRule, LoomParser } from "./grammar.ts";
+import { lexer, UnclosedText } from "./tokens.ts";
+
+/** Parse a whole file. There is always a value; after errors it holds what could be recovered. */
+export function parse(source: Source): Report<SourceFile> & { readonly value: SourceFile } {
+  const { cx, cst } = read(source, "file");
+  const items = nodes(cst, "item").flatMap((item) => {
+    const inner = chosen(item);
+    return inner === undefined ? [] : [buildItem(cx, inner.rule, inner.node)];
+  });
+  const span = { source, start: 0, end: source.text.length };
+  return { value: { kind: "file", span, source, items }, diagnostics: cx.diagnostics };
+}
+
+/** Parse what stands after `--policy`: `quest_w4a4`, `quest(w = 2, a = 4)`. */
+export function parsePolicyReference(source: Source): Report<PolicyReference> {
+  const { cx, cst } = read(source, "policyReferenceAlone");
+  const inner = node(cst, "policyReference");
+  if (inner === undefined) return { diagnostics: cx.diagnostics };
+  return { value: buildPolicyReference(cx, inner, inner), diagnostics: cx.diagnostics };
+}
+
+/** Parse the right side of a `--set name=value`, which starts at an offset of the text. */
+export function parseSettingValue(source: Source, from: number): Report<SettingValue> {
+  const { cx, cst } = read(source, "overrideValue", from);
+  const inner = node(cst, "settingValue");
+  if (inner === undefined) return { diagnostics: cx.diagnostics };
+  return { value: buildSettingValue(cx, inner, inner), diagnostics: cx.diagnostics };
+}
+
+/** So many tokens must have been accepted after an error before the next one is worth reading. */
+const quietTokens = 3;
+const place = ({ token }: IRecognitionException) => (Number.isNaN(token.startOffset) ? Number.POSITIVE_INFINITY : token.startOffset);
+
+/** Building the tables takes some 20 ms, so one parser serves all calls; a parse leaves nothing behind in it. */
+const parser = new LoomParser();
+
+function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cst: CstNode } {
+  // Blanks in place of what is left out keep offsets those of the text.
+  const lexed = lexer.tokenize(" ".repeat(from) + source.text.slice(from));
+  const diagnostics: Diagnostic[] = lexed.errors.map((problem) => lexingError(source, problem));
+  for (const token of lexed.tokens) {
+    if (token.tokenType !== UnclosedText) continue;
+    const at = { source, start: token.startOffset, end: token.startOffset + token.image.length };
+    diagnostics.push(error("syntax", 'the text is not closed: it needs `"` on the same line', at));
+  }
+  parser.input = lexed.tokens;
+  const cst = parser[rule]();
+  const places = new Map(lexed.tokens.map((token, i) => [token.startOffset, i]));
+  let last = -quietTokens;
+  for (const problem of [...parser.errors].sort((a, b) => place(a) - place(b))) {
+    const index = places.get(problem.token.startOffset) ?? lexed.tokens.length;
+    // An error in the wake of another one is its consequence.
+    if (index - last >= quietTokens) diagnostics.push(recognitionError(source, problem));
+    last = index;
+  }
+  return { cx: { source, diagnostics }, cst };
+}
+
+function lexingError(source: Source, { offset, length }: ILexingError): Diagnostic {
+  const at: Span = { source, start: offset, end: offset + Math.max(1, length) };
+  return error("syntax", `\`${source.text.slice(at.start, at.end)}\` has no meaning here`, at);
+}
+
+function recognitionError(source: Source, { message, token, previousToken }: IRecognitionException & { readonly previousToken?: IRecognitionException["token"] }): Diagnostic {
+  const [text, label] = message.split("\n");
+  let at: Span = { source, start: token.startOffset, end: token.startOffset + token.image.length };
+  if (Number.isNaN(token.startOffset)) {
+    // The end of the text: point behind what was read last.
+    const start = previousToken === undefined || Number.isNaN(previousToken.startOffset) ? source.text.trimEnd().length : previousToken.startOffset + previousToken.image.length;
+    at = { source, start, end: start };
+  }
+  return error("syntax", text ?? message, at, label);
+}
+
+function buildItem(cx: BuildContext, rule: string, cst: CstNode): Item {
+  switch (rule) {
+    case "use":
+      return buildUse(cx, cst);
+    case "constant":
+      return buildConst(cx, cst);
+    case "module":
+      return buildModule(cx, cst);
+    case "quantize":
+      return buildPolicy(cx, cst);
+    case "recipe":
+      return buildRecipe(cx, cst);
+    default:
+      throw new Error(`no item is built from the rule ${rule}`);
+  }
+}

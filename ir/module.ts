@@ -1,0 +1,107 @@
+// A module: typed SSA entries over shared state. Readonly data; passes answer new modules.
+import type { Attributes } from "./attribute.ts";
+import type { HostRule } from "./host.ts";
+import type { InitRule } from "./init.ts";
+import type { Marks } from "./marks.ts";
+import type { Form, Op } from "./op.ts";
+import type { Location } from "./source.ts";
+import type { Type } from "./type.ts";
+import type { StateRole } from "./artifact.ts";
+
+/** An SSA value, known by its identity. `hint` is its name where that is free in its entry. */
+export interface Value {
+  readonly hint: string;
+  readonly type: Type;
+}
+
+export interface Instruction {
+  readonly op: Op;
+  readonly operands: readonly Value[];
+  readonly results: readonly Value[];
+  readonly attrs: Attributes;
+  readonly marks: Marks;
+  readonly at?: Location;
+}
+
+/** Where an entry's input comes from: an array of the data source, a host scalar, or the caller. */
+export type InputOrigin = { readonly data: string } | { readonly host: string } | "caller";
+
+export interface EntryInput {
+  readonly value: Value;
+  readonly origin: InputOrigin;
+}
+
+/** A function of the module. Updates take effect all at once when the entry returns; `state.read` gives the value at entry. */
+export interface Entry {
+  readonly name: string;
+  readonly inputs: readonly EntryInput[];
+  readonly instructions: readonly Instruction[];
+  readonly outputs: readonly { readonly name: string; readonly value: Value }[];
+  readonly updates: readonly { readonly state: string; readonly value: Value }[];
+}
+
+export interface StateDeclaration {
+  readonly name: string;
+  readonly type: Type;
+  readonly role: StateRole;
+  readonly init: InitRule;
+  /** Whether weight decay applies. */
+  readonly decay: boolean;
+}
+
+export type OptimizerSpec =
+  | { readonly kind: "adamw"; readonly beta1: number; readonly beta2: number; readonly eps: number; readonly decay: number }
+  | { readonly kind: "sgd"; readonly momentum: number; readonly decay: number };
+
+/** What `differentiate` does to entry `@train`: its first output is the loss. Gone afterwards. */
+export interface TrainingSpec {
+  readonly optimizer: OptimizerSpec;
+  /** Global gradient norm to clip at; absent for no clipping. */
+  readonly clipNorm?: number;
+  /** Name of the host scalar that is the learning rate. */
+  readonly learningRate: string;
+}
+
+export interface Module {
+  readonly form: Form;
+  readonly sources: readonly string[];
+  readonly host: Readonly<Record<string, HostRule>>;
+  readonly training?: TrainingSpec;
+  readonly states: readonly StateDeclaration[];
+  /** Path -> the state that it names too. */
+  readonly ties: readonly { readonly path: string; readonly state: string }[];
+  readonly entries: readonly Entry[];
+}
+
+export function stateNamed(module: Module, name: string): StateDeclaration | undefined {
+  return module.states.find((s) => s.name === name);
+}
+
+export function entryNamed(module: Module, name: string): Entry | undefined {
+  return module.entries.find((e) => e.name === name);
+}
+
+/** The same module where no entry changed, otherwise one with the new entries ("did it change" is `===`). */
+export function mapEntries(module: Module, change: (entry: Entry) => Entry): Module {
+  const entries = module.entries.map(change);
+  return entries.every((e, i) => e === module.entries[i]) ? module : { ...module, entries };
+}
+
+/** Names for printing: each value's hint, made unique by a number in order of definition. */
+export function valueNames(entry: Entry): ReadonlyMap<Value, string> {
+  const names = new Map<Value, string>();
+  const taken = new Set<string>();
+  const counts = new Map<string, number>();
+  const name = (value: Value) => {
+    let text = value.hint;
+    for (let n = counts.get(value.hint) ?? 1; taken.has(text); n++) {
+      text = `${value.hint}${/\d$/.test(value.hint) ? "_" : ""}${n}`;
+      counts.set(value.hint, n + 1);
+    }
+    taken.add(text);
+    names.set(value, text);
+  };
+  for (const input of entry.inputs) name(input.value);
+  for (const instruction of entry.instructions) for (const result of instruction.results) name(result);
+  return names;
+}

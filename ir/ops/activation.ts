@@ -1,0 +1,49 @@
+// Activation functions.
+import { type Op, signature } from "../op.ts";
+import { binary, float, over, plus, type ScalarExpr, select as selectExpr, times, unary } from "../scalar.ts";
+import { add, mul, sub } from "./arithmetic.ts";
+import { greater, select } from "./compare.ts";
+import { pointwise } from "./pointwise.ts";
+import { splat, zerosLike } from "./source.ts";
+
+export const relu = signature({ name: "relu", summary: "max(x, 0). Its gradient at 0 is 0.", operands: ["x"] });
+export const reluOp: Op = pointwise(relu, {
+  body: ([x]) => binary("max", x, float(0)),
+  vjp(b, ct, _operands, y) {
+    const zero = zerosLike(b, y);
+    return [b.emit(select, [b.emit(greater, [y, zero]), ct, zero])];
+  },
+});
+
+/** 1 / (1 + e^-x) without a large exponential: e^-|x| never exceeds 1. */
+function logistic(x: ScalarExpr): ScalarExpr {
+  const e = unary("exp", unary("neg", unary("abs", x)));
+  return over(selectExpr(binary("ge", x, float(0)), float(1), e), plus(float(1), e));
+}
+
+export const sigmoid = signature({ name: "sigmoid", summary: "1 / (1 + exp(-x)).", operands: ["x"] });
+export const sigmoidOp: Op = pointwise(sigmoid, {
+  body: ([x]) => logistic(x),
+  vjp(b, ct, _operands, y) {
+    const slope = b.emit(mul, [y, b.emit(sub, [splat(b, y.type, 1), y])]);
+    return [b.emit(mul, [ct, slope])];
+  },
+});
+
+export const silu = signature({ name: "silu", summary: "x sigmoid(x).", operands: ["x"] });
+export const siluOp: Op = pointwise(silu, {
+  body: ([x]) => times(x, logistic(x)),
+  // s (1 + x (1 - s))
+  vjp(b, ct, [x]) {
+    const s = b.emit(sigmoid, [x]);
+    const one = splat(b, x.type, 1);
+    const rest = b.emit(add, [one, b.emit(mul, [x, b.emit(sub, [one, s])])]);
+    return [b.emit(mul, [ct, b.emit(mul, [s, rest])])];
+  },
+});
+
+export const tanh = signature({ name: "tanh", summary: "Hyperbolic tangent.", operands: ["x"] });
+export const tanhOp: Op = pointwise(tanh, {
+  body: ([x]) => unary("tanh", x),
+  vjp: (b, ct, _operands, y) => [b.emit(mul, [ct, b.emit(sub, [splat(b, y.type, 1), b.emit(mul, [y, y])])])],
+});

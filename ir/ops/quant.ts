@@ -1,0 +1,140 @@
+// Quantization along the last axis. Every rule comes from the quantizer's entry in the table (ir/quant/table.ts).
+// A scale is the distance between neighbouring levels: the spec's `step`.
+import { either, int, nameIn, oneOf, float as floatAttribute, withDefault } from "../attribute.ts";
+import { reject } from "../diagnostic.ts";
+import { type Dim, divideDims, shapesEqual } from "../dim.ts";
+import { define, signature } from "../op.ts";
+import { decodeCode, type Outer } from "../quant/quantizer.ts";
+import { quantizerNamed, quantizerNames } from "../quant/table.ts";
+import { codes as codesType, printType, tensor, type TensorType, type Type } from "../type.ts";
+import { mul } from "./arithmetic.ts";
+import { cast } from "./cast.ts";
+import { requireScalar } from "./checks.ts";
+import { vjpOfOne } from "./pointwise.ts";
+import { scaleTensor } from "./scale-tensor.ts";
+
+const scheme = nameIn("a quantizer", quantizerNames);
+const group = withDefault(either(oneOf("row"), int, (v) => v === "row"), "row" as "row" | number);
+const outer = withDefault(either(oneOf("trust"), floatAttribute, (v) => v === "trust"), "trust" as Outer);
+
+export const quantScale = signature({
+  name: "quant.scale",
+  summary: "The distance between levels for each row, or for each group of consecutive elements of it, from the row's statistic.",
+  operands: ["x"],
+  attrs: { scheme, bits: int, group },
+});
+export const quantScaleOp = define(quantScale, {
+  infer([x], { bits, group: width }) {
+    const { columns, type } = checkRows("quant.scale", x, bits);
+    const groups = width === "row" ? 1 : divideDims(columns, width);
+    if (groups === undefined) return reject(`groups of ${width} do not divide the last axis of ${printType(x)}`);
+    return tensor("f32", [...type.dims.slice(0, -1), groups]);
+  },
+  evaluate: ([x], { scheme: name, bits }, [type]) => scaleTensor(quantizerNamed(name), x, bits, type),
+  // A scale that is computed from the row takes part in no gradient (QuEST, section 3.2).
+  vjp: "none",
+  lower: { kind: "kernel", family: "rows" },
+});
+
+export const quantEncode = signature({
+  name: "quant.encode",
+  summary: "Codes of the nearest levels.",
+  operands: ["x", "s"],
+  attrs: { scheme, bits: int },
+});
+export const quantEncodeOp = define(quantEncode, {
+  infer([x, s], { scheme: name, bits }) {
+    checkRows("quant.encode", x, bits);
+    checkScale("quant.encode", x, s);
+    return codesType(bits, quantizerNamed(name).grid, x.dims);
+  },
+  evaluate: "from lower",
+  vjp: "none",
+  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits }) => quantizerNamed(name).code(x, s, bits) },
+});
+
+export const quantMask = signature({
+  name: "quant.mask",
+  summary: "Where the gradient passes the rounding.",
+  operands: ["x", "s"],
+  attrs: { scheme, bits: int, outer },
+});
+export const quantMaskOp = define(quantMask, {
+  infer([x, s], { bits }) {
+    checkRows("quant.mask", x, bits);
+    checkScale("quant.mask", x, s);
+    return tensor("b1", x.dims);
+  },
+  evaluate: "from lower",
+  vjp: "none",
+  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits, outer: edge }) => quantizerNamed(name).mask(x, s, bits, edge) },
+});
+
+export const quantDecode = signature({
+  name: "quant.decode",
+  summary: "The numbers that codes stand for on their grid.",
+  operands: ["codes", "s"],
+});
+export const quantDecodeOp = define(quantDecode, {
+  infer([codes, s]) {
+    if (codes.kind !== "codes") return reject(`\`quant.decode\` takes codes, got ${printType(codes)}`);
+    checkScale("quant.decode", codes, s);
+    return tensor("f32", codes.dims);
+  },
+  evaluate: "from lower",
+  vjp: "none",
+  lower: {
+    kind: "pointwise",
+    body([code, s], _attrs, { operands: [type] }) {
+      if (type.kind !== "codes") throw new Error(`quant.decode of ${printType(type)}`);
+      return decodeCode(type.grid, code, s);
+    },
+  },
+});
+
+export const quantFake = signature({
+  name: "quant.fake",
+  summary: "x rounded to the nearest levels. Its gradient passes straight through where the quantizer's mask holds.",
+  operands: ["x", "s"],
+  attrs: { scheme, bits: int, outer },
+  forms: ["quantized", "differentiated"],
+});
+export const quantFakeOp = define(quantFake, {
+  infer([x, s], { bits }) {
+    const { type } = checkRows("quant.fake", x, bits);
+    checkScale("quant.fake", x, s);
+    return type;
+  },
+  evaluate: "from lower",
+  vjp: vjpOfOne((b, ct, [x, s], _result, { scheme: name, bits, outer: edge }) => {
+    const { scaleGradient } = quantizerNamed(name);
+    switch (scaleGradient) {
+      case "none": {
+        const mask = b.emit(quantMask, [x, s], { scheme: name, bits, outer: edge });
+        return [b.emit(mul, [ct, b.emit(cast, [mask], { to: "f32" })]), undefined];
+      }
+      default:
+        return scaleGradient satisfies never;
+    }
+  }),
+  lower: {
+    kind: "expand",
+    expand: (b, [x, s], { scheme: name, bits }) => b.emit(quantDecode, [b.emit(quantEncode, [x, s], { scheme: name, bits }), s]),
+  },
+});
+
+function checkRows(op: string, x: Type, bits: number): { readonly columns: Dim; readonly type: TensorType } {
+  const type = requireScalar(op, "x", x, ["f32"]);
+  const columns = type.dims.at(-1) ?? reject(`\`${op}\` takes rows, got ${printType(x)}`);
+  if (!Number.isInteger(bits) || bits < 1 || bits > 8) reject(`\`${op}\` with ${bits} bits: there are 1 to 8`);
+  return { columns, type };
+}
+
+/** One scale a row, or one for each group of equal size. */
+function checkScale(op: string, x: Type, s: Type): void {
+  requireScalar(op, "s", s, ["f32"]);
+  const [columns, groups] = [x.dims.at(-1), s.dims.at(-1)];
+  const rows = s.dims.length === x.dims.length && shapesEqual(x.dims.slice(0, -1), s.dims.slice(0, -1));
+  const divides = columns !== undefined && groups !== undefined && (groups === 1 || divideDims(columns, groups) !== undefined);
+  if (!rows || !divides) reject(`\`${op}\` takes one scale for each row or group of ${printType(x)}, got ${printType(s)}`);
+}

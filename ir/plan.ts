@@ -1,0 +1,202 @@
+// The kernel plan: ordered dispatches over virtual buffers, a problem and a schedule each, for one target.
+// A problem says what a kernel computes, with scalar expressions for everything pointwise; a schedule says how.
+import type { ScalarExpr, Storage } from "./scalar.ts";
+import type { Location } from "./source.ts";
+import type { Type } from "./type.ts";
+
+/**
+ * How kernels may use subgroups on an adapter (found by the runtime's probe).
+ * - `forced`: `@subgroup_size(S)` is available. - `fixed`: the adapter's minimum and maximum size are both S.
+ * - `any`: only kernels that are right at every size >= S (one row a workgroup of S lanes, shuffle trees). - `none`.
+ */
+export type SubgroupPath = "forced" | "fixed" | "any" | "none";
+
+export interface Target {
+  readonly name: string;
+  readonly subgroups: SubgroupPath;
+  /** S above; 1 where `subgroups` is `none`. */
+  readonly subgroupSize: number;
+  /** Which table of default schedules applies: `lavapipe`, `swiftshader`, `gpu`. */
+  readonly adapterClass: string;
+  readonly features: readonly string[];
+  readonly limits: {
+    readonly maxComputeInvocationsPerWorkgroup: number;
+    readonly maxComputeWorkgroupStorageSize: number;
+    readonly maxStorageBufferBindingSize: number;
+    readonly maxStorageBuffersPerShaderStage: number;
+    readonly maxComputeWorkgroupsPerDimension: number;
+  };
+}
+
+/** One result of a kernel: where an element goes, and its value. */
+export interface Store {
+  readonly binding: number;
+  readonly storage: Storage;
+  /** 0 for dense storage. */
+  readonly row: ScalarExpr;
+  readonly column: ScalarExpr;
+  readonly value: ScalarExpr;
+}
+
+/** Every element on its own. Variables `c0`, `c1`, ...: one for each axis of `shape`, the last runs fastest. */
+export interface PointwiseProblem {
+  readonly kind: "pointwise";
+  readonly shape: readonly number[];
+  readonly stores: readonly Store[];
+}
+
+/** `argmax` keeps the first largest; its accumulator is the i32 position along the reduced axes in row-major order. */
+export type Combine = "sum" | "max" | "min" | "argmax";
+
+/** Reductions. Elements use `c0..` (outer axes) and `r0..` (reduced axes); stores use `c0..` and `input i` = accumulator i. */
+export interface ReduceProblem {
+  readonly kind: "reduce";
+  readonly shape: readonly number[];
+  readonly reduced: readonly number[];
+  readonly accumulators: readonly { readonly combine: Combine; readonly element: ScalarExpr }[];
+  readonly stores: readonly Store[];
+}
+
+/**
+ * One side of a contraction as a matrix [rows, columns], columns contiguous in memory wherever it can be.
+ * `element` uses `row`, `column` and the batch variables `z0..`. `contracted` says which of the two axes is summed over.
+ */
+export interface DotOperand {
+  readonly element: ScalarExpr;
+  readonly contracted: "row" | "column";
+}
+
+/**
+ * out[z, m, n] = sum_k a[z, m, k] b[z, n, k]. `a`: rows are m unless its contracted axis is `row` (then rows are k, columns m);
+ * `b`: likewise with n. Stores use `z0..`, `m`, `n` and `input 0` = the sum.
+ */
+export interface DotProblem {
+  readonly kind: "dot";
+  readonly batch: readonly number[];
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: DotOperand;
+  readonly b: DotOperand;
+  readonly stores: readonly Store[];
+}
+
+/**
+ * Rows of `columns` elements: an optional Walsh-Hadamard transform of consecutive blocks, an optional row statistic of the
+ * transformed row, and what follows from both in one kernel (codes, mask, scale). `element` uses `row`, `column`.
+ * `stores` use `row`, `column`, `input 0` = transformed element, `input 1` = `perRow`'s value (where there is one);
+ * `perRow` turns the statistic (`input 0`) into the row's value (a quantizer's step); `rowStores` use `row` and `input 0` = that value.
+ */
+export interface RowsProblem {
+  readonly kind: "rows";
+  readonly rows: number;
+  readonly columns: number;
+  /** Block of the transform, a power of two that divides `columns`; 1 for none. */
+  readonly block: number;
+  readonly element: ScalarExpr;
+  readonly statistic?: "mean_square" | "abs_max" | "mean_abs";
+  readonly perRow?: ScalarExpr;
+  readonly stores: readonly Store[];
+  readonly rowStores: readonly Store[];
+}
+
+export type Problem = PointwiseProblem | ReduceProblem | DotProblem | RowsProblem;
+export type Family = Problem["kind"];
+
+/**
+ * How a kernel is laid out: a plain record per family.
+ * - pointwise: `width` elements (1 or 4) a lane and step, `perLane` steps, `workgroup` lanes.
+ * - reduce: `lanes` lanes cooperate on one output (1, or a power of two up to `workgroup`).
+ * - dot `broadcast`: the subgroup-broadcast frame, `rows` = RA rows of A loads (RA * S rows of C a workgroup); `tile`: no subgroups,
+ *   `rows` rows of C a lane, 4 columns a lane.
+ * - rows `subgroup`: `rowsPerGroup` subgroups a workgroup, one row each; `workgroup`: workgroup memory and barriers, no subgroups.
+ */
+export type Schedule =
+  | { readonly kind: "pointwise"; readonly width: 1 | 4; readonly perLane: number; readonly workgroup: number }
+  | { readonly kind: "reduce"; readonly lanes: number; readonly workgroup: number }
+  | { readonly kind: "dot"; readonly frame: "broadcast"; readonly rows: number }
+  | { readonly kind: "dot"; readonly frame: "tile"; readonly rows: number; readonly workgroup: readonly [number, number] }
+  | { readonly kind: "rows"; readonly frame: "subgroup"; readonly rowsPerGroup: number }
+  | { readonly kind: "rows"; readonly frame: "workgroup"; readonly workgroup: number };
+
+/** Hand of code generation to the passes: the schedule for a problem on a target. */
+export type ChooseSchedule = (problem: Problem, target: Target) => Schedule;
+
+/**
+ * Whose storage a buffer is: a state tensor's, the gradient of a parameter (which lies in the gradients slab at the parameter's own
+ * offset), a constant's, the entry's host scalars (one buffer for all, one f32 each), or free to place.
+ */
+export type BufferRole =
+  | { readonly kind: "state"; readonly name: string }
+  | { readonly kind: "gradient"; readonly state: string }
+  | { readonly kind: "constant" }
+  | { readonly kind: "host" }
+  | { readonly kind: "temporary" };
+
+export interface VirtualBuffer {
+  /** Unique in its entry: `%name` of an IR value, the name of a state, `host`. */
+  readonly name: string;
+  readonly type: Type;
+  readonly bytes: number;
+  readonly role: BufferRole;
+}
+
+/** A place in a slab, from plan-memory on. */
+export interface Placement {
+  readonly slab: string;
+  readonly offset: number;
+}
+
+export interface Dispatch {
+  readonly problem: Problem;
+  readonly schedule: Schedule;
+  /** Buffer of each binding; bindings of one dispatch are disjoint buffers. */
+  readonly bind: readonly BindingUse[];
+  readonly serves: readonly string[];
+  readonly at?: Location;
+}
+
+/** A binding covers buffer `buffer` and, for slab-wide kernels, the buffers that follow it in the slab up to `through`. */
+export interface BindingUse {
+  readonly buffer: string;
+  readonly through?: string;
+  readonly access: "read" | "write" | "update";
+}
+
+export interface PlanEntry {
+  readonly name: string;
+  readonly buffers: readonly VirtualBuffer[];
+  readonly dispatches: readonly Dispatch[];
+  /** Where each input and output of the entry is. A host scalar is 4 bytes at `byteOffset` of buffer `host`. */
+  readonly inputs: readonly EntryPort[];
+  readonly outputs: readonly EntryPort[];
+  /** Contents of the buffers with role `constant`, element by element in row-major order. */
+  readonly constants: readonly { readonly buffer: string; readonly values: readonly number[] }[];
+}
+
+export interface EntryPort {
+  readonly name: string;
+  readonly type: Type;
+  readonly buffer: string;
+  readonly byteOffset: number;
+}
+
+export interface Slab {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface MemoryPlan {
+  readonly slabs: readonly Slab[];
+  /** Entry name -> buffer name -> place. */
+  readonly places: Readonly<Record<string, Readonly<Record<string, Placement>>>>;
+  /** Bytes at the fullest moment, and the least that any placement could reach (largest sum of live buffers). */
+  readonly peakBytes: number;
+  readonly lowerBoundBytes: number;
+}
+
+export interface KernelPlan {
+  readonly target: Target;
+  readonly entries: readonly PlanEntry[];
+  readonly memory?: MemoryPlan;
+}

@@ -1,0 +1,33 @@
+// The table of quantizers. To add one: write its file beside this one and add its line here (CONTRIBUTING.md walks through it).
+import { reject } from "../diagnostic.ts";
+import type { QuantizeChoice } from "./choice.ts";
+import type { Quantizer } from "./quantizer.ts";
+import { quest } from "./quest.ts";
+
+export const quantizers: readonly Quantizer[] = [
+  quest,
+];
+
+export const quantizerNames = (): readonly string[] => quantizers.map((q) => q.name);
+
+/** The quantizer of a name that has been checked already. */
+export function quantizerNamed(name: string): Quantizer {
+  const found = quantizers.find((q) => q.name === name);
+  if (found === undefined) throw new Error(`no quantizer ${name}`);
+  return found;
+}
+
+/** Reject a choice whose scheme, setting names or setting values the table does not know, or that leaves out a required one. */
+export function checkChoice(choice: QuantizeChoice): void {
+  const quantizer = quantizers.find((q) => q.name === choice.scheme);
+  if (quantizer === undefined) return reject(`no scheme \`${choice.scheme}\`; there are ${quantizerNames().join(", ")}`);
+  const names = Object.keys(quantizer.settings);
+  for (const [name, value] of Object.entries(choice.settings)) {
+    const setting = quantizer.settings[name];
+    if (setting === undefined) reject(`no setting \`${name}\`; \`${quantizer.name}\` has ${names.join(", ")}`);
+    else if (!setting.accepts(value)) reject(`\`${name} = ${value}\` is not ${setting.describe}`);
+  }
+  for (const [name, setting] of Object.entries(quantizer.settings)) {
+    if (setting.fallback === undefined && !(name in choice.settings)) reject(`\`${quantizer.name}\` needs the setting \`${name}\` (${setting.describe})`);
+  }
+}

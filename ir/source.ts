@@ -1,0 +1,52 @@
+// Source texts, and positions in them: what every diagnostic and every IR location points at.
+
+/** A text that the user wrote (a `.loom` or `.loomir` file). `path` is what diagnostics print. */
+export interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** A half-open range of UTF-16 offsets in one source. */
+export interface Span {
+  readonly source: Source;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** 1-based line and column, as editors count them. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Where a value came from, kept in IR text: an index into the module's sources, then line and column. */
+export interface Location {
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export function span(source: Source, start: number, end: number): Span {
+  return { source, start, end };
+}
+
+/** The smallest span that holds both. Both must be of one source. */
+export function joinSpans(a: Span, b: Span): Span {
+  return { source: a.source, start: Math.min(a.start, b.start), end: Math.max(a.end, b.end) };
+}
+
+export function positionAt(source: Source, offset: number): Position {
+  const before = source.text.slice(0, offset);
+  const line = before.split("\n").length;
+  return { line, column: offset - (before.lastIndexOf("\n") + 1) + 1 };
+}
+
+export function locationOf(at: Span): Location {
+  const { line, column } = positionAt(at.source, at.start);
+  return { path: at.source.path, line, column };
+}
+
+/** The text of a 1-based line, without its line end; empty past the end of the file. */
+export function lineText(source: Source, line: number): string {
+  return (source.text.split("\n")[line - 1] ?? "").replace(/\r$/, "");
+}

@@ -1,0 +1,91 @@
+// Tensors of the reference interpreter: typed arrays with strides.
+import { elementCount, type Scalar, type Type } from "./type.ts";
+
+/**
+ * f32 and narrower floats lie in Float64Array (`wide` mode, for gradient checks) or Float32Array (`f32` mode, every op's
+ * result rounded, for comparison with WGSL); integers and codes in Int32Array or Uint32Array; bool and b1 in Uint8Array (0 or 1).
+ */
+export type TensorData = Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array;
+
+/** `wide`: floats in f64. `f32`: floats rounded to f32 after every op. */
+export type Precision = "wide" | "f32";
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+  /** In elements, one per axis; 0 on a broadcast axis. */
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+export function rowMajorStrides(shape: readonly number[]): readonly number[] {
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = step;
+    step *= shape[axis] ?? 1;
+  }
+  return strides;
+}
+
+export function denseTensor(shape: readonly number[], data: TensorData): Tensor {
+  if (data.length !== elementCount(shape)) throw new Error(`${data.length} elements for shape [${shape.join(", ")}]`);
+  return { shape, data, strides: rowMajorStrides(shape), offset: 0 };
+}
+
+/** One element, the same everywhere. */
+export function splatTensor(shape: readonly number[], data: TensorData): Tensor {
+  return { shape, data, strides: shape.map(() => 0), offset: 0 };
+}
+
+export function isDense(t: Tensor): boolean {
+  const strides = rowMajorStrides(t.shape);
+  return t.offset === 0 && t.data.length === elementCount(t.shape) && t.strides.every((s, i) => s === strides[i] || t.shape[i] === 1);
+}
+
+/** New zeroed storage for n elements of a type. */
+export function allocate(type: Type | Scalar, n: number, precision: Precision): TensorData {
+  const scalar = typeof type === "string" ? type : type.kind === "codes" ? "i32" : type.scalar;
+  switch (scalar) {
+    case "f32":
+    case "f16":
+    case "bf16":
+      return precision === "wide" ? new Float64Array(n) : new Float32Array(n);
+    case "i32":
+    case "i8":
+      return new Int32Array(n);
+    case "u32":
+    case "u8":
+      return new Uint32Array(n);
+    case "bool":
+    case "b1":
+      return new Uint8Array(n);
+    default:
+      return scalar satisfies never;
+  }
+}
+
+/** The elements in row-major order, without strides; the same storage where it is dense already. */
+export function contiguous(t: Tensor): TensorData {
+  if (isDense(t)) return t.data;
+  const out = new (t.data.constructor as new (n: number) => TensorData)(elementCount(t.shape));
+  const rank = t.shape.length;
+  const index = new Array<number>(rank).fill(0);
+  let at = t.offset;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = t.data[at] ?? 0;
+    for (let axis = rank - 1; axis >= 0; axis--) {
+      const next = (index[axis] ?? 0) + 1;
+      const stride = t.strides[axis] ?? 0;
+      const size = t.shape[axis] ?? 1;
+      if (next < size) {
+        index[axis] = next;
+        at += stride;
+        break;
+      }
+      index[axis] = 0;
+      at -= stride * (size - 1);
+    }
+  }
+  return out;
+}

@@ -1,0 +1,101 @@
+// Which contractions a policy quantizes and how: the reading of the mark `quantize` that insert-hadamard and insert-quant share.
+import type { AttributesOf } from "../ir/attribute.ts";
+import { Rejection, reject } from "../ir/diagnostic.ts";
+import type { Instruction, Value } from "../ir/module.ts";
+import { dot } from "../ir/ops/dot.ts";
+import { hadamard } from "../ir/ops/hadamard.ts";
+import { state_read } from "../ir/ops/state.ts";
+import type { Side } from "../ir/quant/quantizer.ts";
+import { checkChoice, quantizerNamed } from "../ir/quant/table.ts";
+import { printDim } from "../ir/dim.ts";
+import type { PassContext } from "./pass.ts";
+
+/** One operand of a quantized contraction. Codes and scales run along the last axis, which is the contracted one. */
+export interface OperandPlan {
+  readonly axis: number;
+  /** Absent: this operand stays in float. */
+  readonly side?: Side;
+}
+
+/** What the policy means at one contraction. */
+export interface ContractionPlan {
+  readonly scheme: string;
+  readonly operands: readonly [OperandPlan, OperandPlan];
+}
+
+type Producer = (value: Value) => Instruction | undefined;
+
+/**
+ * The plan of an instruction that the policy stamped; undefined where it stamped nothing, or where what it says does not fit
+ * (which is reported at the instruction's location).
+ */
+export function planContraction(instruction: Instruction, producer: Producer, cx: PassContext): ContractionPlan | undefined {
+  const choice = instruction.marks.quantize;
+  if (choice === undefined) return undefined;
+  try {
+    checkChoice(choice);
+    const [left, right] = contractedLastAxes(instruction);
+    const sides = quantizerNamed(choice.scheme).sides(choice.settings, left.columns);
+    const weightFirst = weightIsFirst(instruction, producer);
+    const plan = (axis: number, side: Side | undefined): OperandPlan => (side === undefined ? { axis } : { axis, side });
+    return {
+      scheme: choice.scheme,
+      operands: weightFirst
+        ? [plan(left.axis, sides.weight), plan(right.axis, sides.activation)]
+        : [plan(left.axis, sides.activation), plan(right.axis, sides.weight)],
+    };
+  } catch (thrown) {
+    if (!(thrown instanceof Rejection)) throw thrown;
+    const { site } = instruction.marks;
+    cx.report({
+      severity: "error",
+      code: "quantize-misfit",
+      message: `${site === undefined ? "" : `\`${site}\`: `}${thrown.message}`,
+      ...(instruction.at === undefined ? {} : { at: instruction.at }),
+      help: thrown.help,
+    });
+    return undefined;
+  }
+}
+
+/** The one contracted axis of each operand, last in both, and its size. Rejects any other contraction. */
+function contractedLastAxes(instruction: Instruction): readonly [Contracted, Contracted] {
+  const { op, operands } = instruction;
+  if (op.signature.name !== dot.name) return reject(`only a \`dot\` can be quantized by a policy, this is \`${op.signature.name}\``);
+  const { contract, batch } = instruction.attrs as AttributesOf<typeof dot.attrs>;
+  const [left, right] = [0, 1].map((i) => contractedLastAxis(operands[i], contract[i] ?? []));
+  if (left === undefined || right === undefined) {
+    return reject("a quantized `dot` contracts the last axis of both operands and no other", ["transpose the operand first, or leave this site at `none`"]);
+  }
+  if ((batch[0] ?? []).length > 0) return reject("a quantized `dot` has no batch axes", ["leave this site at `none`"]);
+  return [left, right];
+}
+
+interface Contracted {
+  readonly axis: number;
+  readonly columns: number;
+}
+
+function contractedLastAxis(operand: Value | undefined, contract: readonly number[]): Contracted | undefined {
+  const [axis, ...more] = contract;
+  if (operand === undefined || axis === undefined || more.length > 0 || axis !== operand.type.dims.length - 1) return undefined;
+  const columns = operand.type.dims[axis] ?? 0;
+  if (typeof columns !== "number") return reject(`the contracted axis has the unbound size ${printDim(columns)}`, ["make it a parameter of the model"]);
+  return { axis, columns };
+}
+
+/** Whether the first operand is the weight: it comes from state and the second does not. The language writes `dot(x, weight)`. */
+function weightIsFirst({ operands: [left, right] }: Instruction, producer: Producer): boolean {
+  return left !== undefined && right !== undefined && comesFromState(left, producer) && !comesFromState(right, producer);
+}
+
+function comesFromState(value: Value, producer: Producer): boolean {
+  for (let from = producer(value); from !== undefined; ) {
+    if (from.op.signature.name === state_read.name) return true;
+    const [only, ...more] = from.operands;
+    const passesThrough = from.op.lower.kind === "view" || from.op.signature.name === hadamard.name;
+    if (!passesThrough || only === undefined || more.length > 0) return false;
+    from = producer(only);
+  }
+  return false;
+}

@@ -1,0 +1,85 @@
+// differentiate: turns `@train` from a loss into a training step: gradients, clipping, the optimizer's updates.
+import { type Entry, entryNamed, type Module, type StateDeclaration, type Value } from "../ir/module.ts";
+import { stateRead } from "../ir/ops/source.ts";
+import { newBuilder } from "../ir/ops/table.ts";
+import { removeDead } from "../ir/rewrite.ts";
+import { f32, printType, typesEqual } from "../ir/type.ts";
+import { emitGradients } from "./gradient.ts";
+import { emitUpdates, type Trained } from "./optimizer.ts";
+import { definePass, type PassContext } from "./pass.ts";
+
+const trainEntry = "train";
+
+export const differentiate = definePass({
+  name: "differentiate",
+  summary: "Give `@train` the gradients of its loss, clipped by their global norm, and the updates of the recipe's optimizer.",
+  needs: "quantized",
+  leaves: "differentiated",
+  options: {},
+  applies: (module) => module.training !== undefined,
+  run(module, _options, cx) {
+    const { training, ...rest } = module;
+    const entry = entryNamed(module, trainEntry);
+    const loss = entry?.outputs[0]?.value;
+    if (training === undefined || entry === undefined || loss === undefined || !typesEqual(loss.type, f32())) {
+      const found = loss === undefined ? "there is none" : `it is ${printType(loss.type)}`;
+      cx.report({ severity: "error", code: "no-loss", message: `the first output of \`@${trainEntry}\` must be a loss of type f32[], ${found}` });
+      return module;
+    }
+    if (module.host[training.learningRate] === undefined) {
+      cx.report({ severity: "error", code: "no-learning-rate", message: `no host scalar "${training.learningRate}", which the recipe names as its learning rate` });
+      return module;
+    }
+    const builder = newBuilder();
+    builder.instructions.push(...entry.instructions);
+    const parameters = module.states.filter((s) => s.role === "parameter");
+    const gradients = emitGradients(entry, loss, new Set(parameters.map((s) => s.name)), builder, cx);
+    const trained = trainedParameters(entry, parameters, gradients, cx);
+    if (trained.length === 0) {
+      cx.report({ severity: "error", code: "nothing-to-train", message: "the loss depends on no parameter" });
+      return module;
+    }
+    cx.count("parameters", trained.length);
+    const { inputs, host, states, updates, gradNorm, ok } = emitUpdates(entry, loss, trained, training, builder);
+    const [lossOutput, ...others] = entry.outputs;
+    const step: Entry = {
+      name: entry.name,
+      inputs: [...entry.inputs, ...inputs],
+      instructions: builder.instructions,
+      outputs: [...(lossOutput === undefined ? [] : [lossOutput]), { name: "grad_norm", value: gradNorm }, { name: "ok", value: ok }, ...others],
+      updates: [...entry.updates, ...updates],
+    };
+    return {
+      ...rest,
+      host: { ...module.host, ...host },
+      states: module.states.flatMap((s) => [s, ...(states.get(s.name) ?? [])]),
+      // Gradients of data and of whatever else nobody asked for.
+      entries: module.entries.map((e) => (e === entry ? removeDead(step) : e)),
+    } satisfies Module;
+  },
+});
+
+/** The parameters with a gradient, in order of declaration. The others are named in a warning: a silent zero would hide a mistake. */
+function trainedParameters(
+  entry: Entry,
+  parameters: readonly StateDeclaration[],
+  gradients: ReadonlyMap<string, Value>,
+  cx: PassContext,
+): readonly Trained[] {
+  const trained: Trained[] = [];
+  const unreached: string[] = [];
+  for (const state of parameters) {
+    const gradient = gradients.get(state.name);
+    const weight = entry.instructions.find((i) => i.op.signature.name === stateRead.name && i.attrs["name"] === state.name)?.results[0];
+    if (gradient === undefined || weight === undefined) unreached.push(state.name);
+    else trained.push({ state, weight, gradient });
+  }
+  if (unreached.length > 0) {
+    cx.report({
+      severity: "warning",
+      code: "parameter-without-gradient",
+      message: `the loss does not depend on ${unreached.map((name) => `"${name}"`).join(", ")}: training leaves ${unreached.length === 1 ? "it" : "them"} unchanged`,
+    });
+  }
+  return trained;
+}

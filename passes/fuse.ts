@@ -1,0 +1,203 @@
+// `fuse`: decides which instructions share a kernel. It only numbers them (mark `kernel`) and clones what several kernels
+// recompute; to-plan then translates each number into one dispatch. Header of each step says why.
+import type { Entry, Instruction, Value } from "../ir/module.ts";
+import { mapEntries } from "../ir/module.ts";
+import { shapesEqual } from "../ir/dim.ts";
+import { bindingsOf, type EntryFacts, factsOf, type Group, leafLoads, type Position, roleOf } from "./grouping.ts";
+import { definePass } from "./pass.ts";
+import { orderGroups } from "./kernel-order.ts";
+
+/** The default limit of storage buffers in a shader stage, which every adapter has. */
+const maxBindings = 8;
+
+export const fuse = definePass({
+  name: "fuse",
+  summary: "Group pointwise chains, prologues and epilogues into kernels: number each instruction by its kernel.",
+  needs: "primitive",
+  leaves: "primitive",
+  options: {},
+  run(module, _options, cx) {
+    return mapEntries(module, (entry) => {
+      const fused = fuseEntry(entry);
+      cx.count("kernels", fused.kernels);
+      return fused.entry;
+    });
+  },
+});
+
+function fuseEntry(entry: Entry): { readonly entry: Entry; readonly kernels: number } {
+  const grouping = new Grouping(factsOf(entry));
+  grouping.placeAnchors();
+  grouping.absorbEpilogues();
+  grouping.placeTheRest();
+  const ordered = orderGroups(grouping.groups, grouping.facts);
+  return { entry: emit(entry, ordered, grouping), kernels: ordered.length };
+}
+
+const isNamed = (instruction: Instruction | undefined, name: string): boolean => instruction?.op.signature.name === name;
+
+class Grouping {
+  readonly facts: EntryFacts;
+  readonly groups: Group[] = [];
+  readonly #of = new Map<Instruction, Group[]>();
+
+  constructor(facts: EntryFacts) {
+    this.facts = facts;
+  }
+
+  groupsOf(instruction: Instruction): readonly Group[] {
+    return this.#of.get(instruction) ?? [];
+  }
+
+  #open(anchors: readonly Instruction[]): Group {
+    const group: Group = { number: this.groups.length, anchors, members: new Map() };
+    this.groups.push(group);
+    for (const anchor of anchors) this.#join(group, anchor, "anchor");
+    return group;
+  }
+
+  #join(group: Group, instruction: Instruction, position: Position): void {
+    group.members.set(instruction, position);
+    this.#of.set(instruction, [...this.groupsOf(instruction), group]);
+  }
+
+  /** Join only where the kernel stays within the binding limit; answers whether it did. */
+  #tryJoin(group: Group, instruction: Instruction, position: Position): boolean {
+    group.members.set(instruction, position);
+    const fits = bindingsOf(group, this.facts) <= maxBindings;
+    group.members.delete(instruction);
+    if (fits) this.#join(group, instruction, position);
+    return fits;
+  }
+
+  /** One kernel per contraction, reduction, row statistic; a scale joins the transform that it measures, since both walk the same row. */
+  placeAnchors(): void {
+    for (const instruction of this.facts.entry.instructions) {
+      if (roleOf(instruction) !== "anchor") continue;
+      const [operand] = instruction.operands;
+      const transform = operand === undefined ? undefined : this.facts.producer(operand);
+      const home = transform === undefined ? undefined : this.groupsOf(transform)[0];
+      if (
+        isNamed(instruction, "quant.scale") && instruction.attrs["group"] === "row" &&
+        transform !== undefined && isNamed(transform, "hadamard") && home !== undefined && home.anchors.length === 1
+      ) {
+        (home.anchors as Instruction[]).push(instruction);
+        this.#join(home, instruction, "anchor");
+      } else this.#open([instruction]);
+    }
+  }
+
+  /** What follows an anchor element by element runs in its registers: the result is never stored only to be loaded again. */
+  absorbEpilogues(): void {
+    for (const group of this.groups) {
+      const scale = group.anchors.find((a) => isNamed(a, "quant.scale"));
+      if (scale !== undefined) this.#absorbRowUsers(group, scale);
+      else for (const anchor of group.anchors) this.#absorbChain(group, anchor);
+    }
+  }
+
+  /** Codes and mask of a row leave in the kernel that measured it. */
+  #absorbRowUsers(group: Group, scale: Instruction): void {
+    const [element] = scale.operands;
+    const [step] = scale.results;
+    if (element === undefined || step === undefined || scale.attrs["group"] !== "row") return;
+    for (const user of this.facts.users(step)) {
+      if (roleOf(user) !== "pointwise" || this.groupsOf(user).length > 0) continue;
+      if (user.operands.every((o) => o === element || o === step)) this.#tryJoin(group, user, "epilogue");
+    }
+  }
+
+  #absorbChain(group: Group, anchor: Instruction): void {
+    let last = anchor;
+    for (;;) {
+      const [result] = last.results;
+      if (result === undefined || last.results.length > 1 || this.facts.escapes(result)) return;
+      const users = this.facts.users(result);
+      const [user] = users;
+      if (user === undefined || users.length > 1 || roleOf(user) !== "pointwise" || this.groupsOf(user).length > 0) return;
+      if (user.op.lower.kind !== "pointwise" || user.results.length > 1) return;
+      const [next] = user.results;
+      if (next === undefined || !shapesEqual(next.type.dims, result.type.dims)) return;
+      // The chain's value is read at its own element only: an operand of the same shape.
+      if (!this.#tryJoin(group, user, "epilogue")) return;
+      last = user;
+    }
+  }
+
+  /** Users are placed before producers, so each producer knows which kernels want it. */
+  placeTheRest(): void {
+    for (const instruction of [...this.facts.entry.instructions].reverse()) {
+      const role = roleOf(instruction);
+      if ((role !== "pointwise" && role !== "view") || this.groupsOf(instruction).length > 0) continue;
+      const users = instruction.results.flatMap((r) => this.facts.users(r));
+      const escapes = instruction.results.some((r) => this.facts.escapes(r));
+      if (users.length === 0 && !escapes) continue;
+      const wanted = [...new Set(users.flatMap((u) => this.groupsOf(u)))];
+      const welcome = !escapes && wanted.every((g) => this.#accepts(g, instruction, users));
+      const free = wanted.length === 1 || this.#isCheap(instruction);
+      if (welcome && free && wanted.every((g) => this.#fits(g, instruction))) {
+        for (const group of wanted) this.#join(group, instruction, this.#positionIn(group, users));
+      } else this.#join(this.#open([]), instruction, "epilogue");
+    }
+  }
+
+  #fits(group: Group, instruction: Instruction): boolean {
+    group.members.set(instruction, "prologue");
+    const fits = bindingsOf(group, this.facts) <= maxBindings;
+    group.members.delete(instruction);
+    return fits;
+  }
+
+  #positionIn(group: Group, users: readonly Instruction[]): Position {
+    return users.some((u) => group.members.get(u) === "anchor" || group.members.get(u) === "prologue") ? "prologue" : "epilogue";
+  }
+
+  /**
+   * A contraction reads each operand element many times, so its prologue may only be what makes the load smaller (a decode) or
+   * changes no value (a view); the gradient norm reads whole slabs.
+   */
+  #accepts(group: Group, instruction: Instruction, users: readonly Instruction[]): boolean {
+    if (this.#positionIn(group, users) === "epilogue") return true;
+    const [anchor] = group.anchors;
+    const { lower } = anchor === undefined ? { lower: undefined } : anchor.op;
+    if (lower?.kind !== "kernel") return true;
+    if (lower.family === "norm") return false;
+    if (lower.family === "dot") return roleOf(instruction) === "view" || isNamed(instruction, "quant.decode");
+    return true;
+  }
+
+  /** Recomputing it costs a kernel no more memory traffic than loading it: views, decodes, and functions of one tensor. */
+  #isCheap(instruction: Instruction): boolean {
+    if (roleOf(instruction) === "view" || isNamed(instruction, "quant.decode")) return true;
+    return instruction.results.every((r) => leafLoads(r, this.facts) <= 1);
+  }
+}
+
+/** The entry with its instructions in kernel order, each numbered; those wanted by several kernels stand once in each. */
+function emit(entry: Entry, ordered: readonly Group[], grouping: Grouping): Entry {
+  const { facts } = grouping;
+  const everywhere = new Map<Value, Value>();
+  const instructions = entry.instructions.filter((i) => roleOf(i) === "source");
+  for (const [kernel, group] of ordered.entries()) {
+    const here = new Map<Value, Value>();
+    const members = [...group.members.keys()].sort((a, b) => (facts.index.get(a) ?? 0) - (facts.index.get(b) ?? 0));
+    for (const member of members) {
+      const cloned = grouping.groupsOf(member).length > 1;
+      const operands = member.operands.map((o) => here.get(o) ?? everywhere.get(o) ?? o);
+      const results = member.results.map((r) => (cloned ? { ...r } : r));
+      for (const [i, result] of results.entries()) {
+        const original = member.results[i];
+        if (original === undefined) continue;
+        here.set(original, result);
+        if (!cloned) everywhere.set(original, result);
+      }
+      instructions.push({ ...member, operands, results, marks: { ...member.marks, kernel } });
+    }
+  }
+  return {
+    ...entry,
+    instructions,
+    outputs: entry.outputs.map((o) => ({ ...o, value: everywhere.get(o.value) ?? o.value })),
+    updates: entry.updates.map((u) => ({ ...u, value: everywhere.get(u.value) ?? u.value })),
+  };
+}

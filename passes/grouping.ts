@@ -1,0 +1,103 @@
+// Groups of instructions that will each be one kernel: what may join which, and what a group loads and stores. Used by `fuse`.
+import type { Entry, Instruction, Value } from "../ir/module.ts";
+import { elementCount, shapeOf } from "../ir/type.ts";
+
+/** Where a member stands: before the anchor's sum or transform, the anchor itself, or after it. */
+export type Position = "prologue" | "anchor" | "epilogue";
+
+/** One kernel in the making. A pointwise group has no anchor: all its members stand in the epilogue. */
+export interface Group {
+  readonly number: number;
+  readonly anchors: readonly Instruction[];
+  readonly members: Map<Instruction, Position>;
+}
+
+/** Facts of an entry that every grouping decision asks for. */
+export interface EntryFacts {
+  readonly entry: Entry;
+  readonly index: ReadonlyMap<Instruction, number>;
+  producer(value: Value): Instruction | undefined;
+  users(value: Value): readonly Instruction[];
+  /** Returned or stored as state: the value must exist in memory. */
+  escapes(value: Value): boolean;
+}
+
+export function factsOf(entry: Entry): EntryFacts {
+  const producers = new Map<Value, Instruction>();
+  const users = new Map<Value, Instruction[]>();
+  const index = new Map<Instruction, number>();
+  for (const [i, instruction] of entry.instructions.entries()) {
+    index.set(instruction, i);
+    for (const result of instruction.results) producers.set(result, instruction);
+    for (const operand of new Set(instruction.operands)) {
+      const known = users.get(operand);
+      if (known === undefined) users.set(operand, [instruction]);
+      else known.push(instruction);
+    }
+  }
+  const escaping = new Set([...entry.outputs, ...entry.updates].map(({ value }) => value));
+  return {
+    entry,
+    index,
+    producer: (value) => producers.get(value),
+    users: (value) => users.get(value) ?? [],
+    escapes: (value) => escaping.has(value),
+  };
+}
+
+export type Role = "source" | "view" | "pointwise" | "anchor";
+
+export function roleOf(instruction: Instruction): Role {
+  const { lower } = instruction.op;
+  switch (lower.kind) {
+    case "source":
+    case "view":
+    case "pointwise":
+      return lower.kind;
+    case "kernel":
+      // A gather is an index computed from data: it inlines like any pointwise op.
+      return lower.family === "gather" ? "pointwise" : "anchor";
+    case "expand":
+      throw new Error(`composite ${instruction.op.signature.name} reached fusion`);
+    default:
+      return lower satisfies never;
+  }
+}
+
+/** A source that becomes part of the expression instead of a buffer: a splat constant or an index. */
+export function isInlineSource(instruction: Instruction): boolean {
+  const { name } = instruction.op.signature;
+  return name === "iota" || (name === "constant" && (instruction.attrs["values"] as readonly number[]).length === 1);
+}
+
+const isScalar = (value: Value): boolean => elementCount(shapeOf(value.type)) === 1;
+
+/** Distinct non-scalar values that an element of `value` would load if everything above it were inlined. */
+export function leafLoads(value: Value, facts: EntryFacts, seen = new Set<Value>()): number {
+  if (seen.has(value)) return 0;
+  seen.add(value);
+  const producer = facts.producer(value);
+  const role = producer === undefined ? "source" : roleOf(producer);
+  if (producer !== undefined && (role === "view" || role === "pointwise")) {
+    return producer.operands.reduce((n, operand) => n + leafLoads(operand, facts, seen), 0);
+  }
+  return (producer !== undefined && isInlineSource(producer)) || isScalar(value) ? 0 : 1;
+}
+
+/** Buffers that a group binds: what its members load from outside, and the results that outsiders need. All host scalars are one buffer. */
+export function bindingsOf(group: Group, facts: EntryFacts): number {
+  const loads = new Set<Value | "host">();
+  const host = new Set(facts.entry.inputs.filter((i) => i.origin !== "caller" && "host" in i.origin).map((i) => i.value));
+  let stores = 0;
+  for (const member of group.members.keys()) {
+    for (const operand of member.operands) {
+      const producer = facts.producer(operand);
+      if (producer !== undefined && (group.members.has(producer) || isInlineSource(producer))) continue;
+      loads.add(host.has(operand) ? "host" : operand);
+    }
+    for (const result of member.results) {
+      if (facts.escapes(result) || facts.users(result).some((user) => !group.members.has(user))) stores++;
+    }
+  }
+  return loads.size + stores;
+}

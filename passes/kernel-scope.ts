@@ -1,0 +1,207 @@
+// Scalar expressions of a kernel: an element of any value, with everything that the kernel computes itself inlined and
+// everything else loaded from a binding.
+import type { Instruction, Value } from "../ir/module.ts";
+import { storageOf } from "../ir/packing.ts";
+import type { BindingUse, Store } from "../ir/plan.ts";
+import { binary, cast, constant, load, plus, type ScalarExpr, type ScalarType, select, times, uint, variable } from "../ir/scalar.ts";
+import { simplify } from "../ir/simplify.ts";
+import { shapeOf, type Type } from "../ir/type.ts";
+import { isInlineSource } from "./grouping.ts";
+
+/** Coordinates of an element, one u32 expression per axis. */
+export type Coordinates = readonly ScalarExpr[];
+
+/** Where a value lies in memory: a buffer, and the element at which it starts (host scalars share one buffer). */
+export interface BufferPlace {
+  readonly buffer: string;
+  readonly element: number;
+}
+
+export function scalarTypeOf(type: Type): ScalarType {
+  if (type.kind === "codes") return "i32";
+  switch (type.scalar) {
+    case "f32":
+    case "f16":
+    case "bf16":
+      return "f32";
+    case "i32":
+    case "i8":
+      return "i32";
+    case "u32":
+    case "u8":
+      return "u32";
+    case "bool":
+    case "b1":
+      return "bool";
+    default:
+      return type.scalar satisfies never;
+  }
+}
+
+/** Row-major position of coordinates. */
+export function linearIndex(coordinates: Coordinates, shape: readonly number[]): ScalarExpr {
+  let index = uint(0);
+  for (const [axis, coordinate] of coordinates.entries()) index = plus(times(index, uint(shape[axis] ?? 1)), coordinate);
+  return simplify(index);
+}
+
+/** Coordinates over `shape` of a row-major position; the position itself where the shape has one axis. */
+export function coordinatesOf(position: ScalarExpr, shape: readonly number[]): Coordinates {
+  let stride = 1;
+  const coordinates: ScalarExpr[] = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] ?? 1;
+    coordinates.unshift(simplify(binary("rem", binary("div", position, uint(stride)), uint(size))));
+    stride *= size;
+  }
+  return coordinates;
+}
+
+export const axisVariables = (prefix: string, shape: readonly number[]): Coordinates => shape.map((n, i) => variable(`${prefix}${i}`, n));
+
+interface ScopeInput {
+  readonly members: readonly Instruction[];
+  readonly producer: (value: Value) => Instruction | undefined;
+  readonly placeOf: (value: Value) => BufferPlace;
+  /** All tensors of the kernel have one shape and are dense: elements are addressed by their position, `coordinates[0]`. */
+  readonly flat?: boolean;
+}
+
+export class KernelScope {
+  readonly bindings: BindingUse[] = [];
+  readonly #input: ScopeInput;
+  readonly #members: ReadonlySet<Instruction>;
+  readonly #given = new Map<Value, ScalarExpr>();
+  readonly #known = new Map<Value, { readonly at: Coordinates; readonly expr: ScalarExpr }[]>();
+
+  constructor(input: ScopeInput) {
+    this.#input = input;
+    this.#members = new Set(input.members);
+  }
+
+  /** Say what a value is in this kernel: an accumulator or a transformed element. It is then never loaded. */
+  give(value: Value, expr: ScalarExpr): void {
+    this.#given.set(value, expr);
+  }
+
+  binding(buffer: string, access: "read" | "write"): number {
+    const at = this.bindings.findIndex((b) => b.buffer === buffer);
+    const known = this.bindings[at];
+    if (known === undefined) return this.bindings.push({ buffer, access }) - 1;
+    if (known.access !== access) this.bindings[at] = { ...known, access: "update" };
+    return at;
+  }
+
+  element(value: Value, at: Coordinates): ScalarExpr {
+    const given = this.#given.get(value);
+    if (given !== undefined) return given;
+    const known = this.#known.get(value)?.find((k) => sameCoordinates(k.at, at));
+    if (known !== undefined) return known.expr;
+    const producer = this.#input.producer(value);
+    const expr = producer !== undefined && isInlineSource(producer) ? inlineSource(producer, value, at) : this.#compute(producer, value, at);
+    this.#remember(value, at, expr);
+    return expr;
+  }
+
+  /** Where and what to store for a value that this kernel computes. */
+  store(value: Value, at: Coordinates): Store {
+    const { buffer, element } = this.#input.placeOf(value);
+    const { row, column } = this.#address(value.type, at, element);
+    return { storage: storageOf(value.type), row, column, value: this.element(value, at), binding: this.binding(buffer, "write") };
+  }
+
+  #remember(value: Value, at: Coordinates, expr: ScalarExpr): void {
+    const list = this.#known.get(value);
+    if (list === undefined) this.#known.set(value, [{ at, expr }]);
+    else list.push({ at, expr });
+  }
+
+  #compute(producer: Instruction | undefined, value: Value, at: Coordinates): ScalarExpr {
+    if (producer === undefined || !this.#members.has(producer)) return this.#load(value, at);
+    const { lower } = producer.op;
+    if (lower.kind === "view") return this.#throughView(producer, at);
+    if (lower.kind === "kernel" && lower.family === "gather") return this.#gather(producer, at);
+    if (lower.kind !== "pointwise") throw new Error(`${producer.op.signature.name} is read at another element than its kernel's own`);
+    const inputs = producer.operands.map((o) => this.element(o, this.#flat(o) ? at : alignedCoordinates(at, value.type, o.type)));
+    const types = { operands: producer.operands.map((o) => o.type), results: producer.results.map((r) => r.type) };
+    const bodies: readonly ScalarExpr[] = lower.body(inputs, producer.attrs as never, types as never);
+    let own: ScalarExpr | undefined;
+    for (const [i, result] of producer.results.entries()) {
+      const body = bodies[i];
+      if (body === undefined) throw new Error(`${producer.op.signature.name} has no body for result ${i}`);
+      if (result === value) own = body;
+      else this.#remember(result, at, body);
+    }
+    if (own === undefined) throw new Error("a value is not among its producer's results");
+    return own;
+  }
+
+  #flat(operand: Value): boolean {
+    return this.#input.flat === true && operand.type.dims.length > 0;
+  }
+
+  #throughView(producer: Instruction, at: Coordinates): ScalarExpr {
+    const [operand] = producer.operands;
+    const [result] = producer.results;
+    const { lower } = producer.op;
+    if (operand === undefined || result === undefined || lower.kind !== "view") throw new Error("not a view");
+    const { coordinates, inside } = lower.index(at, producer.attrs as never, shapeOf(operand.type), shapeOf(result.type));
+    const expr = this.element(operand, coordinates.map((c) => simplify(c)));
+    return inside === undefined ? expr : select(simplify(inside), expr, constant(expr.type, 0));
+  }
+
+  /** table[ids[c0..], ...]: ids are clamped into the table, so that a wrong id cannot read elsewhere. */
+  #gather(producer: Instruction, at: Coordinates): ScalarExpr {
+    const [table, ids] = producer.operands;
+    if (table === undefined || ids === undefined) throw new Error("gather takes a table and ids");
+    const rank = ids.type.dims.length;
+    const id = cast("u32", binary("max", cast("i32", this.element(ids, at.slice(0, rank))), constant("i32", 0)));
+    const [rows = 1] = shapeOf(table.type);
+    return this.element(table, [binary("min", id, uint(rows - 1)), ...at.slice(rank)]);
+  }
+
+  #load(value: Value, at: Coordinates): ScalarExpr {
+    const { buffer, element } = this.#input.placeOf(value);
+    const { row, column } = this.#address(value.type, at, element);
+    return load(scalarTypeOf(value.type), this.binding(buffer, "read"), storageOf(value.type), column, row);
+  }
+
+  #address(type: Type, at: Coordinates, element: number): { readonly row: ScalarExpr; readonly column: ScalarExpr } {
+    const shape = shapeOf(type);
+    if (storageOf(type).kind === "packed") {
+      const column = at.at(-1) ?? uint(0);
+      return { row: linearIndex(at.slice(0, -1), shape.slice(0, -1)), column };
+    }
+    const column = this.#input.flat === true && shape.length > 0 ? (at[0] ?? uint(0)) : linearIndex(at, shape);
+    return { row: uint(0), column: element === 0 ? column : simplify(plus(column, uint(element))) };
+  }
+}
+
+const sameCoordinates = (a: Coordinates, b: Coordinates): boolean => a.length === b.length && a.every((c, i) => c === b[i]);
+
+function inlineSource(producer: Instruction, value: Value, at: Coordinates): ScalarExpr {
+  const type = scalarTypeOf(value.type);
+  if (producer.op.signature.name === "iota") {
+    const axis = producer.attrs["axis"] as number;
+    return cast(type, at[axis] ?? uint(0));
+  }
+  const [only = 0] = producer.attrs["values"] as readonly number[];
+  return constant(type, only);
+}
+
+/**
+ * Coordinates of a pointwise op's operand from its result's: the same where shapes agree, none for a scalar, and c*d/D along an axis
+ * that the operand holds d values of for D of the result (scales of rows and groups).
+ */
+function alignedCoordinates(at: Coordinates, result: Type, operand: Type): Coordinates {
+  const to = shapeOf(operand);
+  if (to.length === 0) return [];
+  const from = shapeOf(result);
+  if (from.every((d, i) => d === to[i])) return at;
+  return to.map((d, axis) => {
+    const coordinate = at[axis] ?? uint(0);
+    const size = from[axis] ?? 1;
+    if (d === size) return coordinate;
+    return d === 1 ? uint(0) : simplify(binary("div", coordinate, uint(size / d)));
+  });
+}

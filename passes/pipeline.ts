@@ -1,0 +1,39 @@
+// The pipeline: which passes run in which order, and why each group stands where it does.
+import type { Form } from "../ir/op.ts";
+import { canonicalize } from "./canonicalize.ts";
+import { cleanup } from "./cleanup.ts";
+import { differentiate } from "./differentiate.ts";
+import { expand } from "./expand.ts";
+import { insertHadamard } from "./insert-hadamard.ts";
+import { insertQuant } from "./insert-quant.ts";
+import { lowerQuant } from "./lower-quant.ts";
+import { defaultOptions, type Pass, type PipelineStep } from "./pass.ts";
+
+const towards = (stage: Form, pass: Pass): PipelineStep => ({ pass, options: defaultOptions(pass), stage });
+
+/** From a lowered module to the primitive form. Planning takes over from there. */
+export const pipeline: readonly PipelineStep[] = [
+  // First, while the graph is still the user's: later passes match simple shapes, and dumps stay readable.
+  towards("surface", canonicalize),
+  towards("surface", cleanup),
+
+  // Before differentiate: the trust rule is part of quant.fake's gradient, so the quantizer must be in view when gradients are made.
+  // The rotation comes first because its result is what gets rounded.
+  towards("quantized", insertHadamard),
+  towards("quantized", insertQuant),
+  // Sites that share an activation round it once; merged here, since gradients of merged values add up before they are rotated
+  // back, which saves a rotation for every site but one.
+  towards("quantized", cleanup),
+
+  // Training alone. On composites, whose gradients are simpler than those of what they expand to. Its cleanup merges the masks and
+  // constants that the rules emit once for each use.
+  towards("differentiated", differentiate),
+  towards("differentiated", cleanup),
+
+  // After differentiate, so that backward reads codes and masks and nothing in float outlives the forward pass. The expansions bring
+  // constants, casts and broadcasts of their own, hence the second canonicalize.
+  towards("primitive", lowerQuant),
+  towards("primitive", expand),
+  towards("primitive", canonicalize),
+  towards("primitive", cleanup),
+];

@@ -1,0 +1,308 @@
+// The plan of one entry: buffers for values, problems for kernels, in-place updates where no one reads the old value any more.
+import type { Entry, Instruction, Value } from "../ir/module.ts";
+import { valueNames } from "../ir/module.ts";
+import { byteLength } from "../ir/packing.ts";
+import type { BindingUse, BufferRole, Dispatch, EntryPort, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
+import { input, unary } from "../ir/scalar.ts";
+import { elementCount, f32, shapeOf } from "../ir/type.ts";
+import { isInlineSource } from "./grouping.ts";
+import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
+import { partialSquares, runLength, sumOfPartials, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
+import { anchorsOf, type Kernel, problemOf } from "./plan-problems.ts";
+import type { StateLayout } from "./state-layout.ts";
+
+/** A dispatch before its schedule is chosen. */
+export type Planned = Omit<Dispatch, "schedule">;
+
+const isStateRead = (i: Instruction | undefined): boolean => i?.op.signature.name === "state.read";
+const wordBytes = 4;
+
+export class EntryPlanner {
+  readonly #entry: Entry;
+  readonly #layout: StateLayout;
+  readonly #names: ReadonlyMap<Value, string>;
+  readonly #producers = new Map<Value, Instruction>();
+  readonly #places = new Map<Value, BufferPlace>();
+  readonly #buffers = new Map<string, VirtualBuffer>();
+  readonly #constants: { buffer: string; values: readonly number[] }[] = [];
+  readonly #kernels: Kernel[];
+  /** Update -> the kernel that writes it in place. */
+  readonly #inPlace = new Map<string, number>();
+
+  constructor(entry: Entry, layout: StateLayout) {
+    this.#entry = entry;
+    this.#layout = layout;
+    this.#names = valueNames(entry);
+    for (const instruction of entry.instructions) for (const r of instruction.results) this.#producers.set(r, instruction);
+    this.#kernels = this.#collectKernels();
+  }
+
+  plan(): Omit<PlanEntry, "dispatches"> & { readonly dispatches: readonly Planned[] } {
+    this.#placeSources();
+    const runs = updateRuns(this.#updateKernels(), this.#layout, this.#names);
+    for (const run of runs) for (const update of run) this.#placeGradient(update);
+    this.#placeUpdates();
+    for (const kernel of this.#kernels) for (const value of kernel.stored) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
+    const dispatches: Planned[] = [];
+    const merged = new Map(runs.flatMap((run) => run.map((u) => [u.kernel, run] as const)));
+    for (const kernel of this.#kernels) {
+      const run = merged.get(kernel.number);
+      if (run === undefined) dispatches.push(...this.#dispatchesOf(kernel));
+      // A run stands where its last member stood, when every gradient is there.
+      else if (Math.max(...run.map((u) => u.kernel)) === kernel.number) dispatches.push(this.#mergedUpdate(run));
+    }
+    const outputs = this.#entry.outputs.map(({ name, value }): EntryPort => ({ name, type: value.type, ...this.#port(value, dispatches, name) }));
+    dispatches.push(...this.#finalCopies());
+    const inputs = this.#entry.inputs.map(({ value }): EntryPort => {
+      const { buffer, element } = this.#placeOf(value);
+      return { name: this.#inputName(value), type: value.type, buffer, byteOffset: element * wordBytes };
+    });
+    const used = new Set([...dispatches.flatMap((d) => d.bind.flatMap((b) => [b.buffer, b.through ?? b.buffer])), ...inputs.map((p) => p.buffer), ...outputs.map((p) => p.buffer)]);
+    return {
+      name: this.#entry.name,
+      buffers: [...this.#buffers.values()].filter((b) => used.has(b.name) || b.role.kind === "gradient"),
+      dispatches, inputs, outputs,
+      constants: this.#constants.filter((c) => used.has(c.buffer)),
+    };
+  }
+
+  #name(value: Value): string {
+    const name = this.#names.get(value);
+    if (name === undefined) throw new Error("a value without a name");
+    return name;
+  }
+
+  #inputName(value: Value): string {
+    const origin = this.#entry.inputs.find((i) => i.value === value)?.origin;
+    if (origin === undefined || origin === "caller") return this.#name(value);
+    return "host" in origin ? origin.host : this.#name(value);
+  }
+
+  #collectKernels(): Kernel[] {
+    const members = new Map<number, Instruction[]>();
+    const kernelsOf = (i: Instruction) => i.marks.kernel;
+    const wanted = new Set([...this.#entry.outputs, ...this.#entry.updates].map((o) => o.value));
+    for (const instruction of this.#entry.instructions) {
+      const kernel = kernelsOf(instruction);
+      if (kernel !== undefined) members.set(kernel, [...(members.get(kernel) ?? []), instruction]);
+      for (const operand of instruction.operands) {
+        const producer = this.#producers.get(operand);
+        if (producer !== undefined && kernelsOf(producer) !== kernel) wanted.add(operand);
+      }
+    }
+    return [...members].sort(([a], [b]) => a - b).map(([number, list]) => ({
+      number, members: list, stored: list.flatMap((i) => i.results.filter((r) => wanted.has(r))),
+    }));
+  }
+
+  #place(value: Value, name: string, role: BufferRole): void {
+    this.#buffers.set(name, { name, type: value.type, bytes: byteLength(value.type), role });
+    this.#places.set(value, { buffer: name, element: 0 });
+  }
+
+  #placeOf(value: Value): BufferPlace {
+    const place = this.#places.get(value);
+    if (place === undefined) throw new Error(`%${this.#name(value)} has no buffer`);
+    return place;
+  }
+
+  #placeSources(): void {
+    const host = this.#entry.inputs.filter((i) => i.origin !== "caller" && "host" in i.origin);
+    if (host.length > 0) {
+      const type = f32(host.length);
+      this.#buffers.set("host", { name: "host", type, bytes: byteLength(type), role: { kind: "host" } });
+    }
+    for (const [element, { value }] of host.entries()) this.#places.set(value, { buffer: "host", element });
+    for (const { value } of this.#entry.inputs) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
+    for (const instruction of this.#entry.instructions) {
+      const [result] = instruction.results;
+      if (result === undefined || instruction.op.lower.kind !== "source" || isInlineSource(instruction)) continue;
+      if (isStateRead(instruction)) {
+        const name = instruction.attrs["name"] as string;
+        this.#place(result, name, { kind: "state", name });
+      } else {
+        const name = `%${this.#name(result)}`;
+        this.#place(result, name, { kind: "constant" });
+        this.#constants.push({ buffer: name, values: instruction.attrs["values"] as readonly number[] });
+      }
+    }
+  }
+
+  /** Kernels of one pointwise instruction whose results all replace state: the optimizer's. */
+  #updateKernels(): readonly UpdateKernel[] {
+    const stateOf = new Map(this.#entry.updates.map((u) => [u.value, u.state]));
+    return this.#kernels.flatMap((kernel) => {
+      const [instruction, ...more] = kernel.members;
+      if (instruction === undefined || more.length > 0 || instruction.op.lower.kind !== "pointwise") return [];
+      const states = instruction.results.map((r) => stateOf.get(r));
+      const [state] = states;
+      const inOrder = states.every((s, i) => s !== undefined && this.#reads(instruction.operands[i], s));
+      return state !== undefined && inOrder && this.#layout.states.has(state) ? [{ kernel: kernel.number, instruction, state }] : [];
+    });
+  }
+
+  #reads(value: Value | undefined, state: string): boolean {
+    const producer = value === undefined ? undefined : this.#producers.get(value);
+    return isStateRead(producer) && producer?.attrs["name"] === state;
+  }
+
+  /** The gradient is the update's operand of the parameter's shape that is no state: it moves to the gradients slab. */
+  #placeGradient({ instruction, state }: UpdateKernel): void {
+    const gradient = instruction.operands.find((o) => o.type.dims.length > 0 && !isStateRead(this.#producers.get(o)));
+    const isKernelResult = this.#kernels.some((k) => gradient !== undefined && k.stored.includes(gradient));
+    if (gradient === undefined || this.#places.has(gradient) || !isKernelResult || !this.#layout.gradients.has(state)) return;
+    this.#place(gradient, `%${this.#name(gradient)}`, { kind: "gradient", state });
+  }
+
+  /** An update is written in place where no later kernel reads the old value, and its own kernel reads it at the same element only. */
+  #placeUpdates(): void {
+    for (const { state, value } of this.#entry.updates) {
+      const writer = this.#kernels.find((k) => k.stored.includes(value));
+      if (writer === undefined || this.#places.has(value) || this.#inPlace.has(state)) continue;
+      const readers = this.#kernels.filter((k) => k.members.some((m) => m.operands.some((o) => this.#reads(o, state))));
+      const isReturned = [...this.#entry.outputs, ...this.#entry.updates].some((o) => this.#reads(o.value, state));
+      const safe = !isReturned && readers.every((k) => k.number < writer.number || (k === writer && this.#isFlat(k)));
+      if (!safe) continue;
+      this.#place(value, state, { kind: "state", name: state });
+      this.#inPlace.set(state, writer.number);
+    }
+  }
+
+  #isFlat(kernel: Kernel): boolean {
+    const [first] = kernel.stored;
+    if (first === undefined || anchorsOf(kernel).length > 0) return false;
+    const shape = shapeOf(first.type);
+    const fits = (v: Value) => {
+      const own = shapeOf(v.type);
+      const words = v.type.kind === "tensor" && v.type.scalar !== "bool" && v.type.scalar !== "b1";
+      return words && (own.length === 0 || (own.length === shape.length && own.every((d, i) => d === shape[i])));
+    };
+    return shape.length > 0 && kernel.members.every((m) => {
+      const inside = m.op.lower.kind === "pointwise" && m.results.every((r) => shapeOf(r.type).length === shape.length && fits(r));
+      return inside && m.operands.every((o) => fits(o) && this.#producers.get(o)?.op.signature.name !== "iota");
+    });
+  }
+
+  #scope(kernel: Kernel, flat: boolean): KernelScope {
+    return new KernelScope({ members: kernel.members, producer: (v) => this.#producers.get(v), placeOf: (v) => this.#placeOf(v), flat });
+  }
+
+  #describe(kernel: Kernel): Pick<Planned, "serves" | "at"> {
+    const at = (anchorsOf(kernel)[0] ?? kernel.members.at(-1))?.at;
+    return { serves: kernel.stored.map((v) => `%${this.#name(v)}`), ...(at === undefined ? {} : { at }) };
+  }
+
+  #dispatchesOf(kernel: Kernel): readonly Planned[] {
+    const norm = anchorsOf(kernel).find((a) => a.op.lower.kind === "kernel" && a.op.lower.family === "norm");
+    if (norm !== undefined) return this.#normDispatches(kernel, norm);
+    const flat = this.#isFlat(kernel);
+    const scope = this.#scope(kernel, flat);
+    const problem = problemOf(kernel, scope, flat);
+    return [{ problem, bind: scope.bindings, ...this.#describe(kernel) }];
+  }
+
+  #mergedUpdate(run: readonly UpdateKernel[]): Planned {
+    const [first] = run;
+    const last = run.at(-1);
+    const kernel = this.#kernels.find((k) => k.number === first?.kernel);
+    const [weight] = last?.instruction.operands ?? [];
+    if (first === undefined || last === undefined || kernel === undefined || weight === undefined) throw new Error("an empty run of updates");
+    const length = runLength(first.state, last.state, byteLength(weight.type), this.#layout);
+    const scope = this.#scope(kernel, true);
+    const at = axisVariables("c", [length]);
+    const problem: Problem = { kind: "pointwise", shape: [length], stores: first.instruction.results.map((r) => scope.store(r, at)) };
+    const through = new Map<string, string>();
+    for (const [i, operand] of first.instruction.operands.entries()) {
+      const other = last.instruction.operands[i];
+      if (operand.type.dims.length > 0 && other !== undefined) through.set(this.#placeOf(operand).buffer, this.#placeOf(other).buffer);
+    }
+    const bind = scope.bindings.map((b): BindingUse => {
+      const end = through.get(b.buffer);
+      return end === undefined || end === b.buffer ? b : { ...b, through: end };
+    });
+    const serves = run.flatMap((u) => u.instruction.results.map((r) => `%${this.#name(r)}`));
+    return { problem, bind, serves, ...(first.instruction.at === undefined ? {} : { at: first.instruction.at }) };
+  }
+
+  #normDispatches(kernel: Kernel, norm: Instruction): readonly Planned[] {
+    const [result] = norm.results;
+    if (result === undefined) throw new Error("a norm without a result");
+    const partials = `%${this.#name(result)}.partials`;
+    const stages: Planned[] = [];
+    let count = 0;
+    for (const run of this.#gradientRuns(norm.operands)) {
+      const { stage, count: more } = partialSquares(run.bind, run.length, partials, count);
+      stages.push({ ...stage, ...this.#describe(kernel), serves: [partials] });
+      count += more;
+    }
+    const type = f32(count);
+    this.#buffers.set(partials, { name: partials, type, bytes: byteLength(type), role: { kind: "temporary" } });
+    const scope = this.#scope(kernel, false);
+    const { shape, reduced, element } = sumOfPartials(scope.binding(partials, "read"), count);
+    scope.give(result, unary("sqrt", input(0, "f32")));
+    const stores = kernel.stored.map((v) => scope.store(v, []));
+    const problem: Problem = { kind: "reduce", shape, reduced, accumulators: [{ combine: "sum", element }], stores };
+    return [...stages, { problem, bind: scope.bindings, ...this.#describe(kernel) }];
+  }
+
+  /** The operands as ranges of slabs: parameters' gradients side by side are one range, anything else is a range of its own. */
+  #gradientRuns(operands: readonly Value[]): readonly { readonly bind: BindingUse; readonly length: number }[] {
+    const stateOf = (v: Value) => {
+      const role = this.#buffers.get(this.#placeOf(v).buffer)?.role;
+      return role?.kind === "gradient" ? role.state : undefined;
+    };
+    const byState = new Map(operands.flatMap((v) => (stateOf(v) === undefined ? [] : [[stateOf(v), v] as const])));
+    const runs: { slab: string; first: string; last: string }[] = [];
+    for (const state of this.#layout.order) {
+      if (!byState.has(state)) continue;
+      const slab = this.#layout.gradients.get(state)?.slab ?? "";
+      const run = runs.at(-1);
+      const follows = run !== undefined && run.slab === slab && this.#layout.order.indexOf(run.last) + 1 === this.#layout.order.indexOf(state);
+      if (follows) run.last = state;
+      else runs.push({ slab, first: state, last: state });
+    }
+    const ranged = runs.map(({ first, last }) => {
+      const [a, b] = [byState.get(first), byState.get(last)];
+      if (a === undefined || b === undefined) throw new Error("a gradient without a value");
+      const bind: BindingUse = { buffer: this.#placeOf(a).buffer, access: "read", ...(a === b ? {} : { through: this.#placeOf(b).buffer }) };
+      return { bind, length: runLength(first, last, byteLength(b.type), this.#layout) };
+    });
+    const others = operands.filter((v) => stateOf(v) === undefined);
+    return [...ranged, ...others.map((v) => ({ bind: { buffer: this.#placeOf(v).buffer, access: "read" } as const, length: elementCount(shapeOf(v.type)) }))];
+  }
+
+  /** Where an output is; a value that no kernel stores (an input, a constant, a state) is copied. */
+  #port(value: Value, dispatches: Planned[], name: string): { readonly buffer: string; readonly byteOffset: number } {
+    const isStored = this.#kernels.some((k) => k.stored.includes(value));
+    const place = this.#places.get(value);
+    if (isStored && place !== undefined) return { buffer: place.buffer, byteOffset: place.element * wordBytes };
+    const copy = `%out.${name}`;
+    dispatches.push(this.#copy(value, copy, { kind: "temporary" }));
+    return { buffer: copy, byteOffset: 0 };
+  }
+
+  #copy(value: Value, to: string, role: BufferRole): Planned {
+    if (!this.#buffers.has(to)) this.#buffers.set(to, { name: to, type: value.type, bytes: byteLength(value.type), role });
+    const twin: Value = { ...value };
+    const scope = new KernelScope({ members: [], producer: (v) => this.#producers.get(v), placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : this.#placeOf(v)) });
+    const shape = shapeOf(value.type);
+    const at = axisVariables("c", shape);
+    scope.give(twin, scope.element(value, at));
+    return { problem: { kind: "pointwise", shape, stores: [scope.store(twin, at)] }, bind: scope.bindings, serves: [to] };
+  }
+
+  /** Updates that could not be made in place: all to temporaries first, so that no copy reads what another has replaced. */
+  #finalCopies(): readonly Planned[] {
+    const late = this.#entry.updates.filter((u) => !this.#inPlace.has(u.state));
+    const first: Planned[] = [];
+    const second: Planned[] = [];
+    for (const { state, value } of late) {
+      const temporary = `%new.${state}`;
+      first.push(this.#copy(value, temporary, { kind: "temporary" }));
+      const held: Value = { ...value };
+      this.#places.set(held, { buffer: temporary, element: 0 });
+      second.push(this.#copy(held, state, { kind: "state", name: state }));
+    }
+    return [...first, ...second];
+  }
+}

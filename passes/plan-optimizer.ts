@@ -1,0 +1,85 @@
+// Slab-wide kernels: the optimizer as one dispatch per run of equal updates, the gradient norm as one reduction per slab.
+import type { Instruction, Value } from "../ir/module.ts";
+import { printAttributes } from "../ir/attribute.ts";
+import { byteLength } from "../ir/packing.ts";
+import type { BindingUse, Problem, Store } from "../ir/plan.ts";
+import { binary, constant, float, input, load, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";
+import { simplify } from "../ir/simplify.ts";
+import { alignUp, type StateLayout } from "./state-layout.ts";
+
+const dense = { kind: "dense", scalar: "f32" } as const;
+const wordBytes = 4;
+
+/** An update kernel: one pointwise instruction whose results all replace state. */
+export interface UpdateKernel {
+  readonly kernel: number;
+  readonly instruction: Instruction;
+  /** The parameter whose place leads: the state that the first result replaces. */
+  readonly state: string;
+}
+
+/** What must be equal for two updates to be one dispatch: the op, its attributes, its scalars. */
+function settingsKey(update: UpdateKernel, names: ReadonlyMap<Value, string>): string {
+  const { op, attrs, operands } = update.instruction;
+  const scalars = operands.filter((o) => o.type.dims.length === 0).map((o) => names.get(o) ?? "?");
+  return [op.signature.name, ...printAttributes(op.signature.attrs, attrs), ...scalars].join(" ");
+}
+
+/** Updates that lie next to each other in their slabs and have equal settings, in layout order. */
+export function updateRuns(updates: readonly UpdateKernel[], layout: StateLayout, names: ReadonlyMap<Value, string>): readonly (readonly UpdateKernel[])[] {
+  const rank = new Map(layout.order.map((name, i) => [name, i]));
+  const sorted = [...updates].sort((a, b) => (rank.get(a.state) ?? 0) - (rank.get(b.state) ?? 0));
+  const runs: UpdateKernel[][] = [];
+  for (const update of sorted) {
+    const run = runs.at(-1);
+    const last = run?.at(-1);
+    const place = layout.states.get(update.state);
+    const before = last === undefined ? undefined : layout.states.get(last.state);
+    const [weight] = last?.instruction.operands ?? [];
+    const adjacent =
+      place !== undefined && before !== undefined && weight !== undefined &&
+      place.slab === before.slab && place.offset === before.offset + alignUp(byteLength(weight.type));
+    if (run !== undefined && last !== undefined && adjacent && settingsKey(last, names) === settingsKey(update, names)) run.push(update);
+    else runs.push([update]);
+  }
+  return runs;
+}
+
+/** Elements from the start of the first tensor to the end of the last, padding between them included. */
+export function runLength(first: string, last: string, lastBytes: number, layout: StateLayout): number {
+  const from = layout.states.get(first)?.offset ?? 0;
+  const to = layout.states.get(last)?.offset ?? 0;
+  return (to - from + lastBytes) / wordBytes;
+}
+
+/** At most this many partial sums per slab, each over at least `smallestChunk` elements. */
+const mostPartials = 64;
+const smallestChunk = 1024;
+
+export interface NormStage {
+  readonly problem: Problem;
+  readonly bind: readonly BindingUse[];
+}
+
+/** First stage: sums of squares of chunks of one run of gradients, into `partials` from element `base` on. */
+export function partialSquares(run: BindingUse, length: number, partials: string, base: number): { readonly stage: NormStage; readonly count: number } {
+  const most = Math.max(1, Math.min(mostPartials, Math.floor(length / smallestChunk)));
+  // A count that divides the run needs no guard, and its loads stay contiguous in fours.
+  let count = most;
+  while (count > 1 && length % (4 * count) !== 0) count--;
+  if (count < most / 4) count = most;
+  const chunk = Math.ceil(length / count / 4) * 4;
+  const at = simplify(plus(times(variable("c0", count), uint(chunk)), variable("r0", chunk)));
+  const exact = chunk * count === length;
+  const inside = binary("lt", at, uint(length));
+  const value = load("f32", 0, dense, exact ? at : simplify(select(inside, at, uint(0))));
+  const element = exact ? times(value, value) : select(inside, times(value, value), float(0));
+  const store: Store = { binding: 1, storage: dense, row: uint(0), column: simplify(plus(variable("c0", count), uint(base))), value: input(0, "f32") };
+  const problem: Problem = { kind: "reduce", shape: [count], reduced: [chunk], accumulators: [{ combine: "sum", element }], stores: [store] };
+  return { stage: { problem, bind: [run, { buffer: partials, access: "write" }] }, count };
+}
+
+/** Second stage: the sum of all partials; the caller's stores follow from `input 0`. */
+export function sumOfPartials(binding: number, count: number): { readonly shape: readonly number[]; readonly reduced: readonly number[]; readonly element: ScalarExpr } {
+  return { shape: [], reduced: [count], element: load("f32", binding, dense, count === 1 ? constant("u32", 0) : variable("r0", count)) };
+}

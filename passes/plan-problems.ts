@@ -1,0 +1,177 @@
+// From a kernel's instructions to its problem (ir/plan.ts): one builder per anchor.
+import type { Instruction, Value } from "../ir/module.ts";
+import type { Combine, Problem, Store } from "../ir/plan.ts";
+import { quantizerNamed } from "../ir/quant/table.ts";
+import { binary, cast, constant, input, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";
+import { simplify } from "../ir/simplify.ts";
+import { elementCount, shapeOf } from "../ir/type.ts";
+import { axisVariables, type Coordinates, coordinatesOf, type KernelScope, scalarTypeOf } from "./kernel-scope.ts";
+
+/** One kernel as `fuse` numbered it. */
+export interface Kernel {
+  readonly number: number;
+  readonly members: readonly Instruction[];
+  /** Results that others need: each is stored. */
+  readonly stored: readonly Value[];
+}
+
+const isNamed = (i: Instruction, name: string): boolean => i.op.signature.name === name;
+
+export function anchorsOf(kernel: Kernel): readonly Instruction[] {
+  return kernel.members.filter((m) => m.op.lower.kind === "kernel" && m.op.lower.family !== "gather");
+}
+
+function only<T>(list: readonly T[], what: string): T {
+  const [first] = list;
+  if (first === undefined) throw new Error(`a kernel without ${what}`);
+  return first;
+}
+
+export function problemOf(kernel: Kernel, scope: KernelScope, flat: boolean): Problem {
+  const [anchor] = anchorsOf(kernel);
+  if (anchor === undefined) return pointwiseProblem(kernel, scope, flat);
+  const { lower } = anchor.op;
+  if (lower.kind !== "kernel") throw new Error("an anchor is a kernel");
+  switch (lower.family) {
+    case "dot":
+      return dotProblem(kernel, anchor, scope);
+    case "reduce":
+      return reduceProblem(kernel, anchor, scope);
+    case "rows":
+      return rowsProblem(kernel, scope);
+    case "scatter":
+      return scatterProblem(kernel, anchor, scope);
+    case "gather":
+    case "norm":
+      throw new Error(`${lower.family} is planned elsewhere`);
+    default:
+      return lower.family satisfies never;
+  }
+}
+
+function pointwiseProblem(kernel: Kernel, scope: KernelScope, flat: boolean): Problem {
+  const shape = shapeOf(only(kernel.stored, "results").type);
+  const at = flat ? axisVariables("c", [elementCount(shape)]) : axisVariables("c", shape);
+  return { kind: "pointwise", shape: flat ? [elementCount(shape)] : shape, stores: kernel.stored.map((v) => scope.store(v, at)) };
+}
+
+const combines: Readonly<Record<string, Combine>> = { sum: "sum", max: "max", min: "min", argmax: "argmax" };
+
+function reduceProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
+  const operand = only(anchor.operands, "an operand");
+  const result = only(anchor.results, "a result");
+  const combine = combines[anchor.op.signature.name];
+  if (combine === undefined) throw new Error(`no reduction ${anchor.op.signature.name}`);
+  const from = shapeOf(operand.type);
+  const { axis } = anchor.attrs;
+  const axes = (anchor.attrs["axes"] as readonly number[] | undefined) ?? [axis as number];
+  const shape = from.filter((_, i) => !axes.includes(i));
+  const reduced = axes.map((i) => from[i] ?? 1);
+  const outer = axisVariables("c", shape);
+  const inner = axisVariables("r", reduced);
+  let next = 0;
+  const at = from.map((_, i) => (axes.includes(i) ? inner[axes.indexOf(i)] : outer[next++]) ?? uint(0));
+  const element = scope.element(operand, at);
+  scope.give(result, input(0, combine === "argmax" ? "i32" : scalarTypeOf(operand.type)));
+  return { kind: "reduce", shape, reduced, accumulators: [{ combine, element }], stores: kernel.stored.map((v) => scope.store(v, outer)) };
+}
+
+/** out[row, ..] = sum over ids of x where ids == row: a gather's transpose as a reduction in fixed order, without atomics. */
+function scatterProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
+  const [x, ids] = anchor.operands;
+  const result = only(anchor.results, "a result");
+  if (x === undefined || ids === undefined) throw new Error("scatter_add takes x and ids");
+  const shape = shapeOf(result.type);
+  const reduced = shapeOf(ids.type);
+  const outer = axisVariables("c", shape);
+  const inner = axisVariables("r", reduced);
+  const hit = binary("eq", cast("i32", scope.element(ids, inner)), cast("i32", outer[0] ?? uint(0)));
+  const x0 = scope.element(x, [...inner, ...outer.slice(1)]);
+  scope.give(result, input(0, x0.type));
+  const element = select(hit, x0, constant(x0.type, 0));
+  return { kind: "reduce", shape, reduced, accumulators: [{ combine: "sum", element }], stores: kernel.stored.map((v) => scope.store(v, outer)) };
+}
+
+function dotProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
+  const [a, b] = anchor.operands;
+  const result = only(anchor.results, "a result");
+  if (a === undefined || b === undefined) throw new Error("dot takes two operands");
+  const contract = anchor.attrs["contract"] as readonly (readonly number[])[];
+  const batch = anchor.attrs["batch"] as readonly (readonly number[])[];
+  const sideOf = (value: Value, side: number) => {
+    const shape = shapeOf(value.type);
+    const summed = contract[side] ?? [];
+    const batched = batch[side] ?? [];
+    const free = shape.map((_, i) => i).filter((i) => !summed.includes(i) && !batched.includes(i));
+    return { value, shape, summed, batched, free, sizes: (axes: readonly number[]) => axes.map((i) => shape[i] ?? 1) };
+  };
+  const [left, right] = [sideOf(a, 0), sideOf(b, 1)];
+  const batchShape = left.sizes(left.batched);
+  const z = axisVariables("z", batchShape);
+  const k = elementCount(left.sizes(left.summed));
+  const operand = (side: ReturnType<typeof sideOf>) => {
+    const free = elementCount(side.sizes(side.free));
+    // Columns run along the last axis, which is contiguous in memory.
+    const contracted = side.summed.includes(side.shape.length - 1) ? ("column" as const) : ("row" as const);
+    const row = variable("row", contracted === "column" ? free : k);
+    const column = variable("column", contracted === "column" ? k : free);
+    const freeAt = coordinatesOf(contracted === "column" ? row : column, side.sizes(side.free));
+    const summedAt = coordinatesOf(contracted === "column" ? column : row, side.sizes(side.summed));
+    const at = side.shape.map((_, axis) => {
+      const list = [[side.batched, z], [side.free, freeAt], [side.summed, summedAt]] as const;
+      for (const [axes, coordinates] of list) {
+        const found = axes.includes(axis) ? coordinates[axes.indexOf(axis)] : undefined;
+        if (found !== undefined) return found;
+      }
+      throw new Error(`axis ${axis} of a dot operand has no coordinate`);
+    });
+    return { contracted, element: scope.element(side.value, at), free };
+  };
+  const [first, second] = [operand(left), operand(right)];
+  scope.give(result, input(0, "f32"));
+  const at: Coordinates = [
+    ...z,
+    ...coordinatesOf(variable("m", first.free), left.sizes(left.free)),
+    ...coordinatesOf(variable("n", second.free), right.sizes(right.free)),
+  ];
+  return {
+    kind: "dot", batch: batchShape, m: first.free, n: second.free, k,
+    a: { element: first.element, contracted: first.contracted },
+    b: { element: second.element, contracted: second.contracted },
+    stores: kernel.stored.map((v) => scope.store(v, at)),
+  };
+}
+
+function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {
+  const transform = kernel.members.find((m) => isNamed(m, "hadamard"));
+  const scale = kernel.members.find((m) => isNamed(m, "quant.scale"));
+  const source = only((transform ?? scale)?.operands ?? [], "an operand");
+  const shape = shapeOf(source.type);
+  const width = shape.at(-1) ?? 1;
+  if (transform !== undefined && transform.attrs["axis"] !== shape.length - 1) throw new Error("hadamard along an axis that is not the last");
+  const groupSetting = scale?.attrs["group"] ?? "row";
+  const columns = groupSetting === "row" ? width : Number(groupSetting);
+  const groups = width / columns;
+  const rows = elementCount(shape) / columns;
+  const row = variable("row", rows);
+  const column = variable("column", columns);
+  const leading = coordinatesOf(simplify(binary("div", row, uint(groups))), shape.slice(0, -1));
+  const last = simplify(plus(times(binary("rem", row, uint(groups)), uint(columns)), column));
+  const at: Coordinates = [...leading, last];
+  const element = scope.element(source, at);
+
+  const transformed = input(0, "f32");
+  scope.give(only((transform?.results ?? scale?.operands) ?? [], "a transformed row"), transformed);
+  const base = { kind: "rows" as const, rows, columns, block: (transform?.attrs["block"] as number | undefined) ?? 1, element };
+  if (scale === undefined) return { ...base, stores: kernel.stored.map((v) => scope.store(v, at)), rowStores: [] };
+
+  const step = only(scale.results, "a scale");
+  const quantizer = quantizerNamed(scale.attrs["scheme"] as string);
+  const perRow: ScalarExpr = quantizer.step(input(0, "f32"), scale.attrs["bits"] as number);
+  scope.give(step, input(1, "f32"));
+  const elementwise = kernel.stored.filter((v) => v !== step);
+  const stores = elementwise.map((v) => scope.store(v, at));
+  scope.give(step, input(0, "f32"));
+  const rowStores: Store[] = kernel.stored.includes(step) ? [{ ...scope.store(step, [...leading, simplify(binary("rem", row, uint(groups)))]), row: uint(0), column: row }] : [];
+  return { ...base, statistic: quantizer.statistic, perRow, stores, rowStores };
+}

@@ -1,0 +1,60 @@
+// Layout of state: parameters, gradients and each moment are one slab each with one common layout, decayed parameters first,
+// so that the optimizer is one dispatch per run of equal settings and the gradient norm one reduction per slab.
+import type { Module, StateDeclaration } from "../ir/module.ts";
+import { byteLength } from "../ir/packing.ts";
+import type { Placement } from "../ir/plan.ts";
+
+/** Offsets of bindings must be multiples of this (the default `minStorageBufferOffsetAlignment`). */
+export const bindingAlignment = 256;
+
+export const alignUp = (bytes: number): number => Math.ceil(bytes / bindingAlignment) * bindingAlignment;
+
+export interface StateLayout {
+  /** Place of every state tensor. */
+  readonly states: ReadonlyMap<string, Placement>;
+  /** Place of each parameter's gradient. */
+  readonly gradients: ReadonlyMap<string, Placement>;
+  /** Bytes of each slab, in order of first use. */
+  readonly slabs: ReadonlyMap<string, number>;
+  /** Parameters in layout order. */
+  readonly order: readonly string[];
+}
+
+/**
+ * Lay out a module's state. A slab is cut (`parameters.1`) where the next tensor would pass `maxSlabBytes`, since slab-wide
+ * kernels bind it whole. State that belongs to a parameter (`"w#adamw.m"`) takes the parameter's offset in the slab of its suffix.
+ */
+export function layoutStates(module: Module, maxSlabBytes: number): StateLayout {
+  const states = new Map<string, Placement>();
+  const gradients = new Map<string, Placement>();
+  const slabs = new Map<string, number>();
+  const put = (into: Map<string, Placement>, name: string, slab: string, offset: number, bytes: number) => {
+    into.set(name, { slab, offset });
+    slabs.set(slab, Math.max(slabs.get(slab) ?? 0, offset + alignUp(bytes)));
+  };
+  const parameters = module.states.filter((s) => s.role === "parameter");
+  const ordered = [...parameters.filter((s) => s.decay), ...parameters.filter((s) => !s.decay)];
+  const differentiated = module.states.some((s) => s.role === "optimizer") || module.entries.some((e) => e.updates.length > 0);
+  const cutName = (base: string, cut: number) => (cut === 0 ? base : `${base}.${cut}`);
+  let cut = 0;
+  let offset = 0;
+  for (const parameter of ordered) {
+    const bytes = byteLength(parameter.type);
+    if (offset > 0 && offset + bytes > maxSlabBytes) {
+      cut++;
+      offset = 0;
+    }
+    put(states, parameter.name, cutName("parameters", cut), offset, bytes);
+    if (differentiated) put(gradients, parameter.name, cutName("gradients", cut), offset, bytes);
+    for (const owned of module.states.filter((s) => s.name.startsWith(`${parameter.name}#`) && byteLength(s.type) === bytes)) {
+      put(states, owned.name, cutName(suffixOf(owned), cut), offset, bytes);
+    }
+    offset += alignUp(bytes);
+  }
+  for (const other of module.states) {
+    if (!states.has(other.name)) put(states, other.name, "state", slabs.get("state") ?? 0, byteLength(other.type));
+  }
+  return { states, gradients, slabs, order: ordered.map((s) => s.name) };
+}
+
+const suffixOf = (state: StateDeclaration): string => state.name.slice(state.name.lastIndexOf("#") + 1);

@@ -1,0 +1,61 @@
+// Evaluation: the `eval` entry over the held-out split.
+import type { RunRecord } from "../ir/artifact.ts";
+import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { Batches } from "./data/batches.ts";
+import type { Dataset } from "./data/dataset.ts";
+import type { PendingRun, Session } from "./session.ts";
+
+/** Held-out metrics. `loss` is the mean over all targets in nats; `accuracy` is between 0 and 1. */
+export interface Evaluation {
+  readonly loss?: number;
+  readonly accuracy?: number;
+  /** Targets counted for the metric that counted the most. */
+  readonly targets: number;
+}
+
+type Metrics = NonNullable<RunRecord["evaluate"]>["metrics"];
+
+/**
+ * Run `eval` over as many held-out batches as the metrics ask for (all by default) and average. The entry gives `loss_sum`, `correct` and `targets` of a
+ * batch and ignores targets below zero, which pad the last one. Throws a DiagnosticError `no-entry` where the artifact has no `eval`.
+ */
+export async function evaluate(session: Session, dataset: Dataset, data: RunRecord["data"], metrics: Metrics): Promise<Evaluation> {
+  const entry = session.artifact.manifest.entries["eval"];
+  if (entry === undefined) throw new DiagnosticError([error("no-entry", "the artifact has no entry `eval`: its recipe evaluates nothing")]);
+  const batches = new Batches(dataset, data, entry);
+  const wanted = metrics.map(({ metric, batches: count }) => ({
+    metric,
+    count: Math.min(count ?? batches.heldOutCount, batches.heldOutCount),
+  }));
+  const sums = wanted.map(() => ({ value: 0, targets: 0 }));
+  const last = Math.max(0, ...wanted.map(({ count }) => count));
+  const collect = async (index: number, run: PendingRun) => {
+    const { outputs } = await run.read();
+    const scalar = (name: string) => outputs[name]?.[0] ?? missing(name);
+    for (const [i, { metric, count }] of wanted.entries()) {
+      const sum = sums[i];
+      if (sum === undefined || index >= count) continue;
+      sum.value += scalar(metric === "loss" ? "loss_sum" : "correct");
+      sum.targets += scalar("targets");
+    }
+  };
+  // One batch is uploaded while the one before it is computed.
+  let ahead: { readonly index: number; readonly run: PendingRun } | undefined;
+  for (let index = 0; index < last; index++) {
+    const run = session.submit("eval", batches.heldOut(index));
+    if (ahead !== undefined) await collect(ahead.index, ahead.run);
+    ahead = { index, run };
+  }
+  if (ahead !== undefined) await collect(ahead.index, ahead.run);
+  const result: { loss?: number; accuracy?: number; targets: number } = { targets: 0 };
+  for (const [i, { metric }] of wanted.entries()) {
+    const { value, targets } = sums[i] ?? { value: 0, targets: 0 };
+    result[metric] = value / targets;
+    result.targets = Math.max(result.targets, targets);
+  }
+  return result;
+}
+
+const missing = (name: string): never => {
+  throw new DiagnosticError([error("bad-artifact", `entry \`eval\` has no output \`${name}\``)]);
+};

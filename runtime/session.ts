@@ -1,0 +1,261 @@
+// A session: an artifact on a device, its state initialised, its entries ready to run.
+import type { CompiledArtifact, StateRecord, TargetRecord } from "../ir/artifact.ts";
+import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { hostValue } from "../ir/host.ts";
+import { parseType } from "../ir/parse-type.ts";
+import type { Type } from "../ir/type.ts";
+import { Arena } from "./arena.ts";
+import { bindEntries, makePipelines, type ReadyEntry, uploadConstants, warm } from "./bind.ts";
+import type { Device } from "./device.ts";
+import { initialValues } from "./init.ts";
+import { type PendingRead, Readback } from "./readback.ts";
+import { encodeDispatches, type TimestampMode } from "./submit.ts";
+import { chooseTarget } from "./target.ts";
+import { arrayName, elementBytes, type HostArray, hostLength, newArray, viewOf, wholeWords } from "./values.ts";
+
+export interface SessionOptions {
+  /** For the initial values of state; default 0. */
+  readonly seed?: number;
+  /** Bytes of adapter memory that the session may take. Default: three quarters of the machine's free memory on a software adapter, no limit on others. */
+  readonly memoryBudget?: number;
+  /** Use the target of this name instead of the first that fits. */
+  readonly target?: string;
+  /** Measure time on the adapter (needs `timestamp-query`); see {@link RunResult}. */
+  readonly timestamps?: TimestampMode;
+  /** Told after each kernel that is ready. */
+  readonly onKernel?: (ready: number, total: number) => void;
+}
+
+/** Arrays by input name (`source: "data"`); numbers for host scalars, which otherwise follow their rule at `step`. */
+export type Inputs = Readonly<Record<string, HostArray | number>>;
+export type Outputs = Readonly<Record<string, HostArray>>;
+
+export interface RunOptions {
+  /** 0-based step at which host scalars are computed; default 0. */
+  readonly step?: number;
+}
+
+export interface RunResult {
+  readonly outputs: Outputs;
+  /** With timestamps: milliseconds of the whole entry, or of each dispatch. */
+  readonly gpuMs?: readonly number[];
+}
+
+/** A run that was submitted; its results may be read while later runs are under way. */
+export interface PendingRun {
+  /** Call once. */
+  read(): Promise<RunResult>;
+}
+
+export class Session {
+  readonly device: Device;
+  readonly artifact: CompiledArtifact;
+  readonly target: TargetRecord;
+  readonly #arena: Arena;
+  readonly #readback: Readback;
+  readonly #entries: ReadonlyMap<string, ReadyEntry>;
+  readonly #state: ReadonlyMap<string, { readonly record: StateRecord; readonly type: Type }>;
+
+  private constructor(
+    device: Device,
+    artifact: CompiledArtifact,
+    target: TargetRecord,
+    arena: Arena,
+    entries: ReadonlyMap<string, ReadyEntry>,
+  ) {
+    this.device = device;
+    this.artifact = artifact;
+    this.target = target;
+    this.#arena = arena;
+    this.#entries = entries;
+    this.#readback = new Readback(device);
+    const state = artifact.manifest.state.map((record) => [record.name, { record, type: parseType(record.type) }] as const);
+    this.#state = new Map(state);
+  }
+
+  /**
+   * Choose a target, allocate, compile and warm every kernel, upload constants, initialise state. Throws a DiagnosticError where no target fits
+   * (`no-target`) or memory does not suffice (`memory-budget`, `out-of-memory`), and a KernelError where the driver refuses a kernel.
+   */
+  static async open(artifact: CompiledArtifact, device: Device, options: SessionOptions = {}): Promise<Session> {
+    const { manifest } = artifact;
+    const target = await chooseTarget(manifest.targets, device, options.target);
+    const arena = await Arena.allocate(device, target.slabs, manifest.state, options.memoryBudget ?? defaultBudget(device));
+    try {
+      const pipelines = await makePipelines(artifact, target, device, options.onKernel);
+      const entries = await device.checked("binding the arena", () =>
+        bindEntries(artifact, target, device, arena, pipelines, options.timestamps),
+      );
+      await warm(device, arena, entries);
+      await uploadConstants(artifact, target, device, arena);
+      const session = new Session(device, artifact, target, arena, entries);
+      await session.initialise(options.seed ?? 0);
+      return session;
+    } catch (problem) {
+      arena.destroy();
+      throw problem;
+    }
+  }
+
+  /** Bytes of the arena on the adapter. */
+  get byteLength(): number {
+    return this.#arena.byteLength;
+  }
+
+  /** Set all state to its initial values; the same seed gives the same bits on every adapter. */
+  async initialise(seed: number): Promise<void> {
+    for (const { record, type } of this.#state.values()) {
+      if (record.init === "zeros") this.#zero(record);
+      else this.writeState(record.name, initialValues(record.name, type, record.init, seed));
+    }
+    await this.device.idle();
+  }
+
+  /** Run an entry and read its outputs. Shapes and types as the entry declares them; throws a DiagnosticError `bad-input` where the inputs differ. */
+  async run(entry: string, inputs: Inputs = {}, options: RunOptions = {}): Promise<Outputs> {
+    return (await this.submit(entry, inputs, options).read()).outputs;
+  }
+
+  /** Start a run: one submission. Runs execute in the order of their submission, each on the state that the one before left. */
+  submit(entryName: string, inputs: Inputs = {}, options: RunOptions = {}): PendingRun {
+    const entry = this.#entry(entryName);
+    this.device.assertHealthy();
+    this.#writeInputs(entryName, entry, inputs, options.step ?? 0);
+    const { gpu } = this.device;
+    const encoder = gpu.createCommandEncoder({ label: entryName });
+    encodeDispatches(encoder, entry.dispatches, entry.timing);
+    const { timing } = entry;
+    if (timing !== undefined) encoder.resolveQuerySet(timing.querySet, 0, timing.querySet.count, timing.resolved, 0);
+    const parts = entry.outputs.map(({ part }) => part);
+    const pending = this.#readback.record(
+      encoder,
+      timing === undefined ? parts : [...parts, { buffer: timing.resolved, offset: 0, size: timing.querySet.count * 8 }],
+    );
+    gpu.queue.submit([encoder.finish()]);
+    return { read: () => readRun(entry, pending) };
+  }
+
+  /** A tensor of state, in row-major order (packed types: words). Throws an Error for a name that the artifact does not have. */
+  async readState(name: string): Promise<HostArray> {
+    const { record, type } = this.#stateOf(name);
+    const encoder = this.device.gpu.createCommandEncoder();
+    const size = stateBytes(record, type);
+    const pending = this.#readback.record(encoder, [
+      { buffer: this.#arena.buffer(record.slab), offset: record.offset, size: wholeWords(size) },
+    ]);
+    this.device.gpu.queue.submit([encoder.finish()]);
+    const [bytes = new ArrayBuffer(0)] = await pending.read();
+    return viewOf(type, bytes.slice(0, size));
+  }
+
+  /** Replace a tensor of state before the next run. Throws a DiagnosticError `bad-state` where type or length differ. */
+  writeState(name: string, values: HostArray): void {
+    const { record, type } = this.#stateOf(name);
+    const length = stateBytes(record, type) / elementBytes(type);
+    if (values.length !== length || values.constructor !== newArray(type, 0).constructor) {
+      throw new DiagnosticError([
+        error(
+          "bad-state",
+          `state \`${name}\` is ${record.type}: ${length} elements of ${arrayName(type)}, got ${values.length} of ${values.constructor.name}`,
+        ),
+      ]);
+    }
+    this.#write(this.#arena.buffer(record.slab), record.offset, values);
+  }
+
+  /** Free the session's memory. The device stays open. */
+  dispose(): void {
+    this.#arena.destroy();
+    this.#readback.destroy();
+    for (const { timing } of this.#entries.values()) {
+      timing?.querySet.destroy();
+      timing?.resolved.destroy();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #entry(name: string): ReadyEntry {
+    const entry = this.#entries.get(name);
+    if (entry === undefined)
+      throw new DiagnosticError([
+        error("no-entry", `the artifact has no entry \`${name}\``, undefined, "", [
+          `its entries are ${[...this.#entries.keys()].join(", ")}`,
+        ]),
+      ]);
+    return entry;
+  }
+
+  #stateOf(name: string) {
+    const state = this.#state.get(name);
+    if (state === undefined) throw new Error(`the artifact has no state \`${name}\``);
+    return state;
+  }
+
+  #writeInputs(entryName: string, entry: ReadyEntry, inputs: Inputs, step: number): void {
+    const bad = (message: string): never => {
+      throw new DiagnosticError([error("bad-input", `entry \`${entryName}\`: ${message}`)]);
+    };
+    for (const name of Object.keys(inputs)) {
+      if (!entry.inputs.some(({ record }) => record.name === name))
+        bad(`no input \`${name}\`; its inputs are ${entry.inputs.map(({ record }) => record.name).join(", ") || "none"}`);
+    }
+    for (const { record, type, length, buffer, offset } of entry.inputs) {
+      const given = inputs[record.name];
+      if (record.source === "host") {
+        const rule = this.artifact.manifest.host[record.name];
+        if (typeof given === "object") bad(`\`${record.name}\` is a scalar of the host, got an array`);
+        const value =
+          typeof given === "number"
+            ? given
+            : rule === undefined
+              ? bad(`\`${record.name}\` has no rule, and no value was given`)
+              : hostValue(rule, step);
+        this.#write(buffer, offset, Float32Array.of(value));
+      } else if (typeof given !== "object" || given.length !== length || given.constructor !== newArray(type, 0).constructor) {
+        bad(
+          `\`${record.name}\` is ${record.type}: ${length} elements of ${arrayName(type)}, got ${given === undefined ? "nothing" : typeof given === "number" ? "a number" : `${given.length} of ${given.constructor.name}`}`,
+        );
+      } else this.#write(buffer, offset, given);
+    }
+  }
+
+  /** Dawn writes multiples of 4 bytes; slab ranges are padded to 16, so the tail of a narrow type has room. */
+  #write(buffer: GPUBuffer, offset: number, values: HostArray): void {
+    const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+    if (bytes.byteLength % 4 === 0) this.device.gpu.queue.writeBuffer(buffer, offset, bytes);
+    else {
+      const padded = new Uint8Array(wholeWords(bytes.byteLength));
+      padded.set(bytes);
+      this.device.gpu.queue.writeBuffer(buffer, offset, padded);
+    }
+  }
+
+  #zero(record: StateRecord): void {
+    const encoder = this.device.gpu.createCommandEncoder();
+    encoder.clearBuffer(this.#arena.buffer(record.slab), record.offset, wholeWords(record.bytes));
+    this.device.gpu.queue.submit([encoder.finish()]);
+  }
+}
+
+/** Bytes that the host sees of a tensor of state. */
+const stateBytes = (record: StateRecord, type: Type): number => hostLength(type, record.bytes) * elementBytes(type);
+
+const defaultBudget = (device: Device): number => (device.adapter.isSoftware ? 0.75 * process.availableMemory() : Number.POSITIVE_INFINITY);
+
+async function readRun(entry: ReadyEntry, pending: PendingRead): Promise<RunResult> {
+  const parts = await pending.read();
+  const outputs: Record<string, HostArray> = {};
+  for (const [i, { name, type, byteLength }] of entry.outputs.entries())
+    outputs[name] = viewOf(type, (parts[i] ?? new ArrayBuffer(0)).slice(0, byteLength));
+  const times = entry.timing === undefined ? undefined : parts.at(-1);
+  if (times === undefined) return { outputs };
+  const nanoseconds = new BigUint64Array(times);
+  const gpuMs = Array.from(
+    { length: nanoseconds.length / 2 },
+    (_, i) => Number((nanoseconds[2 * i + 1] ?? 0n) - (nanoseconds[2 * i] ?? 0n)) / 1e6,
+  );
+  return { outputs, gpuMs };
+}
