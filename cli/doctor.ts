@@ -1,7 +1,14 @@
 // `bitloom doctor`: what this machine offers (Node, adapters, subgroups) and what mends each problem.
 import { Command } from "commander";
-import { type AdapterChoice, type AdapterDescription, bestSubgroups, Device, probeSubgroups, type SubgroupSupport } from "../runtime/index.ts";
 import { DiagnosticError } from "../ir/diagnostic.ts";
+import {
+  type AdapterChoice,
+  type AdapterDescription,
+  bestSubgroups,
+  Device,
+  probeSubgroups,
+  type SubgroupSupport,
+} from "../runtime/index.ts";
 import { jsonOption } from "./options.ts";
 import type { Output } from "./output.ts";
 
@@ -37,7 +44,9 @@ async function doctor(output: Output): Promise<void> {
       for (const line of help ?? []) output.say(`  help: ${line}`);
       continue;
     }
-    output.say(`${output.strong(`--adapter ${choice}`)}: ${adapter.name}, ${adapter.isSoftware ? "software (computes on the CPU)" : "hardware"}`);
+    output.say(
+      `${output.strong(`--adapter ${choice}`)}: ${adapter.name}, ${adapter.isSoftware ? "software (computes on the CPU)" : "hardware"}`,
+    );
     if (told.has(adapter.driver + adapter.name)) {
       output.say("  as above");
       continue;
@@ -65,7 +74,10 @@ async function examine(choice: AdapterChoice): Promise<Examination> {
 
 function describe(adapter: AdapterDescription, support: SubgroupSupport): readonly string[] {
   const { path, size } = bestSubgroups(support);
-  const sizes = adapter.subgroupMinSize === adapter.subgroupMaxSize ? `${adapter.subgroupMinSize}` : `${adapter.subgroupMinSize} to ${adapter.subgroupMaxSize}`;
+  const sizes =
+    adapter.subgroupMinSize === adapter.subgroupMaxSize
+      ? `${adapter.subgroupMinSize}`
+      : `${adapter.subgroupMinSize} to ${adapter.subgroupMaxSize}`;
   const lines = [
     `driver     ${adapter.driver}${adapter.vendor === "" ? "" : ` (${adapter.vendor})`}`,
     `features   ${adapter.features.join(", ") || "none of those that kernels use"}`,
@@ -75,7 +87,9 @@ function describe(adapter: AdapterDescription, support: SubgroupSupport): readon
   ];
   const limits = Object.entries(adapter.limits);
   const width = Math.max(...limits.map(([name]) => name.length));
-  lines.push(...limits.map(([name, value], i) => `${i === 0 ? "limits" : ""}`.padEnd(11) + `${name.padEnd(width)}  ${amount(name, value)}`));
+  lines.push(
+    ...limits.map(([name, value], i) => `${i === 0 ? "limits     " : "           "}${name.padEnd(width)}  ${amount(name, value)}`),
+  );
   return lines;
 }
 

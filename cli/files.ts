@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { suggest } from "../compiler/index.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { didYouMean } from "../ir/nearest.ts";
 import type { Source } from "../ir/source.ts";
 
 /** The source at a path, or from the standard input for `-`. Throws a DiagnosticError `unknown-file`. */
@@ -17,6 +17,6 @@ function nearFiles(path: string): readonly string[] {
   const folder = dirname(path);
   if (!existsSync(folder)) return [`there is no folder \`${folder}\` either`];
   const models = readdirSync(folder).filter((name) => /\.loom(ir)?$/.test(name));
-  const near = suggest(basename(path), models);
-  return near.map((line) => line.replace(/`([^`]+)`/g, (_, name: string) => `\`${join(folder, name)}\``));
+  const near = didYouMean(basename(path), models, (name) => join(folder, name));
+  return near.length > 0 || models.length === 0 ? near : [`\`${folder}\` has ${models.map((name) => `\`${name}\``).join(", ")}`];
 }

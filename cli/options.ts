@@ -11,18 +11,23 @@ export const policyOption = () =>
   new Option("--policy <policy>", "quantize by this policy instead of the recipe's: `quest_w4a4`, `'quest(w = 2, a = 4)'`");
 
 export const setOption = () =>
-  new Option("--set <name=value>", "override a setting of the recipe (`schedule.peak=1e-3`), a parameter of the model, or bind a dimension (`B=1`); may be repeated")
+  new Option(
+    "--set <name=value>",
+    "override a setting of the recipe (`schedule.peak=1e-3`), a parameter of the model, or bind a dimension (`B=1`); may be repeated",
+  )
     .argParser(collectSetting)
     .default([]);
 
-export const seedOption = () => new Option("--seed <n>", "seed of initial values and of the data's order").argParser(wholeNumber(0)).default(0);
+export const seedOption = () =>
+  new Option("--seed <n>", "seed of initial values and of the data's order").argParser(wholeNumber(0)).default(0);
 
 /** A parser of whole numbers from `least` up. */
 export const wholeNumber =
   (least: number) =>
   (text: string): number => {
     const value = Number(text.replaceAll("_", ""));
-    if (!Number.isSafeInteger(value) || value < least || text.trim() === "") throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
+    if (!Number.isSafeInteger(value) || value < least || text.trim() === "")
+      throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
     return value;
   };
 

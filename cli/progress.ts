@@ -30,7 +30,10 @@ function plainProgress(output: Output): TrainProgress & { close(): void } {
 
 function barProgress(output: Output, stream: NodeJS.WriteStream): TrainProgress & { close(): void } {
   const format = " {bar} {value}/{total} steps  loss {loss}  {speed}/s  {eta_formatted} left";
-  const bar = new SingleBar({ format, stream, fps: 8, hideCursor: true, clearOnComplete: true, gracefulExit: false, etaBuffer: 50 }, Presets.shades_classic);
+  const bar = new SingleBar(
+    { format, stream, fps: 8, hideCursor: true, clearOnComplete: true, gracefulExit: false, etaBuffer: 50 },
+    Presets.shades_classic,
+  );
   // A line above the bar: the bar draws itself again on the line below.
   const above = (line: string) => {
     stream.write("\r\u001b[K");
@@ -60,7 +63,10 @@ function stepLine(metrics: StepMetrics, steps: number): string {
 }
 
 function evaluationLine({ step, val_loss: loss, val_accuracy: accuracy }: EvaluationMetrics): string {
-  const parts = [...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]), ...(accuracy === undefined ? [] : [`accuracy ${percent(accuracy)}`])];
+  const parts = [
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]),
+    ...(accuracy === undefined ? [] : [`accuracy ${percent(accuracy)}`]),
+  ];
   return `held out at step ${step}: ${parts.join(", ")}`;
 }
 

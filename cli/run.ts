@@ -1,7 +1,8 @@
 // From arguments to an exit code: 0 fine, 1 the user's input is wrong, 2 usage, 70 a bug of ours.
 import { CommanderError } from "commander";
+import { CompilerCrash, pipelineComment } from "../compiler/index.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
-import { CompilerCrash } from "../compiler/index.ts";
+import { ModuleFolder } from "./module-files.ts";
 import { Output } from "./output.ts";
 import { makeProgram } from "./program.ts";
 
@@ -19,7 +20,7 @@ export async function run(args: readonly string[]): Promise<number> {
       output.diagnostics(problem.diagnostics);
       return exitCodes.wrongInput;
     }
-    tellBug(problem, output);
+    await tellBug(problem, output);
     return exitCodes.bug;
   }
 }
@@ -29,13 +30,31 @@ function tellUsage(problem: CommanderError, output: Output): number {
   if (problem.exitCode === 0) return exitCodes.fine;
   if (problem.code === "commander.help") return exitCodes.usage;
   const [message = "", ...help] = problem.message.replace(/^error: /, "").split("\n");
-  output.diagnostics([error("usage", message, undefined, "", help.map((line) => line.replace(/^\((.*)\)$/, "$1")).filter((line) => line !== ""))]);
+  output.diagnostics([
+    error(
+      "usage",
+      message,
+      undefined,
+      "",
+      help.map((line) => line.replace(/^\((.*)\)$/, "$1")).filter((line) => line !== ""),
+    ),
+  ]);
   return exitCodes.usage;
 }
 
-function tellBug(problem: unknown, output: Output): void {
+async function tellBug(problem: unknown, output: Output): Promise<void> {
   const help = ["this is a bug of Bitloom's, not of your model"];
-  if (problem instanceof CompilerCrash) help.push(`reproduce it with \`bitloom ir ${problem.reproducer ?? "crash.loomir"}\``);
+  if (problem instanceof CompilerCrash) help.push(await writeReproducer(problem));
   output.diagnostics([error("bug", problem instanceof Error ? problem.message : String(problem), undefined, "", help)]);
-  if (!output.isJson && problem instanceof Error && problem.stack !== undefined) output.note(problem.stack);
+  if (output.isJson || !(problem instanceof Error)) return;
+  const { cause } = problem;
+  output.note((cause instanceof Error ? cause.stack : problem.stack) ?? "");
+}
+
+/** `crash.loomir` in the current folder: the module that the failed stage was given, under the pipeline that fails on it. */
+async function writeReproducer({ module, pipeline, stage }: CompilerCrash): Promise<string> {
+  const folder = new ModuleFolder(".", "crash.safetensors");
+  const path = await folder.write("crash.loomir", module, { before: pipeline === "" ? "" : pipelineComment(pipeline) });
+  await folder.close();
+  return `see it again with \`bitloom ${pipeline === "" ? "compile" : "ir"} ${path}\` (it fails in ${stage}), and please report it with that file`;
 }

@@ -77,7 +77,8 @@ export type ViewIndex<A extends AttributeSpec> = (
 
 /**
  * How an op becomes kernels.
- * - `pointwise`: a scalar body, from which the reference semantics follow too. Inputs have the operands' scalar types (b1 as bool).
+ * - `pointwise`: a scalar body, from which the reference semantics follow too. Inputs have the operands' scalar types (`scalarTypeOf`).
+ *   An operand has the results' shape, or is a scalar or a scale that serves several elements: `operandCoordinates` of pointwise.ts.
  * - `view`: no kernel of its own; see views.ts for how consumers index through it.
  * - `kernel`: a family with a template.
  * - `expand`: a composite, rewritten to other ops by the pass `expand`.
@@ -102,7 +103,10 @@ export type Vjp<O extends OperandNames, R extends readonly string[], A extends A
 export interface Rules<O extends OperandNames, R extends readonly string[], A extends AttributeSpec> {
   /** Result types from operand types; rejects with a message what does not fit. */
   infer(operands: PerOperand<O, Type>, attrs: AttributesOf<A>): PerResult<R, Type>;
-  /** Reference semantics (see tensor.ts for the two precisions). Pointwise ops and views have theirs from `lower`. */
+  /**
+   * Reference semantics. Floats may be answered in f64: the interpreter rounds them to its precision (see tensor.ts).
+   * Pointwise ops and composites have theirs from `lower`, views may.
+   */
   readonly evaluate: "from lower" | ((operands: PerOperand<O, Tensor>, attrs: AttributesOf<A>, results: Each<R, Type>) => PerResult<R, Tensor>);
   readonly vjp: "none" | Vjp<O, R, A>;
   readonly lower: Lowering<O, R, A>;

@@ -69,23 +69,42 @@ export function allocate(type: Type | Scalar, n: number, precision: Precision): 
 export function contiguous(t: Tensor): TensorData {
   if (isDense(t)) return t.data;
   const out = new (t.data.constructor as new (n: number) => TensorData)(elementCount(t.shape));
+  copyRange(t, 0, out);
+  return out;
+}
+
+/** Fill `into` with the elements from number `start` on, in row-major order. */
+export function copyRange(t: Tensor, start: number, into: TensorData): void {
   const rank = t.shape.length;
+  if (isDense(t)) {
+    into.set(t.data.subarray(start, start + into.length));
+    return;
+  }
   const index = new Array<number>(rank).fill(0);
   let at = t.offset;
-  for (let i = 0; i < out.length; i++) {
-    out[i] = t.data[at] ?? 0;
-    for (let axis = rank - 1; axis >= 0; axis--) {
-      const next = (index[axis] ?? 0) + 1;
-      const stride = t.strides[axis] ?? 0;
-      const size = t.shape[axis] ?? 1;
-      if (next < size) {
-        index[axis] = next;
-        at += stride;
-        break;
-      }
+  for (let axis = rank - 1, rest = start; axis >= 0; axis--) {
+    const size = t.shape[axis] ?? 1;
+    index[axis] = rest % size;
+    at += (rest % size) * (t.strides[axis] ?? 0);
+    rest = Math.floor(rest / size);
+  }
+  const last = rank - 1;
+  const innerSize = t.shape[last] ?? 1;
+  const innerStride = t.strides[last] ?? 0;
+  for (let i = 0; i < into.length; ) {
+    // A run along the last axis, then a carry into the others.
+    const run = Math.min(into.length - i, innerSize - (index[last] ?? 0));
+    for (let j = 0; j < run; j++) into[i + j] = t.data[at + j * innerStride] ?? 0;
+    i += run;
+    at += run * innerStride;
+    index[last] = (index[last] ?? 0) + run;
+    for (let axis = last; axis >= 0 && index[axis] === t.shape[axis]; axis--) {
       index[axis] = 0;
-      at -= stride * (size - 1);
+      at -= (t.shape[axis] ?? 1) * (t.strides[axis] ?? 0);
+      if (axis > 0) {
+        index[axis - 1] = (index[axis - 1] ?? 0) + 1;
+        at += t.strides[axis - 1] ?? 0;
+      }
     }
   }
-  return out;
 }

@@ -4,7 +4,7 @@ import { Rejection, reject } from "../ir/diagnostic.ts";
 import type { Instruction, Value } from "../ir/module.ts";
 import { dot } from "../ir/ops/dot.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
-import { state_read } from "../ir/ops/state.ts";
+import { stateRead } from "../ir/ops/source.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
 import { checkChoice, quantizerNamed } from "../ir/quant/table.ts";
 import { printDim } from "../ir/dim.ts";
@@ -91,7 +91,7 @@ function weightIsFirst({ operands: [left, right] }: Instruction, producer: Produ
 
 function comesFromState(value: Value, producer: Producer): boolean {
   for (let from = producer(value); from !== undefined; ) {
-    if (from.op.signature.name === state_read.name) return true;
+    if (from.op.signature.name === stateRead.name) return true;
     const [only, ...more] = from.operands;
     const passesThrough = from.op.lower.kind === "view" || from.op.signature.name === hadamard.name;
     if (!passesThrough || only === undefined || more.length > 0) return false;

@@ -3,6 +3,7 @@
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { mapEntries } from "../ir/module.ts";
 import { shapesEqual } from "../ir/dim.ts";
+import { concreteShape } from "../ir/type.ts";
 import { bindingsOf, type EntryFacts, factsOf, type Group, leafLoads, type Position, roleOf } from "./grouping.ts";
 import { definePass } from "./pass.ts";
 import { orderGroups } from "./kernel-order.ts";
@@ -18,12 +19,16 @@ export const fuse = definePass({
   options: {},
   run(module, _options, cx) {
     return mapEntries(module, (entry) => {
+      // An entry that still has names for sizes is left alone; to-plan says which name to bind.
+      if (valuesOf(entry).some((v) => concreteShape(v.type) === undefined)) return entry;
       const fused = fuseEntry(entry);
       cx.count("kernels", fused.kernels);
       return fused.entry;
     });
   },
 });
+
+const valuesOf = (entry: Entry): readonly Value[] => [...entry.inputs.map((i) => i.value), ...entry.instructions.flatMap((i) => i.results)];
 
 function fuseEntry(entry: Entry): { readonly entry: Entry; readonly kernels: number } {
   const grouping = new Grouping(factsOf(entry));

@@ -1,5 +1,6 @@
 // Reverse-mode differentiation of one entry: from its loss back to the state that it reads.
 import type { Builder } from "../ir/builder.ts";
+import { Rejection } from "../ir/diagnostic.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { add } from "../ir/ops/arithmetic.ts";
 import { splat, stateRead } from "../ir/ops/source.ts";
@@ -39,19 +40,23 @@ export function emitGradients(entry: Entry, loss: Value, wanted: ReadonlySet<str
     builder.marks = {};
     const cotangents = results.map(cotangentOf);
     if (cotangents.every((ct) => ct === undefined)) continue;
+    const refuse = (why: string): void =>
+      cx.report({ severity: "error", code: "no-gradient", message: `the loss depends on a parameter through \`${op.signature.name}\`${why}`, ...(at === undefined ? {} : { at }) });
     if (op.vjp === "none") {
-      cx.report({
-        severity: "error",
-        code: "no-gradient",
-        message: `the loss depends on a parameter through \`${op.signature.name}\`, which has no gradient`,
-        ...(at === undefined ? {} : { at }),
-      });
+      refuse(", which has no gradient");
       continue;
     }
     // A contraction's gradients belong to its site too; no other mark of the forward op holds for them.
     if (marks.site !== undefined) builder.marks = { site: marks.site };
     const start = builder.instructions.length;
-    const answer = op.vjp(builder, cotangents, operands, results, attrs);
+    let answer: readonly (Value | undefined)[];
+    try {
+      answer = op.vjp(builder, cotangents, operands, results, attrs);
+    } catch (thrown) {
+      if (!(thrown instanceof Rejection)) throw thrown;
+      refuse(`: ${thrown.message}`);
+      continue;
+    }
     const given = nameCotangents(builder, start, answer, operands);
     for (const [operand, value] of operands.entries()) {
       const term = given[operand];

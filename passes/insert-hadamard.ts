@@ -4,6 +4,7 @@ import { hadamard } from "../ir/ops/hadamard.ts";
 import { type RewriteContext, type Rule, rewriteEntry, rule } from "../ir/rewrite.ts";
 import { type OperandPlan, planContraction } from "./contraction.ts";
 import { definePass, type PassContext } from "./pass.ts";
+import { quantName } from "./quant-names.ts";
 
 export const insertHadamard = definePass({
   name: "insert-hadamard",
@@ -32,7 +33,7 @@ function rotated(value: Value, operand: OperandPlan | undefined, builder: Rewrit
   const side = operand?.side;
   if (operand === undefined || side === undefined || side.rotation === "none") return value;
   const rotation = { axis: operand.axis, block: side.block };
-  const there = builder.emit(hadamard, [value], rotation, { hint: `${value.hint}h`, marks: {} });
+  const there = builder.emit(hadamard, [value], rotation, { hint: quantName(value, "h"), marks: {} });
   return side.rotation === "half" ? there : builder.emit(hadamard, [there], rotation, { hint: value.hint, marks: {} });
 }
 

@@ -7,6 +7,7 @@ import type { Side } from "../ir/quant/quantizer.ts";
 import { type OperandPlan, planContraction } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
 import { definePass, type PassContext } from "./pass.ts";
+import { quantName } from "./quant-names.ts";
 
 export const insertQuant = definePass({
   name: "insert-quant",
@@ -59,10 +60,10 @@ function quantized(
   if (there === undefined || rotationOf(there, operand.axis, side.block, producer) === undefined) return undefined;
   // Rounding goes between the two rotations. The one back is emitted anew: another site may use the old one with other settings.
   const back = { axis: operand.axis, block: side.block };
-  return builder.emit(hadamard, [rounded(there, scheme, side, builder)], back, { hint: `${value.hint}q`, marks: {} });
+  return builder.emit(hadamard, [rounded(there, scheme, side, builder)], back, { hint: value.hint, marks: {} });
 }
 
 function rounded(value: Value, scheme: string, { bits, group, outer }: Side, builder: RewriteContext["builder"]): Value {
-  const scale = builder.emit(quantScale, [value], { scheme, bits, group }, { hint: `${value.hint}s`, marks: {} });
-  return builder.emit(quantFake, [value, scale], { scheme, bits, outer }, { hint: `${value.hint}q`, marks: {} });
+  const scale = builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s"), marks: {} });
+  return builder.emit(quantFake, [value, scale], { scheme, bits, outer }, { hint: quantName(value, "q"), marks: {} });
 }

@@ -4,6 +4,7 @@ import type { Instruction, Value } from "../ir/module.ts";
 import { storageOf } from "../ir/packing.ts";
 import type { BindingUse, Store } from "../ir/plan.ts";
 import { binary, cast, constant, load, plus, type ScalarExpr, type ScalarType, select, times, uint, variable } from "../ir/scalar.ts";
+import { operandCoordinates } from "../ir/ops/pointwise.ts";
 import { simplify } from "../ir/simplify.ts";
 import { shapeOf, type Type } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
@@ -122,7 +123,7 @@ export class KernelScope {
     if (lower.kind === "view") return this.#throughView(producer, at);
     if (lower.kind === "kernel" && lower.family === "gather") return this.#gather(producer, at);
     if (lower.kind !== "pointwise") throw new Error(`${producer.op.signature.name} is read at another element than its kernel's own`);
-    const inputs = producer.operands.map((o) => this.element(o, this.#flat(o) ? at : alignedCoordinates(at, value.type, o.type)));
+    const inputs = producer.operands.map((o) => this.element(o, this.#flat(o) ? at : operandCoordinates(at, shapeOf(o.type), shapeOf(value.type)).map((c) => simplify(c))));
     const types = { operands: producer.operands.map((o) => o.type), results: producer.results.map((r) => r.type) };
     const bodies: readonly ScalarExpr[] = lower.body(inputs, producer.attrs as never, types as never);
     let own: ScalarExpr | undefined;
@@ -187,21 +188,4 @@ function inlineSource(producer: Instruction, value: Value, at: Coordinates): Sca
   }
   const [only = 0] = producer.attrs["values"] as readonly number[];
   return constant(type, only);
-}
-
-/**
- * Coordinates of a pointwise op's operand from its result's: the same where shapes agree, none for a scalar, and c*d/D along an axis
- * that the operand holds d values of for D of the result (scales of rows and groups).
- */
-function alignedCoordinates(at: Coordinates, result: Type, operand: Type): Coordinates {
-  const to = shapeOf(operand);
-  if (to.length === 0) return [];
-  const from = shapeOf(result);
-  if (from.every((d, i) => d === to[i])) return at;
-  return to.map((d, axis) => {
-    const coordinate = at[axis] ?? uint(0);
-    const size = from[axis] ?? 1;
-    if (d === size) return coordinate;
-    return d === 1 ? uint(0) : simplify(binary("div", coordinate, uint(size / d)));
-  });
 }

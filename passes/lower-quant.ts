@@ -1,9 +1,10 @@
 // lower-quant: fake quantization becomes codes and their decoding, with the gradient mask made where the codes are made.
-import { type Entry, type Instruction, mapEntries } from "../ir/module.ts";
+import { type Entry, type Instruction, mapEntries, type Value } from "../ir/module.ts";
 import { quantDecode, quantEncode, quantFake, quantMask } from "../ir/ops/quant.ts";
 import type { Signature } from "../ir/op.ts";
-import { type Rule, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
+import { replaceValues, type Rule, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
 import { definePass } from "./pass.ts";
+import { quantName } from "./quant-names.ts";
 
 export const lowerQuant = definePass({
   name: "lower-quant",
@@ -20,8 +21,7 @@ export const lowerQuant = definePass({
 
 /** Forward and backward contractions share one decode: it is pointwise, each of them loads the codes through it. */
 const fakeToCodes: Rule = ruleFor(quantFake, "fake-to-codes", ([x, scale], { scheme, bits }, { builder }) => {
-  const hint = x.hint;
-  const codes = builder.emit(quantEncode, [x, scale], { scheme, bits }, { hint: `${hint}c` });
+  const codes = builder.emit(quantEncode, [x, scale], { scheme, bits }, { hint: quantName(x, "c") });
   return [builder.emit(quantDecode, [codes, scale])];
 });
 
@@ -30,20 +30,26 @@ const fakeToCodes: Rule = ruleFor(quantFake, "fake-to-codes", ([x, scale], { sch
  * float values alive until there; behind the rounding only its bits live on, and one kernel makes both.
  */
 function hoistMasks(entry: Entry, count: (times: number) => void): Entry {
-  const roundingOf = (mask: Instruction): Instruction | undefined =>
-    entry.instructions.find((i) => isOp(i, quantFake) && i.operands.every((value, at) => value === mask.operands[at]));
-  const behind = new Map<Instruction, Instruction[]>();
-  const moved = new Set<Instruction>();
+  const roundingOf = (mask: Instruction): number =>
+    entry.instructions.findIndex((i) => isOp(i, quantFake) && i.operands.every((value, at) => value === mask.operands[at]));
+  const behind = new Map<number, Instruction[]>();
+  const moved = new Set<number>();
+  const renamed = new Map<Value, Value>();
   for (const [at, instruction] of entry.instructions.entries()) {
-    const rounding = isOp(instruction, quantMask) ? roundingOf(instruction) : undefined;
-    if (rounding === undefined || entry.instructions.indexOf(rounding) >= at - 1) continue;
-    behind.set(rounding, [...(behind.get(rounding) ?? []), instruction]);
-    moved.add(instruction);
+    if (!isOp(instruction, quantMask)) continue;
+    const rounding = roundingOf(instruction);
+    const [x] = instruction.operands;
+    const [old] = instruction.results;
+    if (rounding < 0 || rounding >= at - 1 || x === undefined || old === undefined) continue;
+    const mask: Value = { ...old, hint: quantName(x, "m") };
+    renamed.set(old, mask);
+    moved.add(at);
+    behind.set(rounding, [...(behind.get(rounding) ?? []), { ...instruction, results: [mask] }]);
   }
   if (moved.size === 0) return entry;
   count(moved.size);
-  const instructions = entry.instructions.flatMap((i) => (moved.has(i) ? [] : [i, ...(behind.get(i) ?? [])]));
-  return { ...entry, instructions };
+  const instructions = entry.instructions.flatMap((i, at) => (moved.has(at) ? [] : [i, ...(behind.get(at) ?? [])]));
+  return replaceValues({ ...entry, instructions }, renamed);
 }
 
 const isOp = ({ op }: Instruction, { name }: Signature): boolean => op.signature.name === name;

@@ -4,9 +4,8 @@ import type { HostRule } from "../ir/host.ts";
 import type { Entry, EntryInput, OptimizerSpec, StateDeclaration, TrainingSpec, Value } from "../ir/module.ts";
 import { add, div, minimum } from "../ir/ops/arithmetic.ts";
 import { cast } from "../ir/ops/cast.ts";
-import { isFinite, logicalAnd } from "../ir/ops/compare.ts";
-import { globalNorm } from "../ir/ops/norm.ts";
-import { adamw, sgd, sgdMomentum } from "../ir/ops/optimizer.ts";
+import { finite as isFiniteSignature, logicalAnd } from "../ir/ops/compare.ts";
+import { adamw, globalNorm, sgd, sgdMomentum } from "../ir/ops/optimizer.ts";
 import { splat, stateRead } from "../ir/ops/source.ts";
 import { f32 } from "../ir/type.ts";
 
@@ -38,7 +37,7 @@ export interface Updates {
 export function emitUpdates(entry: Entry, loss: Value, trained: readonly Trained[], training: TrainingSpec, builder: Builder): Updates {
   const scalar = f32();
   const gradNorm = builder.emit(globalNorm, trained.map((t) => t.gradient), {}, { hint: "norm" });
-  const finite = [loss, gradNorm].map((v) => builder.emit(isFinite, [v], {}, { hint: "finite" })) as [Value, Value];
+  const finite = [loss, gradNorm].map((v) => builder.emit(isFiniteSignature, [v], {}, { hint: "finite" })) as [Value, Value];
   const ok = builder.emit(cast, [builder.emit(logicalAnd, finite, {}, { hint: "fine" })], { to: "u32" }, { hint: "ok" });
   const one = splat(builder, scalar, 1);
   const clip = training.clipNorm === undefined ? one : clipFactor(builder, gradNorm, training.clipNorm, one);

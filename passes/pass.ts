@@ -65,12 +65,16 @@ export function definePass<const O extends AttributeSpec>(input: PassInput<O>): 
   };
 }
 
+/** Parts of the pipeline: each works towards a form, the last one towards a plan. */
+export const stages = [...forms, "plan"] as const;
+export type Stage = (typeof stages)[number];
+
 /** One place of a pipeline: a pass with complete options, in the stage that it works towards. */
 export interface PipelineStep {
   readonly pass: Pass;
   readonly options: Attributes;
-  /** The form that this part of the pipeline is on its way to; absent in pipelines that were given as text. */
-  readonly stage?: Form;
+  /** Absent in pipelines that were given as text. */
+  readonly stage?: Stage;
 }
 
 /** The options of a pass that nobody set. */

@@ -1,17 +1,17 @@
 // The pipeline: which passes run in which order, and why each group stands where it does.
-import type { Form } from "../ir/op.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { cleanup } from "./cleanup.ts";
 import { differentiate } from "./differentiate.ts";
 import { expand } from "./expand.ts";
+import { fuse } from "./fuse.ts";
 import { insertHadamard } from "./insert-hadamard.ts";
 import { insertQuant } from "./insert-quant.ts";
 import { lowerQuant } from "./lower-quant.ts";
-import { defaultOptions, type Pass, type PipelineStep } from "./pass.ts";
+import { defaultOptions, type Pass, type PipelineStep, type Stage } from "./pass.ts";
 
-const towards = (stage: Form, pass: Pass): PipelineStep => ({ pass, options: defaultOptions(pass), stage });
+const towards = (stage: Stage, pass: Pass): PipelineStep => ({ pass, options: defaultOptions(pass), stage });
 
-/** From a lowered module to the primitive form. Planning takes over from there. */
+/** From a lowered module to numbered kernels of primitive ops. to-plan takes over from there. */
 export const pipeline: readonly PipelineStep[] = [
   // First, while the graph is still the user's: later passes match simple shapes, and dumps stay readable.
   towards("surface", canonicalize),
@@ -36,4 +36,7 @@ export const pipeline: readonly PipelineStep[] = [
   towards("primitive", expand),
   towards("primitive", canonicalize),
   towards("primitive", cleanup),
+
+  // Last: nothing may merge or move instructions between kernels once they are numbered.
+  towards("primitive", fuse),
 ];

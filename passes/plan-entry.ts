@@ -1,7 +1,7 @@
 // The plan of one entry: buffers for values, problems for kernels, in-place updates where no one reads the old value any more.
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { valueNames } from "../ir/module.ts";
-import { byteLength } from "../ir/packing.ts";
+import { bufferBytes } from "../ir/packing.ts";
 import type { BindingUse, BufferRole, Dispatch, EntryPort, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
 import { input, unary } from "../ir/scalar.ts";
 import { elementCount, f32, shapeOf } from "../ir/type.ts";
@@ -96,7 +96,7 @@ export class EntryPlanner {
   }
 
   #place(value: Value, name: string, role: BufferRole): void {
-    this.#buffers.set(name, { name, type: value.type, bytes: byteLength(value.type), role });
+    this.#buffers.set(name, { name, type: value.type, bytes: bufferBytes(value.type), role });
     this.#places.set(value, { buffer: name, element: 0 });
   }
 
@@ -110,7 +110,7 @@ export class EntryPlanner {
     const host = this.#entry.inputs.filter((i) => i.origin !== "caller" && "host" in i.origin);
     if (host.length > 0) {
       const type = f32(host.length);
-      this.#buffers.set("host", { name: "host", type, bytes: byteLength(type), role: { kind: "host" } });
+      this.#buffers.set("host", { name: "host", type, bytes: bufferBytes(type), role: { kind: "host" } });
     }
     for (const [element, { value }] of host.entries()) this.#places.set(value, { buffer: "host", element });
     for (const { value } of this.#entry.inputs) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
@@ -207,7 +207,7 @@ export class EntryPlanner {
     const kernel = this.#kernels.find((k) => k.number === first?.kernel);
     const [weight] = last?.instruction.operands ?? [];
     if (first === undefined || last === undefined || kernel === undefined || weight === undefined) throw new Error("an empty run of updates");
-    const length = runLength(first.state, last.state, byteLength(weight.type), this.#layout);
+    const length = runLength(first.state, last.state, bufferBytes(weight.type), this.#layout);
     const scope = this.#scope(kernel, true);
     const at = axisVariables("c", [length]);
     const problem: Problem = { kind: "pointwise", shape: [length], stores: first.instruction.results.map((r) => scope.store(r, at)) };
@@ -236,7 +236,7 @@ export class EntryPlanner {
       count += more;
     }
     const type = f32(count);
-    this.#buffers.set(partials, { name: partials, type, bytes: byteLength(type), role: { kind: "temporary" } });
+    this.#buffers.set(partials, { name: partials, type, bytes: bufferBytes(type), role: { kind: "temporary" } });
     const scope = this.#scope(kernel, false);
     const { shape, reduced, element } = sumOfPartials(scope.binding(partials, "read"), count);
     scope.give(result, unary("sqrt", input(0, "f32")));
@@ -265,7 +265,7 @@ export class EntryPlanner {
       const [a, b] = [byState.get(first), byState.get(last)];
       if (a === undefined || b === undefined) throw new Error("a gradient without a value");
       const bind: BindingUse = { buffer: this.#placeOf(a).buffer, access: "read", ...(a === b ? {} : { through: this.#placeOf(b).buffer }) };
-      return { bind, length: runLength(first, last, byteLength(b.type), this.#layout) };
+      return { bind, length: runLength(first, last, bufferBytes(b.type), this.#layout) };
     });
     const others = operands.filter((v) => stateOf(v) === undefined);
     return [...ranged, ...others.map((v) => ({ bind: { buffer: this.#placeOf(v).buffer, access: "read" } as const, length: elementCount(shapeOf(v.type)) }))];
@@ -282,7 +282,7 @@ export class EntryPlanner {
   }
 
   #copy(value: Value, to: string, role: BufferRole): Planned {
-    if (!this.#buffers.has(to)) this.#buffers.set(to, { name: to, type: value.type, bytes: byteLength(value.type), role });
+    if (!this.#buffers.has(to)) this.#buffers.set(to, { name: to, type: value.type, bytes: bufferBytes(value.type), role });
     const twin: Value = { ...value };
     const scope = new KernelScope({ members: [], producer: (v) => this.#producers.get(v), placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : this.#placeOf(v)) });
     const shape = shapeOf(value.type);

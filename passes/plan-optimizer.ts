@@ -1,7 +1,7 @@
 // Slab-wide kernels: the optimizer as one dispatch per run of equal updates, the gradient norm as one reduction per slab.
 import type { Instruction, Value } from "../ir/module.ts";
 import { printAttributes } from "../ir/attribute.ts";
-import { byteLength } from "../ir/packing.ts";
+import { bufferBytes } from "../ir/packing.ts";
 import type { BindingUse, Problem, Store } from "../ir/plan.ts";
 import { binary, constant, float, input, load, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
@@ -38,7 +38,7 @@ export function updateRuns(updates: readonly UpdateKernel[], layout: StateLayout
     const [weight] = last?.instruction.operands ?? [];
     const adjacent =
       place !== undefined && before !== undefined && weight !== undefined &&
-      place.slab === before.slab && place.offset === before.offset + alignUp(byteLength(weight.type));
+      place.slab === before.slab && place.offset === before.offset + alignUp(bufferBytes(weight.type));
     if (run !== undefined && last !== undefined && adjacent && settingsKey(last, names) === settingsKey(update, names)) run.push(update);
     else runs.push([update]);
   }

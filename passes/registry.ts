@@ -3,6 +3,7 @@ import { canonicalize } from "./canonicalize.ts";
 import { cleanup } from "./cleanup.ts";
 import { differentiate } from "./differentiate.ts";
 import { expand } from "./expand.ts";
+import { fuse } from "./fuse.ts";
 import { insertHadamard } from "./insert-hadamard.ts";
 import { insertQuant } from "./insert-quant.ts";
 import { lowerQuant } from "./lower-quant.ts";
@@ -14,6 +15,7 @@ export const passes: readonly Pass[] = [
   cleanup,
   differentiate,
   expand,
+  fuse,
   insertHadamard,
   insertQuant,
   lowerQuant,

@@ -1,10 +1,9 @@
 // Runs a pipeline: verifies between passes, counts, times, dumps, stops where told, and turns a crash into data that reproduces it.
-import { type Diagnostic, hasErrors } from "../ir/diagnostic.ts";
+import { type Diagnostic, hasErrors, printDiagnostic } from "../ir/diagnostic.ts";
 import type { Module } from "../ir/module.ts";
-import { type Form, forms } from "../ir/op.ts";
 import type { Location, Source, Span } from "../ir/source.ts";
 import { verifyModule } from "../ir/verify.ts";
-import { type PassContext, type PipelineStep, type Problem, printPipeline } from "./pass.ts";
+import { type PassContext, type PipelineStep, type Problem, printPipeline, type Stage, stages } from "./pass.ts";
 
 /** What one pass did. */
 export interface StepRecord {
@@ -20,7 +19,7 @@ export interface StepRecord {
 export interface RunOptions {
   /** Texts that locations point into, for diagnostics with frames. */
   readonly sources?: readonly Source[];
-  /** Stop once this form is reached, or behind the first run of the pass of this name. */
+  /** Stop at the end of this stage (a form's name), or behind the first run of the pass of this name. */
   readonly until?: string;
   /** Called after each pass that changed the module. */
   dump?(module: Module, step: StepRecord): void;
@@ -81,24 +80,24 @@ export function runPipeline(module: Module, pipeline: readonly PipelineStep[], o
   return { kind: "done", module: current, steps, diagnostics };
 }
 
-/** The part of a pipeline that `until` asks for; a name that is neither a form nor one of its passes is a bug of the caller. */
+/** The part of a pipeline that `until` asks for; a name that is neither a stage nor one of its passes is a bug of the caller, who has {@link untilNames}. */
 function stepsUntil(pipeline: readonly PipelineStep[], until: string | undefined): readonly PipelineStep[] {
   if (until === undefined) return pipeline;
-  const form = forms.indexOf(until as Form);
-  if (form >= 0) return pipeline.filter(({ stage }) => stage === undefined || forms.indexOf(stage) <= form);
-  const last = pipeline.findIndex(({ pass }) => pass.name === until);
-  if (last < 0) throw new Error(`no pass ${until} in the pipeline ${printPipeline(pipeline)}`);
-  return pipeline.slice(0, last + 1);
+  const last = stages.indexOf(until as Stage);
+  if (last >= 0) return pipeline.filter(({ stage }) => stage === undefined || stages.indexOf(stage) <= last);
+  const place = pipeline.findIndex(({ pass }) => pass.name === until);
+  if (place < 0) throw new Error(`no pass ${until} in the pipeline ${printPipeline(pipeline)}`);
+  return pipeline.slice(0, place + 1);
 }
 
 /** The names that `until` takes, for a command line's check. */
 export function untilNames(pipeline: readonly PipelineStep[]): readonly string[] {
-  return [...new Set([...forms, ...pipeline.map(({ pass }) => pass.name)])];
+  return [...new Set([...stages, ...pipeline.map(({ pass }) => pass.name)])];
 }
 
 function throwIfBroken(module: Module, pass: string): void {
   const problems = verifyModule(module);
-  if (hasErrors(problems)) throw new Error(`the module does not verify after ${pass}:\n${problems.map((p) => p.message).join("\n")}`);
+  if (hasErrors(problems)) throw new Error(`the module does not verify after ${pass}:\n${problems.map(printDiagnostic).join("\n")}`);
 }
 
 interface Collector {

@@ -1,7 +1,7 @@
 // Layout of state: parameters, gradients and each moment are one slab each with one common layout, decayed parameters first,
 // so that the optimizer is one dispatch per run of equal settings and the gradient norm one reduction per slab.
 import type { Module, StateDeclaration } from "../ir/module.ts";
-import { byteLength } from "../ir/packing.ts";
+import { bufferBytes } from "../ir/packing.ts";
 import type { Placement } from "../ir/plan.ts";
 
 /** Offsets of bindings must be multiples of this (the default `minStorageBufferOffsetAlignment`). */
@@ -39,20 +39,20 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
   let cut = 0;
   let offset = 0;
   for (const parameter of ordered) {
-    const bytes = byteLength(parameter.type);
+    const bytes = bufferBytes(parameter.type);
     if (offset > 0 && offset + bytes > maxSlabBytes) {
       cut++;
       offset = 0;
     }
     put(states, parameter.name, cutName("parameters", cut), offset, bytes);
     if (differentiated) put(gradients, parameter.name, cutName("gradients", cut), offset, bytes);
-    for (const owned of module.states.filter((s) => s.name.startsWith(`${parameter.name}#`) && byteLength(s.type) === bytes)) {
+    for (const owned of module.states.filter((s) => s.name.startsWith(`${parameter.name}#`) && bufferBytes(s.type) === bytes)) {
       put(states, owned.name, cutName(suffixOf(owned), cut), offset, bytes);
     }
     offset += alignUp(bytes);
   }
   for (const other of module.states) {
-    if (!states.has(other.name)) put(states, other.name, "state", slabs.get("state") ?? 0, byteLength(other.type));
+    if (!states.has(other.name)) put(states, other.name, "state", slabs.get("state") ?? 0, bufferBytes(other.type));
   }
   return { states, gradients, slabs, order: ordered.map((s) => s.name) };
 }

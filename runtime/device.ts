@@ -64,7 +64,7 @@ export async function describeAdapter(options: DeviceOptions = {}): Promise<Adap
   return "missing" in found ? found : describe(found.adapter, featuresOf(found.adapter, options));
 }
 
-/** An open device. Call {@link dispose} at the end: until then the process may not exit by itself. */
+/** An open device. Call {@link dispose} at the end, which frees its memory. */
 export class Device {
   readonly gpu: GPUDevice;
   readonly adapter: AdapterDescription;
@@ -75,13 +75,12 @@ export class Device {
   readonly languageFeatures: ReadonlySet<string>;
   /** The one subgroup path to use, or undefined for every path that is right on this adapter. */
   readonly onlySubgroups: SubgroupPath | undefined;
-  #instance: GPU | undefined;
+  #disposed = false;
   #lost: string | undefined;
   readonly #uncaptured: string[] = [];
 
   private constructor(found: Found, gpu: GPUDevice, options: DeviceOptions) {
     this.gpu = gpu;
-    this.#instance = found.instance;
     this.adapter = describe(found.adapter, featuresOf(found.adapter, options));
     this.bufferUsage = found.globals.GPUBufferUsage;
     this.mapMode = found.globals.GPUMapMode;
@@ -153,14 +152,14 @@ export class Device {
   }
 
   get isDisposed(): boolean {
-    return this.#instance === undefined;
+    return this.#disposed;
   }
 
-  /** Free the device and let go of the GPU instance, so that the process can exit by itself. Idempotent. */
+  /** Free the device and everything on it. The process can exit by itself then, and does so too where a device is left to it. Idempotent. */
   dispose(): void {
     if (this.isDisposed) return;
     // Before destroy: the loss that follows from it is no error.
-    this.#instance = undefined;
+    this.#disposed = true;
     this.gpu.destroy();
   }
 
@@ -258,12 +257,12 @@ async function bringUpSwiftShader(cacheFolder: string | undefined): Promise<Foun
   if ("missing" in files) return files;
   // VK_ICD_FILENAMES is what loaders before 1.3.207 read.
   return withEnvironment({ VK_DRIVER_FILES: files.driverFile, VK_ICD_FILENAMES: files.driverFile }, async () => {
-    const bySystemLoader = hasSystemLoader() ? await request([]) : undefined;
+    const bySystemLoader = hasSystemLoader() ? await request([], files.driverFile) : undefined;
     if (bySystemLoader !== undefined) return bySystemLoader;
     // Dawn asks the dynamic linker for libvulkan.so.1 by name and so gets the one that is loaded already. It needs a new instance for that.
     const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen;
     tryLoad(files.loaderFile, RTLD_NOW | RTLD_GLOBAL | keepLoaded);
-    return (await request([])) ?? { missing: `SwiftShader does not load (${files.driverFile})` };
+    return (await request([], `${files.loaderFile} ${files.driverFile}`)) ?? { missing: `SwiftShader does not load (${files.driverFile})` };
   });
 }
 
@@ -283,12 +282,18 @@ function tryLoad(library: string, flags: number): boolean {
 /** On Linux Dawn needs a Vulkan loader; on other systems it has Metal and Direct3D. */
 const hasSystemLoader = (): boolean => process.platform !== "linux" || tryLoad("libvulkan.so.1", constants.dlopen.RTLD_LAZY);
 
-async function request(flags: string[]): Promise<Found | undefined> {
-  // biome-ignore lint/style/noRestrictedImports: this is the one file that imports it.
+// A GPU instance that the garbage collector takes while events of it are scheduled crashes the process (Dawn's Node binding 0.6.2 calls into the
+// freed instance), and there is no way to tell when none are. So instances live as long as the process; it exits nevertheless. Devices share them.
+const instances = new Map<string, GPU>();
+
+/** An adapter of the instance that `flags` and, for Vulkan, `drivers` stand for. */
+async function request(flags: string[], drivers = "system"): Promise<Found | undefined> {
   const webgpu = await import("webgpu");
-  const instance = webgpu.create(flags);
+  const key = [...flags, drivers].join(" ");
+  const instance = instances.get(key) ?? webgpu.create(flags);
+  instances.set(key, instance);
   try {
-    // The Vulkan instance is made here, and reads the environment here.
+    // The Vulkan instance is made at the first request, and reads the environment then.
     const adapter = await instance.requestAdapter({ powerPreference: "high-performance" });
     return adapter === null ? undefined : { instance, adapter, globals: webgpu.globals as Globals };
   } catch (problem) {

@@ -57,7 +57,11 @@ export class Readback {
     }
     const mapped = staging.getMappedRange();
     let at = 0;
-    const results = parts.map(({ size }) => mapped.slice(at, (at += size)));
+    const results: ArrayBuffer[] = [];
+    for (const { size } of parts) {
+      results.push(mapped.slice(at, at + size));
+      at += size;
+    }
     staging.unmap();
     this.#free.set(staging.size, [...(this.#free.get(staging.size) ?? []), staging]);
     this.#device.assertHealthy();

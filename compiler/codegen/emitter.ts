@@ -6,7 +6,7 @@ import { createSimplifier, type Simplifier } from "../../ir/simplify.ts";
 import { lowerScalar } from "./lower-scalar.ts";
 import type { Node, StoredScalar, WgslScalar, WgslType } from "./wgsl-node.ts";
 import { elementOf, isVector, vectorOf } from "./wgsl-node.ts";
-import { type AnyE, Block, bool, type E, expression, f32, i32, size, u32, type Wgsl, wgslName } from "./wgsl.ts";
+import { type AnyE, Block, bool, type E, expression, f32, fromZero, i32, size, u32, type Wgsl, wgslName } from "./wgsl.ts";
 
 /** The position in a group of four consecutive elements; what depends on it differs between the components of a vector. */
 export const quad = variable("quad", 4);
@@ -41,8 +41,8 @@ export class Emitter {
   }
 
   /**
-   * A problem's expression over this kernel's variables and registers, lowered and simplified. Shared parts of everything
-   * prepared since {@link share} was last called are computed once.
+   * A problem's expression over this kernel's variables and registers, lowered and simplified. Parts that everything prepared
+   * before emission shares are computed once.
    */
   prepare(e: ScalarExpr, variables: Readonly<Record<string, ScalarExpr>>, inputs: readonly ScalarExpr[] = []): ScalarExpr {
     const prepared = this.simplifier.substitute(lowerScalar(e, this.#lowered), variables, inputs);
@@ -128,7 +128,7 @@ export class Emitter {
 
   #vector(e: ScalarExpr, from: Block): AnyE {
     if (!this.varies(e)) return splatted(this.#scalar(e, from));
-    if (isQuad(e)) return expression("vec4u", { kind: "literal", text: "vec4u(0u, 1u, 2u, 3u)" });
+    if (isQuad(e)) return fromZero;
     if (e.kind === "input") return this.#register(e.index).value;
     const key = this.#vectorKeys.get(e) ?? {};
     this.#vectorKeys.set(e, key);
@@ -148,7 +148,7 @@ export class Emitter {
   }
 
   #compute(e: Exclude<ScalarExpr, { kind: "const" | "variable" | "input" }>, block: Block): AnyE {
-    if (e.kind !== "load") return combine(e, e.type, (child, asSize) => (child.kind === "const" && asSize ? sizeOf(child) : this.#scalar(child, block)));
+    if (e.kind !== "load") return combine(e, e.type, (child, asSize) => (asSize && isWord(child) ? sizeOf(child) : this.#scalar(child, block)));
     return this.wgsl.read(e.binding, storedScalar(e), this.#index(e.column, block));
   }
 
@@ -163,7 +163,7 @@ export class Emitter {
     if (shift !== undefined) return shift;
     const mixed = e.kind === "binary" && e.type !== "bool" && arithmetic.has(e.op);
     return combine(e, vectorOf[e.type], (child, asSize) => {
-      if (child.kind === "const" && asSize) return mixed ? sizeOf(child) : splatted(sizeOf(child));
+      if (asSize && isWord(child)) return mixed ? sizeOf(child) : splatted(sizeOf(child));
       // WGSL takes a scalar beside a vector in arithmetic.
       return mixed && !this.varies(child) ? this.#scalar(child, block) : this.#vector(child, block);
     });
@@ -178,18 +178,25 @@ export class Emitter {
     const rest = this.simplifier.simplify({ kind: "binary", type: "u32", op: "sub", a: e.b, b: { kind: "binary", type: "u32", op: "mul", a: quad, b: uint(step) } });
     if (rest !== start) return undefined;
     const first = this.simplifier.simplify({ kind: "binary", type: "u32", op: "shr", a: e.a, b: start });
-    const word = this.wgsl.settle("w", this.#scalar(first, block));
+    // Counted twice to get a name: it is used for every component.
+    this.count(first);
+    this.count(first);
+    const word = this.#scalar(first, block);
     const amounts: Node = { kind: "literal", text: `vec4u(0u, ${step}u, ${2 * step}u, ${3 * step}u)` };
     return expression("vec4u", { kind: "infix", op: ">>", a: splatted(word).node, b: amounts });
   }
 
   #fourScalars(e: ScalarExpr, block: Block): AnyE {
-    const parts = [0, 1, 2, 3].map((i) => this.#scalar(this.at(e, i), block));
+    const parts = [0, 1, 2, 3].map((i) => {
+      const element = this.at(e, i);
+      this.count(element);
+      return this.#scalar(element, block);
+    });
     return invoke(vectorOf[e.type], wgslName(vectorOf[e.type]), parts);
   }
 
   #index(e: ScalarExpr, block: Block): E<"u32"> {
-    return e.kind === "const" ? sizeOf(e) : typed(this.#scalar(e, block), "u32");
+    return isWord(e) ? sizeOf(e) : typed(this.#scalar(e, block), "u32");
   }
 }
 
@@ -225,7 +232,9 @@ function literal(type: ScalarType, value: number): AnyE {
   }
 }
 
-const sizeOf = (e: Extract<ScalarExpr, { kind: "const" }>): E<"u32"> => size(e.value);
+type Word = Extract<ScalarExpr, { kind: "const" }>;
+const isWord = (e: ScalarExpr): e is Word => e.kind === "const" && e.type === "u32";
+const sizeOf = (e: Word): E<"u32"> => size(e.value);
 const invoke = (type: WgslType, callee: string, args: readonly AnyE[]): AnyE => expression(type, { kind: "call", callee, args: args.map((a) => a.node) });
 const splatted = (e: AnyE): AnyE => (isVector(e.type) ? e : invoke(vectorOf[e.type], wgslName(vectorOf[e.type]), [e]));
 const hintFor = (e: ScalarExpr): string => (e.kind === "load" ? `x${e.binding}` : e.type === "u32" ? "i" : "v");
@@ -242,10 +251,8 @@ const isPowerOfTwo = (x: number): boolean => x > 0 && Number.isInteger(Math.log2
 /** One operation on operands that `operand` emits (`asSize`: a u32 constant there is a size). */
 function combine(e: Exclude<ScalarExpr, { kind: "const" | "variable" | "input" | "load" }>, type: WgslType, operand: (e: ScalarExpr, asSize: boolean) => AnyE): AnyE {
   switch (e.kind) {
-    case "cast": {
-      const target = e.type === "f32" || e.type === "i32" || e.type === "u32" ? wgslName(type) : wgslName(type);
-      return invoke(type, target, [operand(e.a, false)]);
-    }
+    case "cast":
+      return invoke(type, wgslName(type), [operand(e.a, false)]);
     case "select":
       return invoke(type, "select", [operand(e.no, true), operand(e.yes, true), operand(e.condition, false)]);
     case "unary":
@@ -256,8 +263,8 @@ function combine(e: Exclude<ScalarExpr, { kind: "const" | "variable" | "input" |
       const sizes = a.type === "u32" && sizeOperands.has(op);
       // Division by a power of two stays a shift: a division by an immediate would cost tens of cycles a lane.
       if (sizes && (op === "div" || op === "rem") && b.kind === "const" && isPowerOfTwo(b.value)) {
-        const by: ScalarExpr = uint(op === "div" ? Math.log2(b.value) : b.value - 1);
-        return infix(type, op === "div" ? ">>" : "&", operand(a, true), isVector(type) ? splatted(u32(by.kind === "const" ? by.value : 0)) : operand(by, false));
+        const by = u32(op === "div" ? Math.log2(b.value) : b.value - 1);
+        return infix(type, op === "div" ? ">>" : "&", operand(a, true), isVector(type) ? splatted(by) : by);
       }
       if (a.type === "bool" && !isVector(type)) return infix(type, op === "and" ? "&&" : op === "or" ? "||" : op === "xor" || op === "ne" ? "!=" : "==", operand(a, false), operand(b, false));
       if (a.type === "bool" && op === "xor") return infix(type, "!=", operand(a, false), operand(b, false));

@@ -25,6 +25,9 @@ type Truth = "bool" | "vec4b";
 /** For code that knows the type by other means than the compiler's (the printer of scalar expressions). */
 export const expression = <T extends WgslType>(type: T, node: Node): E<T> => ({ type, node }) as E<T>;
 
+/** Whether an expression has one of these types. */
+export const isOf = <T extends WgslType>(e: AnyE, ...types: readonly T[]): e is E<T> => (types as readonly WgslType[]).includes(e.type);
+
 // Literals.
 export const u32 = (value: number): E<"u32"> => expression("u32", { kind: "literal", text: `${value >>> 0}u` });
 export const i32 = (value: number): E<"i32"> => expression("i32", { kind: "literal", text: value === -(2 ** 31) ? "i32(-2147483648)" : `${value | 0}i` });
@@ -76,7 +79,7 @@ export const eq = <T extends WgslType>(a: E<T>, b: E<NoInfer<T>>): E<BoolLike<T>
 export const ne = <T extends WgslType>(a: E<T>, b: E<NoInfer<T>>): E<BoolLike<T>> => compare("!=", a, b);
 export const and = (a: E<"bool">, b: E<"bool">): E<"bool"> => infix("bool", "&&", a, b);
 export const or = (a: E<"bool">, b: E<"bool">): E<"bool"> => infix("bool", "||", a, b);
-/** On vectors of truth values, where there is no short circuit. */
+/** Without short circuit; on vectors, each component by itself. */
 export const both = <T extends Truth>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "&", a, b);
 export const either = <T extends Truth>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "|", a, b);
 
@@ -100,6 +103,8 @@ export const component = <T extends WgslVector>(a: E<T>, lane: Lane): E<ElementO
 export const splat = <S extends WgslScalar>(a: E<S>): E<VectorOf<S>> => call(vectorOf[a.type], wgslName(vectorOf[a.type]), a);
 export const vec4 = <S extends WgslScalar>(x: E<S>, y: E<NoInfer<S>>, z: E<NoInfer<S>>, w: E<NoInfer<S>>): E<VectorOf<S>> => call(vectorOf[x.type], wgslName(vectorOf[x.type]), x, y, z, w);
 export const four = <S extends WgslScalar>(of: (lane: Lane) => E<S>): E<VectorOf<S>> => vec4<S>(of(0), of(1), of(2), of(3));
+/** (0, 1, 2, 3). */
+export const fromZero: E<"vec4u"> = expression("vec4u", { kind: "literal", text: "vec4u(0u, 1u, 2u, 3u)" });
 export const wgslName = (type: WgslType): string => (type === "vec4b" ? "vec4<bool>" : type);
 
 export type Var<T extends WgslType> = E<T> & { readonly assignable: true };

@@ -65,6 +65,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
   return {
     name: recipe.name.text,
     at: recipe.name.span,
+    constants: file.constants,
     arrays: data.arrays,
     loss: found.loss,
     optimizer: optimizer.spec,

@@ -77,6 +77,8 @@ export interface SiteChoice {
 export interface Recipe {
   readonly name: string;
   readonly at: Span;
+  /** Constants of the recipe's file, for its `loss`. */
+  readonly constants: ReadonlyMap<string, Constant>;
   readonly arrays: readonly DataArray[];
   readonly loss: LossStatement;
   readonly optimizer: OptimizerSpec;

@@ -32,7 +32,11 @@ export const divOp = pointwise(div, {
 });
 
 export const neg = signature({ name: "neg", summary: "-x.", operands: ["x"] });
-export const negOp = pointwise(neg, { takes: ["f32", "f16", "bf16", "i32", "i8"], body: ([x]) => unary("neg", x), vjp: (b, ct) => [b.emit(neg, [ct])] });
+export const negOp = pointwise(neg, {
+  takes: ["f32", "f16", "bf16", "i32", "i8"],
+  body: ([x]) => unary("neg", x),
+  vjp: (b, ct) => [b.emit(neg, [ct])],
+});
 
 export const abs = signature({ name: "abs", summary: "|x|. Its gradient at 0 is 0.", operands: ["x"] });
 export const absOp = pointwise(abs, {
@@ -45,7 +49,11 @@ export const absOp = pointwise(abs, {
   },
 });
 
-export const minimum = signature({ name: "minimum", summary: "The smaller of x and y. Of two equal ones x gets the gradient.", operands: ["x", "y"] });
+export const minimum = signature({
+  name: "minimum",
+  summary: "The smaller of x and y. Of two equal ones x gets the gradient.",
+  operands: ["x", "y"],
+});
 export const minimumOp = pointwise(minimum, {
   takes: numbers,
   body: ([x, y]) => binary("min", x, y),
@@ -56,7 +64,11 @@ export const minimumOp = pointwise(minimum, {
   },
 });
 
-export const maximum = signature({ name: "maximum", summary: "The larger of x and y. Of two equal ones x gets the gradient.", operands: ["x", "y"] });
+export const maximum = signature({
+  name: "maximum",
+  summary: "The larger of x and y. Of two equal ones x gets the gradient.",
+  operands: ["x", "y"],
+});
 export const maximumOp = pointwise(maximum, {
   takes: numbers,
   body: ([x, y]) => binary("max", x, y),
@@ -86,7 +98,11 @@ export const clampOp = pointwise(clamp, {
   },
 });
 
-export const round = signature({ name: "round", summary: "The nearest whole number, of two equally near ones the even one. Flat: no gradient.", operands: ["x"] });
+export const round = signature({
+  name: "round",
+  summary: "The nearest whole number, of two equally near ones the even one. Flat: no gradient.",
+  operands: ["x"],
+});
 export const roundOp = pointwise(round, { body: ([x]) => unary("round", x), vjp: () => [undefined] });
 
 export const floor = signature({ name: "floor", summary: "The largest whole number not above x. Flat: no gradient.", operands: ["x"] });

@@ -28,7 +28,11 @@ export const broadcastOp = define(broadcast, {
   evaluate([x], _attrs, [type]) {
     const shape = shapeOf(type);
     const lead = shape.length - x.shape.length;
-    return { ...x, shape, strides: shape.map((size, axis) => (axis < lead || (x.shape[axis - lead] === 1 && size !== 1) ? 0 : (x.strides[axis - lead] ?? 0))) };
+    return {
+      ...x,
+      shape,
+      strides: shape.map((size, axis) => (axis < lead || (x.shape[axis - lead] === 1 && size !== 1) ? 0 : (x.strides[axis - lead] ?? 0))),
+    };
   },
   vjp: vjpOfOne((b, ct, [x]) => {
     const lead = ct.type.dims.length - x.type.dims.length;

@@ -7,7 +7,8 @@ export const floats = ["f32", "f16", "bf16"] as const satisfies readonly Scalar[
 export const numbers = ["f32", "f16", "bf16", "i32", "u32", "i8", "u8"] as const satisfies readonly Scalar[];
 export const bits = ["bool", "b1"] as const satisfies readonly Scalar[];
 
-const orList = (words: readonly string[]): string => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`);
+const orList = (words: readonly string[]): string =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 
 /** The operand as a tensor of one of the given scalar types. */
 export function requireScalar(op: string, operand: string, type: Type, allowed: readonly Scalar[]): TensorType {

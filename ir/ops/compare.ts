@@ -7,7 +7,8 @@ import { bits, floats, numbers, requireSameDims, requireScalar } from "./checks.
 import { pointwise } from "./pointwise.ts";
 import { zerosLike } from "./source.ts";
 
-const comparison = <const N extends string>(name: N, sign: string) => signature({ name, summary: `Whether x ${sign} y.`, operands: ["x", "y"] });
+const comparison = <const N extends string>(name: N, sign: string) =>
+  signature({ name, summary: `Whether x ${sign} y.`, operands: ["x", "y"] });
 type Comparison = ReturnType<typeof comparison>;
 const anything: readonly Scalar[] = [...numbers, ...bits];
 const comparisonOp = (sig: Comparison, op: BinaryOp, takes: readonly Scalar[] = numbers): Op =>
@@ -33,10 +34,18 @@ export const logicalOrOp = pointwise(logicalOr, { takes: bits, body: ([x, y]) =>
 export const logicalNot = signature({ name: "logical_not", summary: "Whether it does not hold.", operands: ["x"] });
 export const logicalNotOp = pointwise(logicalNot, { takes: bits, body: ([x]) => unary("not", x), vjp: "none" });
 
-export const isFinite = signature({ name: "is_finite", summary: "Whether x is neither infinite nor NaN, by its exponent bits.", operands: ["x"] });
-export const isFiniteOp = pointwise(isFinite, { takes: floats, gives: "bool", body: ([x]) => unary("is_finite", x), vjp: "none" });
+export const finite = signature({
+  name: "is_finite",
+  summary: "Whether x is neither infinite nor NaN, by its exponent bits.",
+  operands: ["x"],
+});
+export const isFiniteOp = pointwise(finite, { takes: floats, gives: "bool", body: ([x]) => unary("is_finite", x), vjp: "none" });
 
-export const select = signature({ name: "select", summary: "`yes` where the condition holds, `no` elsewhere.", operands: ["condition", "yes", "no"] });
+export const select = signature({
+  name: "select",
+  summary: "`yes` where the condition holds, `no` elsewhere.",
+  operands: ["condition", "yes", "no"],
+});
 export const selectOp = pointwise(select, {
   infer([condition, yes, no]) {
     requireScalar("select", "condition", condition, bits);

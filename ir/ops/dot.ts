@@ -13,7 +13,8 @@ import { inversePermutation, transpose } from "./views.ts";
 
 export const dot = signature({
   name: "dot",
-  summary: "Sums products along pairs of axes (contract), elementwise along others (batch). Result axes: batch, free ones of lhs, free ones of rhs.",
+  summary:
+    "Sums products along pairs of axes (contract), elementwise along others (batch). Result axes: batch, free ones of lhs, free ones of rhs.",
   operands: ["lhs", "rhs"],
   attrs: { contract: pairOf(ints), batch: pairOf(ints) },
 });
@@ -53,8 +54,17 @@ export const dotOp = define(dot, {
 });
 
 /** Axes of each side that are neither contracted nor batch, ascending. */
-export function freeAxes(lhs: { readonly dims: readonly unknown[] }, rhs: { readonly dims: readonly unknown[] }, contract: AxisPair, batch: AxisPair) {
-  const free = (dims: readonly unknown[], side: 0 | 1) => withoutAxes(dims.map((_, axis) => axis), [...contract[side], ...batch[side]]);
+export function freeAxes(
+  lhs: { readonly dims: readonly unknown[] },
+  rhs: { readonly dims: readonly unknown[] },
+  contract: AxisPair,
+  batch: AxisPair,
+) {
+  const free = (dims: readonly unknown[], side: 0 | 1) =>
+    withoutAxes(
+      dims.map((_, axis) => axis),
+      [...contract[side], ...batch[side]],
+    );
   return { lhs: free(lhs.dims, 0), rhs: free(rhs.dims, 1) };
 }
 

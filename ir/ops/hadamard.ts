@@ -2,8 +2,10 @@
 import { int } from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
 import { define, signature } from "../op.ts";
-import { allocate, contiguous, denseTensor } from "../tensor.ts";
-import { elementCount } from "../type.ts";
+import { contiguous, denseTensor } from "../tensor.ts";
+import { elementCount, printType } from "../type.ts";
+import { requireAxis, requireScalar } from "./checks.ts";
+import { vjpOfOne } from "./pointwise.ts";
 
 export const hadamard = signature({
   name: "hadamard",
@@ -14,32 +16,37 @@ export const hadamard = signature({
 
 export const hadamardOp = define(hadamard, {
   infer([x], { axis, block }) {
-    const size = x.dims[axis];
-    if (size === undefined) return reject(`axis ${axis} of a rank ${x.dims.length} operand`);
-    if (x.kind !== "tensor" || x.scalar !== "f32") return reject("`hadamard` takes f32");
+    requireScalar("hadamard", "x", x, ["f32"]);
+    const size = requireAxis("hadamard", x, axis);
     if (!Number.isInteger(Math.log2(block)) || block < 1) return reject(`block ${block} is not a power of two`);
-    if (typeof size === "number" && size % block !== 0) return reject(`axis ${axis} has size ${size}, not a multiple of ${block}`);
+    if (typeof size === "number" && size % block !== 0)
+      return reject(`axis ${axis} of ${printType(x)} has size ${size}, not a multiple of ${block}`);
     return x;
   },
-  evaluate([x], { axis, block }, [type]) {
-    const count = elementCount(x.shape);
-    const out = allocate(type, count, x.data instanceof Float64Array ? "wide" : "f32");
-    out.set(contiguous(x));
-    const inner = elementCount(x.shape.slice(axis + 1));
-    for (let span = 1; span < block; span *= 2) {
-      for (let i = 0; i < count; i++) {
-        if ((Math.floor(i / inner) & span) !== 0) continue;
-        const a = out[i] ?? 0;
-        const b = out[i + span * inner] ?? 0;
-        out[i] = a + b;
-        out[i + span * inner] = a - b;
-      }
-    }
-    const norm = 1 / Math.sqrt(block);
-    for (let i = 0; i < count; i++) out[i] = (out[i] ?? 0) * norm;
+  evaluate([x], { axis, block }) {
+    const out = contiguous(x).slice();
+    butterflies(out as Float64Array | Float32Array, elementCount(x.shape.slice(axis + 1)), block);
     return denseTensor(x.shape, out);
   },
   // Symmetric and orthonormal: the transpose is the transform itself.
-  vjp: (b, [ct], _operands, _results, attrs) => [ct === undefined ? undefined : b.emit(hadamard, [ct], attrs)],
+  vjp: vjpOfOne((b, ct, _operands, _result, attrs) => [b.emit(hadamard, [ct], attrs)]),
   lower: { kind: "kernel", family: "rows" },
 });
+
+/** Transform in place each block of `block` elements that lie `inner` apart. Every butterfly rounds to the array's type, the norm comes last. */
+export function butterflies(data: Float64Array | Float32Array, inner: number, block: number): void {
+  const norm = 1 / Math.sqrt(block);
+  for (let start = 0; start < data.length; start += block * inner) {
+    for (let span = inner; span < block * inner; span *= 2) {
+      for (let group = start; group < start + block * inner; group += 2 * span) {
+        for (let i = group; i < group + span; i++) {
+          const a = data[i] ?? 0;
+          const b = data[i + span] ?? 0;
+          data[i] = a + b;
+          data[i + span] = a - b;
+        }
+      }
+    }
+  }
+  if (block > 1) for (let i = 0; i < data.length; i++) data[i] = (data[i] ?? 0) * norm;
+}

@@ -50,7 +50,8 @@ export const scatterAddOp = define(scatterAdd, {
     requireScalar("scatter_add", "x", x, ["f32"]);
     requireScalar("scatter_add", "ids", ids, ["i32"]);
     const rank = ids.dims.length;
-    if (!shapesEqual(x.dims.slice(0, rank), ids.dims)) return reject(`\`scatter_add\` takes one id per row, got ${printType(x)} and ${printType(ids)}`);
+    if (!shapesEqual(x.dims.slice(0, rank), ids.dims))
+      return reject(`\`scatter_add\` takes one id per row, got ${printType(x)} and ${printType(ids)}`);
     if (size < 1) return reject(`\`scatter_add\` into ${size} rows`);
     return tensor("f32", [size, ...x.dims.slice(rank)]);
   },

@@ -26,7 +26,9 @@ export const crossEntropyOp = define(crossEntropy, {
     requireScalar("cross_entropy", "logits", logits, ["f32"]);
     requireScalar("cross_entropy", "labels", labels, ["i32"]);
     const fits = logits.dims.length > 0 && shapesEqual(labels.dims, logits.dims.slice(0, -1));
-    return fits ? f32() : reject(`\`cross_entropy\` takes one label per row of its logits, got ${printType(logits)} and ${printType(labels)}`);
+    return fits
+      ? f32()
+      : reject(`\`cross_entropy\` takes one label per row of its logits, got ${printType(logits)} and ${printType(labels)}`);
   },
   evaluate: "from lower",
   // (softmax - one-hot) / rows that count, and nothing for the others

@@ -50,7 +50,7 @@ export const adamw = signature({
 export const adamwOp = define(adamw, {
   infer(types) {
     checkUpdate("adamw", adamw.operands, types, 4);
-    return [types[0], types[1], types[2]];
+    return [types[0], types[1], types[2]] as const;
   },
   evaluate: "from lower",
   vjp: "none",
@@ -62,7 +62,7 @@ export const adamwOp = define(adamw, {
       const v1 = blend(v, times(g, g), beta2);
       const update = over(over(m1, c1), plus(unary("sqrt", over(v1, c2)), float(eps)));
       const next = minus(weight, times(lr, plus(update, times(float(decay), weight))));
-      return [unlessBad(ok, next, weight), unlessBad(ok, m1, m), unlessBad(ok, v1, v)];
+      return [unlessBad(ok, next, weight), unlessBad(ok, m1, m), unlessBad(ok, v1, v)] as const;
     },
   },
 });
@@ -83,13 +83,15 @@ export const sgdOp = define(sgd, {
   vjp: "none",
   lower: {
     kind: "pointwise",
-    body: ([weight, gradient, clip, lr, ok], { decay }) => unlessBad(ok, minus(weight, times(lr, decayed(weight, gradient, clip, decay))), weight),
+    body: ([weight, gradient, clip, lr, ok], { decay }) =>
+      unlessBad(ok, minus(weight, times(lr, decayed(weight, gradient, clip, decay))), weight),
   },
 });
 
 export const sgdMomentum = signature({
   name: "sgd_momentum",
-  summary: "Gradient descent with heavy-ball momentum: velocity' = momentum velocity + clip gradient + decay weight, weight - lr velocity'.",
+  summary:
+    "Gradient descent with heavy-ball momentum: velocity' = momentum velocity + clip gradient + decay weight, weight - lr velocity'.",
   operands: ["weight", "velocity", "gradient", "clip", "lr", "ok"],
   results: ["weight", "velocity"],
   attrs: { momentum: floatAttribute, decay: floatAttribute },
@@ -97,7 +99,7 @@ export const sgdMomentum = signature({
 export const sgdMomentumOp = define(sgdMomentum, {
   infer(types) {
     checkUpdate("sgd_momentum", sgdMomentum.operands, types, 3);
-    return [types[0], types[1]];
+    return [types[0], types[1]] as const;
   },
   evaluate: "from lower",
   vjp: "none",
@@ -105,7 +107,7 @@ export const sgdMomentumOp = define(sgdMomentum, {
     kind: "pointwise",
     body([weight, velocity, gradient, clip, lr, ok], { momentum, decay }) {
       const next = plus(times(float(momentum), velocity), decayed(weight, gradient, clip, decay));
-      return [unlessBad(ok, minus(weight, times(lr, next)), weight), unlessBad(ok, next, velocity)];
+      return [unlessBad(ok, minus(weight, times(lr, next)), weight), unlessBad(ok, next, velocity)] as const;
     },
   },
 });

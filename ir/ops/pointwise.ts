@@ -28,7 +28,10 @@ interface PointwiseRules<O extends OperandNames, A extends AttributeSpec> {
 }
 
 /** Define a pointwise op with one result. Operands have one shape, that of the result. */
-export function pointwise<O extends OperandNames, A extends AttributeSpec>(sig: Signature<O, readonly ["out"], A>, rules: PointwiseRules<O, A>): Op {
+export function pointwise<O extends OperandNames, A extends AttributeSpec>(
+  sig: Signature<O, readonly ["out"], A>,
+  rules: PointwiseRules<O, A>,
+): Op {
   return define(sig, {
     infer: (operands, attrs) => rules.infer?.(operands, attrs) ?? inferElementwise(sig, operands, rules.takes ?? floats, rules.gives),
     evaluate: "from lower",
@@ -56,11 +59,16 @@ function inferElementwise(sig: Signature, operands: readonly Type[], takes: read
  * shape. A rank-0 operand is the same at every element. A scale has fewer elements along an axis: each serves a run of
  * consecutive elements (its group), all of them where the axis has size 1.
  */
-export function operandCoordinates(coordinates: readonly ScalarExpr[], operand: readonly number[], result: readonly number[]): readonly ScalarExpr[] {
+export function operandCoordinates(
+  coordinates: readonly ScalarExpr[],
+  operand: readonly number[],
+  result: readonly number[],
+): readonly ScalarExpr[] {
   return operand.map((size, axis) => {
     const at = coordinates[axis];
     const whole = result[axis];
-    if (at === undefined || whole === undefined || whole % size !== 0) throw new Error(`no pointwise operand [${operand.join(", ")}] for a result [${result.join(", ")}]`);
+    if (at === undefined || whole === undefined || whole % size !== 0)
+      throw new Error(`no pointwise operand [${operand.join(", ")}] for a result [${result.join(", ")}]`);
     if (size === whole) return at;
     return size === 1 ? uint(0) : binary("div", at, uint(whole / size));
   });

@@ -14,8 +14,14 @@ import { vjpOfOne } from "./pointwise.ts";
 import { scaleTensor } from "./scale-tensor.ts";
 
 const scheme = nameIn("a quantizer", quantizerNames);
-const group = withDefault(either(oneOf("row"), int, (v) => v === "row"), "row" as "row" | number);
-const outer = withDefault(either(oneOf("trust"), floatAttribute, (v) => v === "trust"), "trust" as Outer);
+const group = withDefault(
+  either(oneOf("row"), int, (v) => v === "row"),
+  "row" as "row" | number,
+);
+const outer = withDefault(
+  either(oneOf("trust"), floatAttribute, (v) => v === "trust"),
+  "trust" as Outer,
+);
 
 export const quantScale = signature({
   name: "quant.scale",

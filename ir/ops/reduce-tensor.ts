@@ -55,4 +55,3 @@ function reducedLast(x: Tensor, axes: readonly number[]) {
   const tensor: Tensor = { ...x, shape: order.map((a) => x.shape[a] ?? 0), strides: order.map((a) => x.strides[a] ?? 0) };
   return { outer: { tensor, length: elementCount(shape) }, inner: elementCount(axes.map((a) => x.shape[a] ?? 0)), shape };
 }
-

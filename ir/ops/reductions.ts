@@ -26,14 +26,25 @@ export const meanOp = define(mean, {
   infer: ([x], { axes }) => inferReduction("mean", x, axes, floats),
   evaluate: "from lower",
   vjp: vjpOfOne((b, ct, [x], _result, { axes }) => {
-    const count = countAs(b, axes.map((axis) => x.type.dims[axis] ?? 1), ct.type);
+    const count = countAs(
+      b,
+      axes.map((axis) => x.type.dims[axis] ?? 1),
+      ct.type,
+    );
     return [spread(b, b.emit(div, [ct, count]), x.type, axes)];
   }),
   lower: {
     kind: "expand",
     expand(b, [x], { axes }) {
       const total = b.emit(sum, [x], { axes });
-      return b.emit(div, [total, countAs(b, axes.map((axis) => x.type.dims[axis] ?? 1), total.type)]);
+      return b.emit(div, [
+        total,
+        countAs(
+          b,
+          axes.map((axis) => x.type.dims[axis] ?? 1),
+          total.type,
+        ),
+      ]);
     },
   },
 });

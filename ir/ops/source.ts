@@ -36,7 +36,8 @@ export const constantOp = define(constant, {
     if (type.kind === "codes") return reject(`\`constant\` makes no codes, got ${printType(type)}`);
     const fits = values.length === 1 || dimsEqual(productOf(type.dims), values.length);
     if (!fits) return reject(`${values.length} values for a constant of type ${printType(type)}`);
-    if (!isFloat(type.scalar) && !values.every(Number.isInteger)) return reject(`a constant of type ${printType(type)} takes whole numbers`);
+    if (!isFloat(type.scalar) && !values.every(Number.isInteger))
+      return reject(`a constant of type ${printType(type)} takes whole numbers`);
     return type;
   },
   evaluate(_operands, { values }, [type]) {
@@ -73,7 +74,8 @@ export const iotaOp = define(iota, {
 });
 
 /** A tensor of `type` with one value everywhere. */
-export const splat = (b: Builder, type: Type, value: number): Value => b.emit(constant, [], { values: [value], type }, { hint: value === 0 ? "zero" : "c" });
+export const splat = (b: Builder, type: Type, value: number): Value =>
+  b.emit(constant, [], { values: [value], type }, { hint: value === 0 ? "zero" : "c" });
 
 /** Zeros of a value's own type. */
 export const zerosLike = (b: Builder, like: Value): Value => splat(b, like.type, 0);

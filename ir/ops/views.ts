@@ -18,12 +18,16 @@ export const reshape = signature({
 export const reshapeOp = define(reshape, {
   infer([x], { type }) {
     const sameElements = printType(withDims(type, [])) === printType(withDims(x, []));
-    if (!sameElements || !dimsEqual(productOf(type.dims), productOf(x.dims))) return reject(`cannot reshape ${printType(x)} to ${printType(type)}`);
+    if (!sameElements || !dimsEqual(productOf(type.dims), productOf(x.dims)))
+      return reject(`cannot reshape ${printType(x)} to ${printType(type)}`);
     return type;
   },
   evaluate: ([x], _attrs, [type]) => denseTensor(shapeOf(type), contiguous(x)),
   vjp: vjpOfOne((b, ct, [x]) => [b.emit(reshape, [ct], { type: x.type })]),
-  lower: { kind: "view", index: (coordinates, _attrs, operand, result) => ({ coordinates: delinearize(linearize(coordinates, result), operand) }) },
+  lower: {
+    kind: "view",
+    index: (coordinates, _attrs, operand, result) => ({ coordinates: delinearize(linearize(coordinates, result), operand) }),
+  },
 });
 
 export const transpose = signature({
@@ -37,14 +41,19 @@ export const transposeOp = define(transpose, {
     const ascending = [...permutation].sort((a, b) => a - b);
     const isPermutation = permutation.length === x.dims.length && ascending.every((axis, i) => axis === i);
     if (!isPermutation) return reject(`[${permutation.join(", ")}] is no permutation of the ${x.dims.length} axes of ${printType(x)}`);
-    return withDims(x, permutation.map((axis) => requireAxis("transpose", x, axis)));
+    return withDims(
+      x,
+      permutation.map((axis) => requireAxis("transpose", x, axis)),
+    );
   },
   evaluate: ([x], { permutation }) => ({
     ...x,
     shape: permutation.map((axis) => x.shape[axis] ?? 0),
     strides: permutation.map((axis) => x.strides[axis] ?? 0),
   }),
-  vjp: vjpOfOne((b, ct, _operands, _result, { permutation }) => [b.emit(transpose, [ct], { permutation: inversePermutation(permutation) })]),
+  vjp: vjpOfOne((b, ct, _operands, _result, { permutation }) => [
+    b.emit(transpose, [ct], { permutation: inversePermutation(permutation) }),
+  ]),
   lower: {
     kind: "view",
     index: (coordinates, { permutation }) => ({ coordinates: inversePermutation(permutation).map((at) => coordinates[at] ?? uint(0)) }),
@@ -76,7 +85,9 @@ export const sliceOp = define(slice, {
   }),
   lower: {
     kind: "view",
-    index: (coordinates, { axis, start }) => ({ coordinates: coordinates.map((c, a) => (a === axis && start > 0 ? plus(c, uint(start)) : c)) }),
+    index: (coordinates, { axis, start }) => ({
+      coordinates: coordinates.map((c, a) => (a === axis && start > 0 ? plus(c, uint(start)) : c)),
+    }),
   },
 });
 
@@ -118,7 +129,11 @@ export function inversePermutation(permutation: readonly number[]): readonly num
   return inverse;
 }
 
-const withAxis = (type: Type, axis: number, size: Dim): Type => withDims(type, type.dims.map((d, a) => (a === axis ? size : d)));
+const withAxis = (type: Type, axis: number, size: Dim): Type =>
+  withDims(
+    type,
+    type.dims.map((d, a) => (a === axis ? size : d)),
+  );
 
 /** The row-major number of an element. */
 export function linearize(coordinates: readonly ScalarExpr[], shape: readonly number[]): ScalarExpr {

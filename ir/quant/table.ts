@@ -23,7 +23,7 @@ export function checkChoice(choice: QuantizeChoice): void {
   if (quantizer === undefined) return reject(`no scheme \`${choice.scheme}\`; there are ${quantizerNames().join(", ")}`);
   const names = Object.keys(quantizer.settings);
   for (const [name, value] of Object.entries(choice.settings)) {
-    const setting = quantizer.settings[name];
+    const setting = Object.hasOwn(quantizer.settings, name) ? quantizer.settings[name] : undefined;
     if (setting === undefined) reject(`no setting \`${name}\`; \`${quantizer.name}\` has ${names.join(", ")}`);
     else if (!setting.accepts(value)) reject(`\`${name} = ${value}\` is not ${setting.describe}`);
   }

@@ -29,7 +29,7 @@ export function readAttributes(spec: AttributeSpec, given: readonly ParsedAttrib
     report(...args);
   };
   for (const { name, span: at, literal, valueSpan } of given) {
-    const kind = spec[name];
+    const kind = Object.hasOwn(spec, name) ? spec[name] : undefined;
     if (kind !== undefined) {
       const read = readLiteral(kind, name, literal, valueSpan, problem);
       if (read !== undefined) values[name] = read.value;
@@ -40,7 +40,7 @@ export function readAttributes(spec: AttributeSpec, given: readonly ParsedAttrib
   }
   for (const name of names) {
     const kind = spec[name];
-    if (kind === undefined || name in values || given.some((g) => g.name === name)) continue;
+    if (kind === undefined || Object.hasOwn(values, name) || given.some((g) => g.name === name)) continue;
     if ("fallback" in kind) values[name] = kind.fallback;
     else if (!("optional" in kind)) problem("missing-attribute", `\`${owner.name}\` needs the attribute \`${name}\` (${kind.describe})`, owner.at);
   }

@@ -28,7 +28,7 @@ function callKind<N extends string, T>(
       }
       const spec = forms[name];
       const given = new Map(literal.named);
-      const unknown = literal.named.find(([key]) => !(key in spec));
+      const unknown = literal.named.find(([key]) => !Object.hasOwn(spec, key));
       if (unknown !== undefined) reject(`has no \`${unknown[0]}\`: it is ${example(name)}`);
       const args = Object.entries(spec).map(([key, kind]) => {
         const value = given.get(key);

@@ -209,8 +209,10 @@ function readLine(cursor: Cursor, entry: Mutable<EntrySyntax>): void {
   try {
     do {
       const value = cursor.value();
+      const result = { value, type: { span: value.span } as ParsedType };
+      results.push(result);
       cursor.expect("mark", ":", `\`:\` and the type of \`%${value.name}\``);
-      results.push({ value, type: cursor.type() });
+      result.type = cursor.type();
     } while (cursor.accept("mark", ",") !== undefined);
     cursor.expect("mark", "=");
     right = readRight(cursor);

@@ -1,0 +1,159 @@
+// `bitloom train`: compiles a recipe for the adapter at hand, trains it, and says how good the result is.
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Command } from "commander";
+import { type CompiledArtifact, compile } from "../compiler/index.ts";
+import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
+import { type AdapterChoice, Device, latestCheckpoint, Session, type TrainResult, train } from "../runtime/index.ts";
+import { readSource } from "./files.ts";
+import { adapterOption, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
+import type { Output } from "./output.ts";
+import { percent, trainProgress } from "./progress.ts";
+import { targetOf } from "./target.ts";
+
+interface TrainFlags {
+  readonly policy?: string;
+  readonly set: readonly string[];
+  readonly seed?: number;
+  readonly steps?: number;
+  readonly out?: string;
+  readonly adapter: AdapterChoice;
+  readonly resume?: true;
+  readonly overwrite?: true;
+}
+
+export function trainCommand(output: Output): Command {
+  return new Command("train")
+    .description("Train a recipe of a model file on this machine's GPU, or on the CPU through a software adapter where there is none.")
+    .argument("<file>", "model file (.loom), `-` for the standard input")
+    .argument("[recipe]", "a `train` block of the file; may be left out where there is only one")
+    .addOption(policyOption())
+    .addOption(setOption())
+    .addOption(seedOption())
+    .option("--steps <n>", "stop after this many steps; the schedule keeps its own number", wholeNumber(1))
+    .option("--out <folder>", "run folder for metrics and checkpoints (default: runs/RECIPE)")
+    .option("--resume", "go on from the run folder's latest checkpoint")
+    .option("--overwrite", "replace the run that the folder holds")
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((file: string, recipe: string | undefined, flags: TrainFlags) => trainFile(file, recipe, flags, output));
+}
+
+async function trainFile(file: string, recipe: string | undefined, flags: TrainFlags, output: Output): Promise<void> {
+  const source = await readSource(file);
+  using device = await Device.open({ adapter: flags.adapter });
+  const { adapter } = device;
+  output.note(`adapter: ${adapter.name}${adapter.isSoftware ? ", software: it computes on the CPU" : ""} (${adapter.driver})`);
+
+  const report = compile(source, {
+    ...(recipe === undefined ? {} : { recipe }),
+    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
+    set: flags.set,
+    targets: [await targetOf(device)],
+    portable: false,
+  });
+  if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
+  output.diagnostics(report.diagnostics);
+  const artifact = report.value;
+  const { manifest } = artifact;
+  const folder = flags.out ?? join("runs", manifest.recipe ?? "run");
+  await prepareFolder(folder, flags);
+
+  const started = performance.now();
+  using session = await Session.open(artifact, device, flags.seed === undefined ? {} : { seed: flags.seed });
+  output.note(`${manifest.model}, recipe ${manifest.recipe ?? "-"}, policy ${manifest.policy}: ${describeSize(artifact, session)}`);
+
+  const result = await watched(output, (signal, progress) =>
+    train(session, {
+      folder,
+      signal,
+      progress,
+      ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+      ...(flags.steps === undefined ? {} : { steps: flags.steps }),
+      ...(flags.resume === undefined ? {} : { resume: true }),
+    }),
+  );
+  tell(result, { folder, seconds: (performance.now() - started) / 1000, device, artifact, output });
+}
+
+/** A run is never overwritten by accident. */
+async function prepareFolder(folder: string, flags: TrainFlags): Promise<void> {
+  const checkpoint = await latestCheckpoint(folder);
+  if (checkpoint === undefined || flags.resume === true) return;
+  if (flags.overwrite !== true) {
+    const help = ["`--resume` goes on from there, `--overwrite` begins again, `--out` names another folder"];
+    throw new DiagnosticError([error("run-exists", `\`${folder}\` holds a run already (${checkpoint})`, undefined, "", help)]);
+  }
+  for (const name of ["latest", "checkpoints", "metrics.jsonl", "config.resolved.json"]) {
+    if (existsSync(join(folder, name))) await rm(join(folder, name), { recursive: true });
+  }
+}
+
+function describeSize({ manifest }: CompiledArtifact, session: Session): string {
+  const dispatches = session.target.dispatches["train"]?.length ?? 0;
+  const parameters = manifest.state.filter(({ role }) => role === "parameter").length;
+  const mebibytes = (session.byteLength / 2 ** 20).toFixed(1);
+  return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${mebibytes} MiB`;
+}
+
+type Progress = ReturnType<typeof trainProgress>;
+
+/** Run with progress on show; the first Ctrl-C asks the run to stop after its step, the second ends the process. */
+async function watched(output: Output, body: (signal: AbortSignal, progress: Progress) => Promise<TrainResult>): Promise<TrainResult> {
+  const stop = new AbortController();
+  const progress = trainProgress(output);
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort();
+    output.note("stopping after this step; Ctrl-C again to quit at once");
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const name of signals) process.on(name, interrupt);
+  try {
+    return await body(stop.signal, progress);
+  } finally {
+    progress.close();
+    for (const name of signals) process.off(name, interrupt);
+  }
+}
+
+interface Told {
+  readonly folder: string;
+  readonly seconds: number;
+  readonly device: Device;
+  readonly artifact: CompiledArtifact;
+  readonly output: Output;
+}
+
+function tell(result: TrainResult, { folder, seconds, device, artifact, output }: Told): void {
+  const { ended, step, skipped, lastStep, evaluation, checkpoint } = result;
+  const { model, policy, recipe } = artifact.manifest;
+  const { name, driver, isSoftware } = device.adapter;
+  output.result({
+    ended,
+    model,
+    policy,
+    recipe,
+    adapter: { name, driver, isSoftware },
+    step,
+    skipped,
+    loss: lastStep?.loss,
+    heldOut: evaluation === undefined ? undefined : { loss: evaluation.val_loss, accuracy: evaluation.val_accuracy },
+    seconds,
+    folder,
+    checkpoint,
+  });
+  if (skipped > 0) output.say(`${skipped} steps changed nothing, because their loss or gradient was not finite`);
+  if (ended === "interrupted") {
+    output.say(`stopped after step ${step}; saved ${checkpoint ?? "nothing"}`);
+    output.say("go on with the same command and `--resume`");
+    return;
+  }
+  const took = `${step} steps in ${seconds.toFixed(1)} s on ${name}${isSoftware ? " (software)" : ""}`;
+  const { val_accuracy: accuracy, val_loss: loss } = evaluation ?? {};
+  if (accuracy !== undefined) output.say(output.strong(`held-out accuracy ${percent(accuracy)}`));
+  if (loss !== undefined) output.say(`held-out loss ${loss.toFixed(4)}`);
+  if (evaluation === undefined) output.say(`final training loss ${lastStep?.loss.toFixed(4) ?? "-"} (the recipe has no \`eval\`)`);
+  output.say(`${took}; saved ${checkpoint ?? folder}`);
+}

@@ -1,0 +1,37 @@
+// How lanes that work together see each other's values: subgroup shuffles, or workgroup memory with a barrier.
+// The same templates use either; trees over `lane xor mask` are in a fixed order and give every lane the same bits.
+import type { WgslType } from "./wgsl-node.ts";
+import { bitXor, type E, type NumericType, add, sub, type Shared, u32, type Var, type Wgsl } from "./wgsl.ts";
+
+export interface Exchange {
+  /** This lane's number in its team. */
+  readonly lane: E<"u32">;
+  /** The value of lane `lane ^ mask`. Must be reached by all lanes of the workgroup. */
+  xor<T extends NumericType>(value: E<T>, mask: number): E<T>;
+}
+
+/** Lanes of one subgroup. The lane is the subgroup's own number, not the local index: WGSL promises no relation between them. */
+export function subgroupExchange(wgsl: Wgsl): Exchange {
+  return { lane: wgsl.builtin("lane"), xor: (value, mask) => wgsl.shuffleXor(value, mask) };
+}
+
+/** Lanes of one workgroup of `workgroup` lanes. */
+export function workgroupExchange(wgsl: Wgsl, workgroup: number): Exchange {
+  const lane = wgsl.builtin("local");
+  // Two halves in turn: a lane may write for the next exchange while another still reads this one, so one barrier each is enough.
+  const arrays = new Map<NumericType, Shared<WgslType>>();
+  const half: Var<"u32"> = wgsl.var("half", u32(0));
+  return {
+    lane,
+    xor<T extends NumericType>(value: E<T>, mask: number): E<T> {
+      const array = (arrays.get(value.type) ?? wgsl.sharedArray("exchange", value.type, 2 * workgroup)) as Shared<T>;
+      arrays.set(value.type, array as unknown as Shared<WgslType>);
+      const offset = wgsl.let("offset", half);
+      array.write(add(offset, lane), value);
+      wgsl.barrier();
+      const other = wgsl.let("other", array.read(add(offset, bitXor(lane, u32(mask)))));
+      wgsl.assign(half, sub(u32(workgroup), half));
+      return other;
+    },
+  };
+}

@@ -1,0 +1,117 @@
+// What a template makes: a kernel's text with everything a dispatch of it needs.
+import type { Problem, Store, Target } from "../../ir/plan.ts";
+import { childrenOf, type ScalarExpr, uint, variable, over, binary } from "../../ir/scalar.ts";
+import type { E, Wgsl } from "./wgsl.ts";
+import { add, mul, size } from "./wgsl.ts";
+import { printKernel } from "./wgsl-print.ts";
+import { elementOf, isVector } from "./wgsl-node.ts";
+
+export type Triple = readonly [number, number, number];
+
+export interface Kernel {
+  readonly text: string;
+  readonly workgroup: Triple;
+  readonly groups: Triple;
+  /** 32-bit words, in the order in which the text declares them. */
+  readonly immediates: readonly number[];
+  /** Storage bindings 0 to bindings - 1, all read_write. */
+  readonly bindings: number;
+  /** WebGPU features that the text needs. */
+  readonly features: readonly string[];
+  /** The subgroup size that the text is written for; undefined where it uses no subgroups. */
+  readonly subgroupSize: number | undefined;
+  /** Bytes of workgroup memory. */
+  readonly sharedBytes: number;
+  /** IR value served by each line of the text (line 1 is element 0). */
+  readonly sourceMap: readonly (string | undefined)[];
+}
+
+export interface KernelFrame {
+  readonly title: string;
+  readonly workgroup: Triple;
+  readonly groups: Triple;
+}
+
+export function finishKernel(wgsl: Wgsl, problem: Problem, target: Target, frame: KernelFrame): Kernel {
+  const usesSubgroups = wgsl.enables.has("subgroups");
+  const forced = usesSubgroups && target.subgroups === "forced" ? target.subgroupSize : undefined;
+  const printed = printKernel(wgsl, { ...frame, ...(forced === undefined ? {} : { forcedSubgroupSize: forced }) });
+  return {
+    ...printed,
+    workgroup: frame.workgroup,
+    groups: frame.groups,
+    bindings: bindingCount(problem),
+    features: [...(usesSubgroups ? ["subgroups"] : []), ...(forced === undefined ? [] : ["subgroup-size-control"])],
+    subgroupSize: usesSubgroups ? target.subgroupSize : undefined,
+    sharedBytes: wgsl.shared.reduce((sum, { type, count }) => sum + count * (isVector(type) ? 16 : elementOf[type] === "bool" ? 4 : 4), 0),
+  };
+}
+
+/** Every expression of a problem. */
+export function expressionsOf(problem: Problem): readonly ScalarExpr[] {
+  const ofStores = (stores: readonly Store[]) => stores.flatMap((s) => [s.row, s.column, s.value]);
+  switch (problem.kind) {
+    case "pointwise":
+      return ofStores(problem.stores);
+    case "reduce":
+      return [...problem.accumulators.map((a) => a.element), ...ofStores(problem.stores)];
+    case "dot":
+      return [problem.a.element, problem.b.element, ...ofStores(problem.stores)];
+    case "rows":
+      return [problem.element, ...(problem.perRow === undefined ? [] : [problem.perRow]), ...ofStores(problem.stores), ...ofStores(problem.rowStores)];
+    default:
+      return problem satisfies never;
+  }
+}
+
+export function storesOf(problem: Problem): readonly Store[] {
+  return problem.kind === "rows" ? [...problem.stores, ...problem.rowStores] : problem.stores;
+}
+
+/** The bindings that a problem loads from or stores to are 0 to this number - 1. */
+export function bindingCount(problem: Problem): number {
+  let count = 0;
+  const seen = new Set<ScalarExpr>();
+  const visit = (e: ScalarExpr): void => {
+    if (seen.has(e)) return;
+    seen.add(e);
+    if (e.kind === "load") count = Math.max(count, e.binding + 1);
+    for (const child of childrenOf(e)) visit(child);
+  };
+  for (const e of expressionsOf(problem)) visit(e);
+  for (const store of storesOf(problem)) count = Math.max(count, store.binding + 1);
+  return count;
+}
+
+export const product = (sizes: readonly number[]): number => sizes.reduce((n, s) => n * s, 1);
+
+/** Coordinates `prefix0`, `prefix1`, ... of element number `linear` of a row-major shape. */
+export function coordinatesOf(prefix: string, shape: readonly number[], linear: ScalarExpr): Record<string, ScalarExpr> {
+  const coordinates: Record<string, ScalarExpr> = {};
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const extent = shape[axis] ?? 1;
+    const whole = stride === 1 ? linear : over(linear, uint(stride));
+    coordinates[`${prefix}${axis}`] = axis === 0 ? whole : binary("rem", whole, uint(extent));
+    stride *= extent;
+  }
+  return coordinates;
+}
+
+export const coordinateVariable = (prefix: string, axis: number, bound: number): ScalarExpr => variable(`${prefix}${axis}`, bound);
+
+/** Workgroups in x, folded into y above what one dimension takes. */
+export function foldGroups(count: number, target: Target): Triple {
+  const most = target.limits.maxComputeWorkgroupsPerDimension;
+  if (count <= most) return [count, 1, 1];
+  const rows = Math.ceil(count / most);
+  return [Math.ceil(count / rows), rows, 1];
+}
+
+/** The number of a workgroup that {@link foldGroups} placed. */
+export function linearGroup(wgsl: Wgsl, groups: Triple): E<"u32"> {
+  return groups[1] === 1 ? wgsl.group("x") : add(mul(wgsl.group("y"), size(groups[0])), wgsl.group("x"));
+}
+
+/** What a statement of store number `index` serves, where one label a store is given; else all labels. */
+export const labelOf = (serves: readonly string[], index: number): string | undefined => serves[index] ?? (serves.length === 0 ? undefined : serves.join(", "));

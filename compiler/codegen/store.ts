@@ -1,0 +1,110 @@
+// Stores of a problem: dense ones as vectors where four elements lie together, packed ones as whole 32-bit words.
+import type { Store } from "../../ir/plan.ts";
+import type { ScalarExpr, Storage } from "../../ir/scalar.ts";
+import type { Emitter } from "./emitter.ts";
+import { add, bitAnd, bitcast, bitOr, component, type E, fromZero, type Lane, lanes, lt, select, shiftLeft, shiftRight, splat, u32 } from "./wgsl.ts";
+
+export type Packed = Extract<Storage, { kind: "packed" }>;
+export type PackedStore = Store & { readonly storage: Packed };
+export const isPacked = (store: Store): store is PackedStore => store.storage.kind === "packed";
+
+/** A store's expressions over a kernel's variables. */
+export interface PreparedStore {
+  readonly store: Store;
+  readonly row: ScalarExpr;
+  readonly column: ScalarExpr;
+  readonly value: ScalarExpr;
+}
+
+export function prepareStore(emitter: Emitter, store: Store, variables: Readonly<Record<string, ScalarExpr>>, inputs: readonly ScalarExpr[] = []): PreparedStore {
+  return {
+    store,
+    row: emitter.prepare(store.row, variables, inputs),
+    column: emitter.prepare(store.column, variables, inputs),
+    value: emitter.prepare(store.value, variables, inputs),
+  };
+}
+
+/** Compute the values of dense stores of one element; the stores are written by the function that is answered, so that loads come first. */
+export function storeElement(emitter: Emitter, { store, column, value }: PreparedStore): () => void {
+  const { wgsl } = emitter;
+  const scalar = denseScalar(store);
+  const at = wgsl.settle("at", emitter.scalar(column, "u32"));
+  const out = wgsl.settle("out", emitter.scalar(value, scalar));
+  return () => wgsl.write(store.binding, scalar, at, out);
+}
+
+/** As {@link storeElement} for four elements. `within`: only elements below this position along the quad are stored (undefined: all). */
+export function storeQuad(emitter: Emitter, prepared: PreparedStore, within?: { readonly first: E<"u32">; readonly below: E<"u32"> }): () => void {
+  const { wgsl } = emitter;
+  const { store, column, value } = prepared;
+  const scalar = denseScalar(store);
+  const base = within === undefined ? emitter.alignedBase(column) : undefined;
+  if (base !== undefined) {
+    const at = wgsl.settle("at", emitter.scalar(emitter.quarter(base), "u32"));
+    const out = wgsl.settle("out", emitter.vector(value, scalar));
+    return () => wgsl.write4(store.binding, scalar, at, out);
+  }
+  const out = wgsl.settle("out", emitter.vector(value, scalar));
+  const places = lanes.map((lane) => wgsl.settle("at", emitter.scalar(emitter.at(column, lane), "u32")));
+  return () => {
+    for (const lane of lanes) {
+      const at = places[lane];
+      if (at === undefined) throw new Error("four places");
+      const write = () => wgsl.write(store.binding, scalar, at, component(out, lane));
+      if (within === undefined) write();
+      else wgsl.when(lt(lane === 0 ? within.first : add(within.first, u32(lane)), within.below), write);
+    }
+  };
+}
+
+function denseScalar(store: Store): "f32" | "i32" | "u32" {
+  if (store.storage.kind !== "dense") throw new Error("a packed store reached the writer of dense ones");
+  return store.storage.scalar;
+}
+
+/** Elements of a packed row that go into the words that one group of lanes completes together: 32 / bits, or 32 for planes. */
+export const elementsPerWord = ({ bits, layout }: Packed): number => (layout === "planes" ? 32 : 32 / bits);
+/** Columns that a packed row covers with its padding, which is written as zeros. */
+export const paddedColumns = ({ bits, layout, pitch }: Packed): number => (layout === "planes" ? (pitch / bits) * 32 : (pitch * 32) / bits);
+/** Words that take part in one element: 1, or one a plane. */
+export const wordsPerElement = ({ bits, layout }: Packed): number => (layout === "planes" ? bits : 1);
+
+/**
+ * The bits of four codes, low end first, as they lie in memory: one u32 for a linear layout, one a plane for planes.
+ * Elements at or beyond `below` (counted from `first`) give zero bits.
+ */
+export function packQuad(emitter: Emitter, prepared: PreparedStore, storage: Packed, within?: { readonly first: E<"u32">; readonly below: E<"u32"> }): readonly E<"u32">[] {
+  const { wgsl } = emitter;
+  const raw = rawCodes(emitter, prepared, storage);
+  const kept = within === undefined ? raw : select(lt(add(splat(within.first), fromZero), splat(within.below)), raw, splat(u32(0)));
+  const codes = wgsl.settle("codes", kept);
+  const join = (of: (lane: Lane) => E<"u32">, bits: number) => lanes.map((lane) => (lane === 0 ? of(0) : shiftLeft(of(lane), u32(lane * bits)))).reduce((a, b) => bitOr(a, b));
+  if (storage.layout === "linear") return [wgsl.let("bits", join((lane) => component(codes, lane), storage.bits))];
+  return Array.from({ length: storage.bits }, (_, plane) => {
+    const bit = wgsl.let("plane", bitAnd(plane === 0 ? codes : shiftRight(codes, splat(u32(plane))), splat(u32(1))));
+    return wgsl.let("bits", join((lane) => component(bit, lane), 1));
+  });
+}
+
+/** Codes as unsigned numbers below 2^bits: two's complement, or q + 2^(bits-1) for planes. */
+function rawCodes(emitter: Emitter, { value }: PreparedStore, storage: Packed): E<"vec4u"> {
+  const { bits, layout } = storage;
+  const { type } = value;
+  switch (type) {
+    case "bool":
+      return select(emitter.vector(value, "bool"), splat(u32(1)), splat(u32(0)));
+    case "i32": {
+      const codes = bitcast("vec4u", emitter.vector(value, "i32"));
+      return bitAnd(layout === "planes" ? add(codes, splat(u32(2 ** (bits - 1)))) : codes, splat(u32(2 ** bits - 1)));
+    }
+    case "u32": {
+      const codes = emitter.vector(value, "u32");
+      return bitAnd(layout === "planes" ? add(codes, splat(u32(2 ** (bits - 1)))) : codes, splat(u32(2 ** bits - 1)));
+    }
+    case "f32":
+      throw new Error("a float cannot be stored as codes");
+    default:
+      return type satisfies never;
+  }
+}

@@ -1,0 +1,51 @@
+// Runs the passes on a module, from whatever form it has, and turns a crash into an exception that can be reproduced.
+import type { Report } from "../../ir/diagnostic.ts";
+import type { Module } from "../../ir/module.ts";
+import type { Source } from "../../ir/source.ts";
+import { type PipelineStep, stages } from "../../passes/pass.ts";
+import { pipeline } from "../../passes/pipeline.ts";
+import { runPipeline, type StepRecord } from "../../passes/runner.ts";
+import { CompilerCrash } from "./crash.ts";
+
+export interface PassOptions {
+  /** Stop at the end of this stage (a form's name, or `plan`), or behind the first run of the pass of this name. */
+  readonly until?: string;
+  /** Called after each pass that changed the module. */
+  dump?(module: Module, step: StepRecord): void;
+  /** Texts that locations point into. */
+  readonly sources?: readonly Source[];
+  /** Instead of what the module's form still needs. */
+  readonly pipeline?: readonly PipelineStep[];
+}
+
+export interface Passed {
+  readonly module: Module;
+  readonly steps: readonly StepRecord[];
+}
+
+/** Run the pipeline, or as much of it as the module still needs. Throws a CompilerCrash where a pass fails. */
+export function runPasses(module: Module, options: PassOptions = {}): Report<Passed> {
+  const { pipeline: given, ...rest } = options;
+  const outcome = runPipeline(module, given ?? remainingSteps(module), rest);
+  switch (outcome.kind) {
+    case "done":
+      return { value: { module: outcome.module, steps: outcome.steps }, diagnostics: outcome.diagnostics };
+    case "rejected":
+      return { diagnostics: outcome.diagnostics };
+    case "crashed": {
+      const { crash } = outcome;
+      throw new CompilerCrash(crash.pass, crash.module, crash.pipeline, crash.error);
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** The part of the pipeline that a module of its form still needs: all later stages, and what of its own stage takes such a module. */
+export function remainingSteps(module: Module): readonly PipelineStep[] {
+  const reached = stages.indexOf(module.form);
+  return pipeline.filter(({ stage, pass }) => {
+    const at = stage === undefined ? reached : stages.indexOf(stage);
+    return at > reached || (at === reached && pass.needs.includes(module.form));
+  });
+}

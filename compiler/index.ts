@@ -1,0 +1,13 @@
+// The compiler's public face: compile a model file or a module, look between the passes, and know a crash when it comes.
+export type { CompiledArtifact } from "../ir/artifact.ts";
+export { type Diagnostic, DiagnosticError, hasErrors, printDiagnostic, type Report, unwrap } from "../ir/diagnostic.ts";
+export type { Target } from "../ir/plan.ts";
+export type { Source } from "../ir/source.ts";
+export { parsePipeline, pipelineComment, pipelineOfComment } from "../passes/parse-pipeline.ts";
+export { pipeline } from "../passes/pipeline.ts";
+export { type StepRecord, untilNames } from "../passes/runner.ts";
+export { type CompileOptions, compile, compileModule, type ModuleOptions } from "./driver/compile.ts";
+export { CompilerCrash } from "./driver/crash.ts";
+export { type FrontEndOptions, lowerSource } from "./driver/frontend.ts";
+export { runPasses } from "./driver/passes.ts";
+export { type AdapterFacts, portable, targetFor } from "./driver/targets.ts";

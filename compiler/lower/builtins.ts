@@ -1,0 +1,237 @@
+// The functions of the language, and the op that each one is. This is the only place that maps one to the other.
+import { reject } from "../../ir/diagnostic.ts";
+import { type Dim, dimsEqual, divideDims, multiplyDims, printDim, productOf } from "../../ir/dim.ts";
+import type { Value } from "../../ir/module.ts";
+import { relu, sigmoid, silu, tanh } from "../../ir/ops/activation.ts";
+import { abs, clamp, floor, round } from "../../ir/ops/arithmetic.ts";
+import { sum } from "../../ir/ops/broadcast.ts";
+import { cast } from "../../ir/ops/cast.ts";
+import { select } from "../../ir/ops/compare.ts";
+import { dot } from "../../ir/ops/dot.ts";
+import { exp, log, rsqrt, sqrt } from "../../ir/ops/exponential.ts";
+import { hadamard } from "../../ir/ops/hadamard.ts";
+import { gather } from "../../ir/ops/indexing.ts";
+import { crossEntropy, mse } from "../../ir/ops/loss.ts";
+import { argmax, max, mean, min } from "../../ir/ops/reductions.ts";
+import { logSoftmax, softmax } from "../../ir/ops/softmax.ts";
+import { reshape, transpose } from "../../ir/ops/views.ts";
+import { printType, withDims } from "../../ir/type.ts";
+import { Arguments, type GivenArgument } from "./arguments.ts";
+import { lowerElementwise } from "./arithmetic.ts";
+import type { EntryContext } from "./entry-context.ts";
+import { type Meaning, tensorMeaning } from "./meaning.ts";
+
+interface Builtin {
+  /** In order; those that end in `?` may be left out. */
+  readonly parameters: readonly string[];
+  readonly summary: string;
+  lower(cx: EntryContext, args: Arguments, hint: string | undefined): Value;
+}
+
+const pointwise = (sig: typeof relu): Builtin => ({
+  parameters: ["x"],
+  summary: sig.summary,
+  lower: (cx, args, hint) => cx.emit(sig, [args.tensor("x")], {}, hint),
+});
+
+const alongAxis = (sig: typeof softmax): Builtin => ({
+  parameters: ["x", "axis?"],
+  summary: `${sig.summary} The last axis where none is named.`,
+  lower(cx, args, hint) {
+    const x = args.tensor("x");
+    return cx.emit(sig, [x], { axis: args.has("axis") ? args.axis("axis", x) : lastAxis(x) }, hint);
+  },
+});
+
+const reduction = (sig: typeof sum): Builtin => ({
+  parameters: ["x", "axis?", "keep?"],
+  summary: `${sig.summary} All axes where none is named; \`keep\` leaves them with size 1.`,
+  lower: (cx, args, hint) => reduce(cx, sig, args, hint),
+});
+
+/** `max(x, axis = -1)` is a reduction, `max(x, y)` is elementwise. */
+const extreme = (sig: typeof sum, elementwise: "minimum" | "maximum"): Builtin => ({
+  parameters: ["x", "y?", "axis?", "keep?"],
+  summary: `Of two tensors the ${elementwise} of each pair; of one: ${sig.summary}`,
+  lower(cx, args, hint) {
+    return args.has("y") ? tensorOf(cx, elementwise, args, hint) : reduce(cx, sig, args, hint);
+  },
+});
+
+const builtins: Readonly<Record<string, Builtin>> = {
+  dot: {
+    parameters: ["x", "weight"],
+    summary: "Contracts the last axis of both: f32[.., n], f32[m, n] -> f32[.., m].",
+    lower: (cx, args, hint) => lowerDot(cx, args, hint),
+  },
+  matmul: {
+    parameters: ["x", "y"],
+    summary: "Matrix products over common leading axes: f32[.., m, k], f32[.., k, n] -> f32[.., m, n].",
+    lower: (cx, args, hint) => lowerMatmul(cx, args.tensor("x"), args.tensor("y"), hint),
+  },
+  relu: pointwise(relu),
+  sigmoid: pointwise(sigmoid),
+  silu: pointwise(silu),
+  tanh: pointwise(tanh),
+  exp: pointwise(exp),
+  log: pointwise(log),
+  sqrt: pointwise(sqrt),
+  rsqrt: pointwise(rsqrt),
+  abs: pointwise(abs),
+  round: pointwise(round),
+  floor: pointwise(floor),
+  clamp: {
+    parameters: ["x", "low", "high"],
+    summary: clamp.summary,
+    lower: (cx, args, hint) => cx.emit(clamp, [args.tensor("x")], { low: args.float("low"), high: args.float("high") }, hint),
+  },
+  equal: {
+    parameters: ["x", "y"],
+    summary: "Whether x = y, elementwise.",
+    lower: (cx, args, hint) => tensorOf(cx, "equal", args, hint),
+  },
+  select: {
+    parameters: ["condition", "yes", "no"],
+    summary: select.summary,
+    lower: (cx, args, hint) => cx.emit(select, [args.tensor("condition"), args.tensor("yes"), args.tensor("no")], {}, hint),
+  },
+  cast: {
+    parameters: ["x", "to"],
+    summary: cast.summary,
+    lower: (cx, args, hint) => cx.emit(cast, [args.tensor("x")], { to: args.scalar("to") }, hint),
+  },
+  softmax: alongAxis(softmax),
+  log_softmax: alongAxis(logSoftmax),
+  argmax: alongAxis(argmax),
+  sum: reduction(sum),
+  mean: reduction(mean),
+  max: extreme(max, "maximum"),
+  min: extreme(min, "minimum"),
+  cross_entropy: {
+    parameters: ["logits", "labels"],
+    summary: crossEntropy.summary,
+    lower(cx, args, hint) {
+      const [logits, labels] = [args.tensor("logits"), args.tensor("labels")];
+      const loss = cx.emit(crossEntropy, [logits, labels], {}, hint);
+      cx.classifications.push({ logits, labels });
+      return loss;
+    },
+  },
+  mse: {
+    parameters: ["x", "y"],
+    summary: mse.summary,
+    lower: (cx, args, hint) => cx.emit(mse, [args.tensor("x"), args.tensor("y")], {}, hint),
+  },
+  gather: {
+    parameters: ["table", "ids"],
+    summary: gather.summary,
+    lower: (cx, args, hint) => cx.emit(gather, [args.tensor("table"), args.tensor("ids")], {}, hint),
+  },
+  hadamard: {
+    parameters: ["x", "axis", "block"],
+    summary: hadamard.summary,
+    lower(cx, args, hint) {
+      const x = args.tensor("x");
+      return cx.emit(hadamard, [x], { axis: args.axis("axis", x), block: args.int("block") }, hint);
+    },
+  },
+  reshape: {
+    parameters: ["x", "shape"],
+    summary: reshape.summary,
+    lower(cx, args, hint) {
+      const x = args.tensor("x");
+      return cx.emit(reshape, [x], { type: withDims(x.type, args.dims("shape")) }, hint);
+    },
+  },
+  split: {
+    parameters: ["x", "axis", "sizes"],
+    summary: "Makes several axes of one: f32[.., 512] |> split(-1, [8, 64]) -> f32[.., 8, 64].",
+    lower(cx, args, hint) {
+      const x = args.tensor("x");
+      const axis = args.axis("axis", x);
+      const sizes = args.dims("sizes");
+      const whole = x.type.dims[axis] ?? 0;
+      if (!dimsEqual(productOf(sizes), whole)) {
+        const fitting = divideDims(whole, productOf(sizes.slice(1)));
+        const help = fitting === undefined ? [] : [`[${[fitting, ...sizes.slice(1)].map(printDim).join(", ")}] would fit`];
+        return reject(`\`split\` into [${sizes.map(printDim).join(", ")}] of axis ${axis} of ${printType(x.type)}, which has size ${printDim(whole)}`, help);
+      }
+      return cx.emit(reshape, [x], { type: withDims(x.type, x.type.dims.toSpliced(axis, 1, ...sizes)) }, hint);
+    },
+  },
+  merge: {
+    parameters: ["x", "axis"],
+    summary: "Makes one axis of the named one and the next: f32[.., 8, 64] |> merge(-2) -> f32[.., 512].",
+    lower(cx, args, hint) {
+      const x = args.tensor("x");
+      const axis = args.axis("axis", x);
+      const [first, second] = [x.type.dims[axis], x.type.dims[axis + 1]];
+      if (first === undefined || second === undefined) return reject(`\`merge\` of the last axis of ${printType(x.type)}: it takes the first axis of two`);
+      return cx.emit(reshape, [x], { type: withDims(x.type, x.type.dims.toSpliced(axis, 2, multiplyDims(first, second))) }, hint);
+    },
+  },
+  transpose: {
+    parameters: ["x", "axis?", "other?"],
+    summary: "Swaps two axes, the last two where none are named.",
+    lower(cx, args, hint) {
+      const x = args.tensor("x");
+      const rank = x.type.dims.length;
+      if (rank < 2) return reject(`\`transpose\` of ${printType(x.type)}, which has fewer than two axes`);
+      const [a, b] = [args.has("axis") ? args.axis("axis", x) : rank - 2, args.has("other") ? args.axis("other", x) : rank - 1];
+      const permutation = x.type.dims.map((_, axis) => (axis === a ? b : axis === b ? a : axis));
+      return cx.emit(transpose, [x], { permutation }, hint);
+    },
+  },
+};
+
+export const builtinNames: readonly string[] = Object.keys(builtins);
+
+/** Call a builtin that exists. Rejects arguments that do not fit. */
+export function lowerBuiltin(cx: EntryContext, name: string, given: readonly GivenArgument[], hint: string | undefined): Meaning {
+  const builtin = builtins[name];
+  if (builtin === undefined) throw new Error(`no builtin ${name}`);
+  return tensorMeaning(builtin.lower(cx, new Arguments(name, builtin.parameters, given), hint));
+}
+
+function tensorOf(cx: EntryContext, name: "minimum" | "maximum" | "equal", args: Arguments, hint: string | undefined): Value {
+  return lowerElementwise(cx, name, args.any("x"), args.any("y"), hint);
+}
+
+function lastAxis(x: Value): number {
+  return x.type.dims.length === 0 ? reject("a scalar has no axis") : x.type.dims.length - 1;
+}
+
+function reduce(cx: EntryContext, sig: typeof sum, args: Arguments, hint: string | undefined): Value {
+  const x = args.tensor("x");
+  const axes = args.has("axis") ? args.axes("axis", x) : x.type.dims.map((_, axis) => axis);
+  const keep = args.flag("keep");
+  const reduced = cx.emit(sig, [x], { axes }, keep ? undefined : hint);
+  if (!keep) return reduced;
+  const dims = x.type.dims.map((d, axis): Dim => (axes.includes(axis) ? 1 : d));
+  return cx.emit(reshape, [reduced], { type: withDims(reduced.type, dims) }, hint);
+}
+
+function lowerDot(cx: EntryContext, args: Arguments, hint: string | undefined): Value {
+  const [x, weight] = [args.tensor("x"), args.tensor("weight")];
+  const [left, right] = [lastAxis(x), lastAxis(weight)];
+  const [a, b] = [x.type.dims[left] ?? 0, weight.type.dims[right] ?? 0];
+  if (!dimsEqual(a, b)) {
+    return reject(`\`dot\` contracts the last axes, which differ: ${printDim(a)} of ${printType(x.type)}, ${printDim(b)} of ${printType(weight.type)}`, [
+      "a weight is f32[outputs, inputs]; `matmul(x, y)` takes f32[.., m, k] and f32[.., k, n]",
+    ]);
+  }
+  const meaning = args.any("weight");
+  const parameter = meaning.kind === "tensor" ? meaning.parameter : undefined;
+  const marks = parameter === undefined ? {} : cx.marksOf(parameter.owner, b);
+  return cx.emit(dot, [x, weight], { contract: [[left], [right]], batch: [[], []] }, hint, marks);
+}
+
+function lowerMatmul(cx: EntryContext, x: Value, y: Value, hint: string | undefined): Value {
+  const [rankX, rankY] = [x.type.dims.length, y.type.dims.length];
+  const common = rankX - 2;
+  const fits = rankX >= 2 && rankX === rankY && x.type.dims.slice(0, common).every((d, i) => dimsEqual(d, y.type.dims[i] ?? -1));
+  const [a, b] = [x.type.dims[rankX - 1] ?? 0, y.type.dims[rankY - 2] ?? 0];
+  if (!fits || !dimsEqual(a, b)) return reject(`\`matmul\` takes f32[.., m, k] and f32[.., k, n], got ${printType(x.type)} and ${printType(y.type)}`);
+  const batch = x.type.dims.slice(0, common).map((_, axis) => axis);
+  return cx.emit(dot, [x, y], { contract: [[rankX - 1], [rankY - 2]], batch: [batch, batch] }, hint);
+}

@@ -1,0 +1,117 @@
+// What lowering one entry shares: the builder, the state that was read, and problems, each said once.
+import type { Attributes, AttributeSpec, GivenAttributes } from "../../ir/attribute.ts";
+import type { Builder } from "../../ir/builder.ts";
+import { type Diagnostic, error, type Label, Rejection } from "../../ir/diagnostic.ts";
+import type { Value } from "../../ir/module.ts";
+import { splat, stateRead } from "../../ir/ops/source.ts";
+import { newBuilder, opNamed } from "../../ir/ops/table.ts";
+import { quantizerNamed } from "../../ir/quant/table.ts";
+import type { OperandNames, PerOperand, Signature } from "../../ir/op.ts";
+import type { Marks } from "../../ir/marks.ts";
+import { locationOf, type Span } from "../../ir/source.ts";
+import type { Type } from "../../ir/type.ts";
+import type { Instance, Resolved, Weight } from "../sema/resolved.ts";
+import { failed, type Meaning, tensorMeaning } from "./meaning.ts";
+
+/** Problems of all entries: several entries lower the same text, and what is wrong with it is said once. */
+export class Problems {
+  readonly diagnostics: Diagnostic[] = [];
+  readonly #seen = new Set<string>();
+
+  add(problem: Diagnostic): void {
+    const at = problem.primary?.span;
+    const place = at === undefined ? "" : `${at.source.path}:${at.start}`;
+    const key = `${problem.code} ${place} ${problem.message}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    this.diagnostics.push(problem);
+  }
+}
+
+/** A `cross_entropy` that was lowered: what evaluation counts. */
+export interface Classification {
+  readonly logits: Value;
+  readonly labels: Value;
+}
+
+export class EntryContext {
+  readonly builder: Builder = newBuilder();
+  readonly resolved: Resolved;
+  readonly problems: Problems;
+  readonly classifications: Classification[] = [];
+  readonly #reads = new Map<string, Value>();
+
+  constructor(resolved: Resolved, problems: Problems) {
+    this.resolved = resolved;
+    this.problems = problems;
+  }
+
+  report(code: string, message: string, at: Span, label = "", help: readonly string[] = [], secondary: readonly Label[] = []): Meaning {
+    this.problems.add({ ...error(code, message, at, label, help), ...(secondary.length === 0 ? {} : { secondary }) });
+    return failed;
+  }
+
+  /** Run a rule at a place of the text; what it rejects becomes a diagnostic there. */
+  attempt(at: Span, run: () => Meaning): Meaning {
+    const outer = this.builder.at;
+    this.builder.at = locationOf(at);
+    try {
+      return run();
+    } catch (problem) {
+      if (!(problem instanceof Rejection)) throw problem;
+      return this.report("shape-mismatch", problem.message, at, "", problem.help);
+    } finally {
+      this.builder.at = outer;
+    }
+  }
+
+  /** Emit an op with one result. A hint names it; without one it is named after the op. */
+  emit<O extends OperandNames, A extends AttributeSpec>(
+    sig: Signature<O, readonly ["out"], A>,
+    operands: PerOperand<O, Value>,
+    attrs: GivenAttributes<A>,
+    hint?: string,
+    marks: Marks = {},
+  ): Value {
+    const options = { marks, ...(hint === undefined ? {} : { hint }) };
+    const [result] = this.builder.emitOp(opNamed(sig.name), operands as readonly Value[], attrs as Attributes, options);
+    if (result === undefined) throw new Error(`${sig.name} has no result`);
+    return result;
+  }
+
+  /** A number everywhere in a tensor of that type. */
+  splat(type: Type, value: number): Value {
+    return splat(this.builder, type, value);
+  }
+
+  /** The parameter as the entry finds it, read once. */
+  read(owner: Instance, weight: Weight, at: Span): Meaning {
+    const name = this.resolved.ties.get(weight.path) ?? weight.path;
+    let value = this.#reads.get(name);
+    if (value === undefined) {
+      const options = { hint: name.replaceAll(".", "_"), marks: {}, at: locationOf(at) };
+      value = this.builder.emit(stateRead, [], { name, type: weight.type }, options);
+      this.#reads.set(name, value);
+    }
+    return { ...tensorMeaning(value), parameter: { owner, weight } };
+  }
+
+  /** Marks of a contraction with a parameter: its site, and what the policy chose for it. */
+  marksOf(owner: Instance, columns: unknown): Marks {
+    const site = this.resolved.policy?.sites.get(owner.path);
+    const choice = site?.choice;
+    if (site === undefined || choice === undefined) return { site: owner.path };
+    if (typeof columns === "number") {
+      try {
+        quantizerNamed(choice.scheme).sides(choice.settings, columns);
+      } catch (problem) {
+        if (!(problem instanceof Rejection)) throw problem;
+        this.report("quantize-misfit", `\`${owner.path}\`: ${problem.message}`, site.rule, "this rule decides", problem.help, [
+          { span: owner.declaredAt, message: `declared here, contracts over ${columns}` },
+        ]);
+        return { site: owner.path };
+      }
+    }
+    return { site: owner.path, quantize: choice };
+  }
+}

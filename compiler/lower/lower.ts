@@ -1,0 +1,159 @@
+// Lowering: a resolved model becomes a surface module with its state and its entries.
+import { hasErrors, type Report } from "../../ir/diagnostic.ts";
+import type { Entry, EntryInput, Module, StateDeclaration, Value } from "../../ir/module.ts";
+import { equal, greaterEqual } from "../../ir/ops/compare.ts";
+import { mul } from "../../ir/ops/arithmetic.ts";
+import { cast } from "../../ir/ops/cast.ts";
+import { sum } from "../../ir/ops/broadcast.ts";
+import { argmax } from "../../ir/ops/reductions.ts";
+import { tensor } from "../../ir/type.ts";
+import { type Instance, instancesBelow, type Recipe, type Resolved } from "../sema/resolved.ts";
+import type { FunctionDeclaration } from "../syntax/ast.ts";
+import { EntryContext, Problems } from "./entry-context.ts";
+import { newFrame } from "./frame.ts";
+import { lowerBody, runFunction } from "./function.ts";
+import { describe, type Meaning, tensorMeaning } from "./meaning.ts";
+import { inventType } from "./signature-match.ts";
+
+/** Name of the host scalar that is the learning rate. */
+const learningRate = "lr";
+
+/**
+ * Lower a model to entries: `@train` and `@eval` from its recipe, `@logits` from the model's function without a name, and one from
+ * each named function. The value is there only where nothing is wrong.
+ */
+export function lower(resolved: Resolved): Report<Module> {
+  const problems = new Problems();
+  const entries: Entry[] = [];
+  const push = (entry: Entry | undefined) => {
+    if (entry !== undefined) entries.push(entry);
+  };
+  const { recipe, model } = resolved;
+  if (recipe !== undefined) {
+    push(lowerTrain(resolved, recipe, problems));
+    push(lowerEval(resolved, recipe, problems));
+  }
+  for (const [name, declaration] of model.functions) push(lowerFunction(resolved, name === "" ? "logits" : name, declaration, problems));
+  const { diagnostics } = problems;
+  if (hasErrors(diagnostics)) return { diagnostics };
+  return {
+    value: {
+      form: "surface",
+      sources: resolved.sources.map((source) => source.path),
+      host: recipe === undefined ? {} : { [learningRate]: recipe.learningRate },
+      ...(recipe === undefined ? {} : { training: { optimizer: recipe.optimizer, learningRate, ...(recipe.clipNorm === undefined ? {} : { clipNorm: recipe.clipNorm }) } }),
+      states: statesOf(resolved),
+      ties: [...resolved.ties].map(([path, state]) => ({ path, state })),
+      entries,
+    },
+    diagnostics,
+  };
+}
+
+function statesOf({ model, ties, recipe }: Resolved): readonly StateDeclaration[] {
+  const weights = instancesBelow(model).flatMap((instance) => [...instance.weights.values()]);
+  return weights.flatMap((weight) => {
+    if (ties.has(weight.path)) return [];
+    // Without a recipe nothing is trained, but the rule is the same: matrices decay.
+    const decay = recipe === undefined ? weight.type.dims.length >= 2 : recipe.decays.has(weight.path);
+    return [{ name: weight.path, type: weight.type, role: "parameter" as const, init: weight.init, decay }];
+  });
+}
+
+/** The loss on a batch: its inputs, and what the recipe's `loss` gives back. */
+function lowerLoss(cx: EntryContext, recipe: Recipe): { readonly inputs: readonly EntryInput[]; readonly loss: Value } | undefined {
+  const frame = newFrame(undefined, recipe.constants, 0);
+  const inputs = recipe.arrays.map(({ name, type, declaredAt }): EntryInput => {
+    const value: Value = { hint: name, type };
+    frame.locals.declare(name, { meaning: tensorMeaning(value), mutable: false, at: declaredAt });
+    return { value, origin: { data: name } };
+  });
+  frame.locals.declare("model", { meaning: cx.resolved.model, mutable: false, at: recipe.at });
+  const result = lowerBody(cx, frame, recipe.loss.body, "loss");
+  if (result === undefined || result.meaning.kind === "failed") return undefined;
+  const { meaning, at } = result;
+  if (meaning.kind === "tensor" && meaning.value.type.kind === "tensor" && meaning.value.type.scalar === "f32" && meaning.value.type.dims.length === 0) {
+    return { inputs, loss: meaning.value };
+  }
+  cx.report("shape-mismatch", "a loss is one number, f32[]", at, `this is ${describe(meaning)}`, ["average it with `mean(x)`, or use `cross_entropy` or `mse`"]);
+  return undefined;
+}
+
+function lowerTrain(resolved: Resolved, recipe: Recipe, problems: Problems): Entry | undefined {
+  const cx = new EntryContext(resolved, problems);
+  const found = lowerLoss(cx, recipe);
+  if (found === undefined) return undefined;
+  return { name: "train", inputs: found.inputs, instructions: cx.builder.instructions, outputs: [{ name: "loss", value: found.loss }], updates: [] };
+}
+
+/** Sums instead of means, so that batches of any number add up: loss, right answers, and how many answers count. */
+function lowerEval(resolved: Resolved, recipe: Recipe, problems: Problems): Entry | undefined {
+  const cx = new EntryContext(resolved, problems);
+  const found = lowerLoss(cx, recipe);
+  if (found === undefined) return undefined;
+  const i32 = tensor("i32", []);
+  let correct: Value;
+  let targets: Value;
+  const [only, ...others] = cx.classifications;
+  if (only !== undefined && others.length === 0) {
+    const { logits, labels } = only;
+    const axes = labels.type.dims.map((_, axis) => axis);
+    const count = (hit: Value, hint: string) => cx.emit(sum, [cx.emit(cast, [hit], { to: "i32" })], { axes }, hint);
+    const guess = cx.emit(argmax, [logits], { axis: logits.type.dims.length - 1 }, "guess");
+    correct = count(cx.emit(equal, [guess, labels], {}, "hit"), "correct");
+    // As in `cross_entropy`: a negative label does not count.
+    targets = count(cx.emit(greaterEqual, [labels, cx.splat(labels.type, 0)], {}, "counted"), "targets");
+  } else {
+    const accuracy = recipe.run.evaluate?.metrics.some(({ metric }) => metric === "accuracy");
+    if (accuracy) cx.report("no-accuracy", "accuracy needs a loss with exactly one `cross_entropy`", recipe.loss.span, `this one has ${cx.classifications.length}`);
+    correct = cx.splat(i32, 0);
+    targets = cx.splat(i32, rowsOf(recipe));
+  }
+  const lossSum = cx.emit(mul, [found.loss, cx.emit(cast, [targets], { to: "f32" })], {}, "loss_sum");
+  const outputs = [
+    { name: "loss_sum", value: lossSum },
+    { name: "correct", value: correct },
+    { name: "targets", value: targets },
+  ];
+  return { name: "eval", inputs: found.inputs, instructions: cx.builder.instructions, outputs, updates: [] };
+}
+
+/** Rows of a batch: the first axis of its first array. */
+function rowsOf(recipe: Recipe): number {
+  const rows = recipe.arrays[0]?.type.dims[0];
+  return typeof rows === "number" ? rows : 1;
+}
+
+/** An entry of its own for a function of the model. Sizes that nobody fixed stay names. */
+function lowerFunction(resolved: Resolved, name: string, declaration: FunctionDeclaration, problems: Problems): Entry | undefined {
+  const cx = new EntryContext(resolved, problems);
+  const model: Instance = resolved.model;
+  const frame = newFrame(model, model.constants, 0);
+  for (const [dim, size] of resolved.dims) frame.sizes.dims.set(dim, size);
+  const inputs: EntryInput[] = [];
+  for (const input of declaration.inputs) {
+    const type = inventType(input.type, frame.sizes);
+    if (type === undefined) {
+      problems.add({
+        severity: "warning",
+        code: "no-entry",
+        message: `\`@${name}\` is left out: the number of axes of its input \`${input.name.text}\` is open`,
+        primary: { span: input.type.span, message: "" },
+        help: ["an entry's inputs have all their axes: write `f32[B, n]`"],
+      });
+      return undefined;
+    }
+    if (type.kind !== "tensor") {
+      if (type.kind === "unknown") cx.report("unknown-size", type.message, type.at.span);
+      return undefined;
+    }
+    const value: Value = { hint: input.name.text, type };
+    inputs.push({ value, origin: "caller" });
+    frame.locals.declare(input.name.text, { meaning: tensorMeaning(value), mutable: false, at: input.name.span });
+  }
+  const result: Meaning = runFunction(cx, frame, name === "logits" ? model.module.name.text : name, declaration, name);
+  if (result.kind !== "tensor") return undefined;
+  const { builder } = cx;
+  return { name, inputs, instructions: builder.instructions, outputs: [{ name, value: result.value }], updates: [] };
+}
+

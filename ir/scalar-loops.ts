@@ -1,0 +1,168 @@
+// The loops behind evaluate-scalar.ts: what each scalar operation does to whole arrays, as WGSL does it where WGSL says.
+// Typed arrays round and wrap as they store, so that a Float32Array makes f32 of every result and an Int32Array wraps.
+// biome-ignore-all lint/style/noNonNullAssertion: measured inner loops; every index is below every array's length.
+import type { BinaryOp, ScalarType, UnaryOp } from "./scalar.ts";
+import type { TensorData } from "./tensor.ts";
+
+/** The largest f32 below 2^31 and 2^32: what WGSL's conversions saturate at. */
+const largestI32 = 2147483520;
+const largestU32 = 4294967040;
+
+const floatBits = new Float32Array(1);
+const uintBits = new Uint32Array(floatBits.buffer);
+
+/** Half to even, as in WGSL and PyTorch; `Math.round` is not. */
+export function roundHalfEven(x: number): number {
+  const low = Math.floor(x);
+  const rest = x - low;
+  if (rest < 0.5) return low;
+  if (rest > 0.5) return low + 1;
+  return low % 2 === 0 ? low : low + 1;
+}
+
+export function applyUnary(op: UnaryOp, a: TensorData, out: TensorData, n: number): void {
+  switch (op) {
+    case "neg":
+      for (let i = 0; i < n; i++) out[i] = -a[i]!;
+      return;
+    case "abs":
+      for (let i = 0; i < n; i++) out[i] = Math.abs(a[i]!);
+      return;
+    case "exp":
+      for (let i = 0; i < n; i++) out[i] = Math.exp(a[i]!);
+      return;
+    case "log":
+      for (let i = 0; i < n; i++) out[i] = Math.log(a[i]!);
+      return;
+    case "sqrt":
+      for (let i = 0; i < n; i++) out[i] = Math.sqrt(a[i]!);
+      return;
+    case "rsqrt":
+      for (let i = 0; i < n; i++) out[i] = 1 / Math.sqrt(a[i]!);
+      return;
+    case "tanh":
+      for (let i = 0; i < n; i++) out[i] = Math.tanh(a[i]!);
+      return;
+    case "floor":
+      for (let i = 0; i < n; i++) out[i] = Math.floor(a[i]!);
+      return;
+    case "ceil":
+      for (let i = 0; i < n; i++) out[i] = Math.ceil(a[i]!);
+      return;
+    case "round":
+      for (let i = 0; i < n; i++) out[i] = roundHalfEven(a[i]!);
+      return;
+    case "not":
+      for (let i = 0; i < n; i++) out[i] = a[i] === 0 ? 1 : 0;
+      return;
+    case "is_finite":
+      for (let i = 0; i < n; i++) out[i] = Number.isFinite(a[i]!) ? 1 : 0;
+      return;
+    case "bitcast_u32":
+      if (a instanceof Int32Array || a instanceof Uint32Array) {
+        for (let i = 0; i < n; i++) out[i] = a[i]!;
+        return;
+      }
+      for (let i = 0; i < n; i++) {
+        floatBits[0] = a[i]!;
+        out[i] = uintBits[0]!;
+      }
+      return;
+    case "bitcast_f32":
+      for (let i = 0; i < n; i++) {
+        uintBits[0] = a[i]!;
+        out[i] = floatBits[0]!;
+      }
+      return;
+    default:
+      op satisfies never;
+  }
+}
+
+/** `type` is that of the left operand. */
+export function applyBinary(op: BinaryOp, type: ScalarType, a: TensorData, b: TensorData, out: TensorData, n: number): void {
+  const integers = type === "i32" || type === "u32";
+  switch (op) {
+    case "add":
+      for (let i = 0; i < n; i++) out[i] = a[i]! + b[i]!;
+      return;
+    case "sub":
+      for (let i = 0; i < n; i++) out[i] = a[i]! - b[i]!;
+      return;
+    case "mul":
+      if (integers) for (let i = 0; i < n; i++) out[i] = Math.imul(a[i]!, b[i]!);
+      else for (let i = 0; i < n; i++) out[i] = a[i]! * b[i]!;
+      return;
+    case "div":
+      // An integer divided by 0 stays itself, and its remainder is 0.
+      if (integers) for (let i = 0; i < n; i++) out[i] = b[i] === 0 ? a[i]! : Math.trunc(a[i]! / b[i]!);
+      else for (let i = 0; i < n; i++) out[i] = a[i]! / b[i]!;
+      return;
+    case "rem":
+      if (integers) for (let i = 0; i < n; i++) out[i] = b[i] === 0 ? 0 : a[i]! % b[i]!;
+      else for (let i = 0; i < n; i++) out[i] = a[i]! % b[i]!;
+      return;
+    case "min":
+      for (let i = 0; i < n; i++) out[i] = Math.min(a[i]!, b[i]!);
+      return;
+    case "max":
+      for (let i = 0; i < n; i++) out[i] = Math.max(a[i]!, b[i]!);
+      return;
+    case "pow":
+      for (let i = 0; i < n; i++) out[i] = a[i]! ** b[i]!;
+      return;
+    case "eq":
+      for (let i = 0; i < n; i++) out[i] = a[i] === b[i] ? 1 : 0;
+      return;
+    case "ne":
+      for (let i = 0; i < n; i++) out[i] = a[i] !== b[i] ? 1 : 0;
+      return;
+    case "lt":
+      for (let i = 0; i < n; i++) out[i] = a[i]! < b[i]! ? 1 : 0;
+      return;
+    case "le":
+      for (let i = 0; i < n; i++) out[i] = a[i]! <= b[i]! ? 1 : 0;
+      return;
+    case "gt":
+      for (let i = 0; i < n; i++) out[i] = a[i]! > b[i]! ? 1 : 0;
+      return;
+    case "ge":
+      for (let i = 0; i < n; i++) out[i] = a[i]! >= b[i]! ? 1 : 0;
+      return;
+    case "and":
+      for (let i = 0; i < n; i++) out[i] = a[i]! & b[i]!;
+      return;
+    case "or":
+      for (let i = 0; i < n; i++) out[i] = a[i]! | b[i]!;
+      return;
+    case "xor":
+      for (let i = 0; i < n; i++) out[i] = a[i]! ^ b[i]!;
+      return;
+    case "shl":
+      for (let i = 0; i < n; i++) out[i] = a[i]! << b[i]!;
+      return;
+    case "shr":
+      if (type === "i32") for (let i = 0; i < n; i++) out[i] = a[i]! >> b[i]!;
+      else for (let i = 0; i < n; i++) out[i] = a[i]! >>> b[i]!;
+      return;
+    default:
+      op satisfies never;
+  }
+}
+
+export function applySelect(condition: TensorData, yes: TensorData, no: TensorData, out: TensorData, n: number): void {
+  for (let i = 0; i < n; i++) out[i] = condition[i] === 0 ? no[i]! : yes[i]!;
+}
+
+export function applyCast(from: ScalarType, to: ScalarType, a: TensorData, out: TensorData, n: number): void {
+  if (to === "bool") {
+    // NaN is not 0.
+    for (let i = 0; i < n; i++) out[i] = a[i] === 0 ? 0 : 1;
+  } else if (from === "f32" && to === "i32") {
+    for (let i = 0; i < n; i++) out[i] = Math.min(Math.max(Math.trunc(a[i]!), -2147483648), largestI32);
+  } else if (from === "f32" && to === "u32") {
+    for (let i = 0; i < n; i++) out[i] = Math.min(Math.max(Math.trunc(a[i]!), 0), largestU32);
+  } else {
+    for (let i = 0; i < n; i++) out[i] = a[i]!;
+  }
+}

@@ -1,0 +1,6 @@
+// The subtests by name. To add one: write its file beside this one and add its line here.
+import { print } from "./print.ts";
+import type { Subtest } from "./subtest.ts";
+import { verify } from "./verify.ts";
+
+export const subtests: readonly Subtest[] = [print, verify];

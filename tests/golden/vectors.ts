@@ -1,0 +1,82 @@
+// The golden vectors of QuEST: their form, where they come from, and how a reference quantizer reads as our settings.
+import { readFileSync } from "node:fs";
+import type { QuantizeChoice } from "../../ir/quant/choice.ts";
+
+export type Rows = readonly (readonly number[])[];
+
+export interface GoldenInput {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly hadamard_block: number;
+  readonly x: Rows;
+  readonly w: Rows;
+  readonly dy: Rows;
+}
+
+export interface GoldenCase {
+  readonly input: string;
+  readonly quantizer: string;
+  readonly kwargs: { readonly bits: number; readonly clip_scale?: number };
+  readonly rotation: "none" | "half" | "full";
+  readonly estimator: string;
+  readonly bits: number;
+  readonly h: "exact" | "bf16";
+  readonly y: Rows;
+  readonly dx: Rows;
+  readonly dw: Rows;
+  /** Absent in some cases (those with `h: bf16`). */
+  readonly x_codes?: Rows;
+  readonly w_codes?: Rows;
+  readonly x_mask?: readonly string[];
+  readonly w_mask?: readonly string[];
+}
+
+export interface GoldenFile {
+  readonly inputs: Readonly<Record<string, GoldenInput>>;
+  readonly cases: readonly GoldenCase[];
+  readonly edge?: {
+    readonly x: Rows;
+    readonly runs: readonly { readonly quantizer: string; readonly bits: number; readonly out: Rows; readonly grad_of_sum: Rows }[];
+  };
+  readonly sgd?: {
+    readonly inputs: { readonly x: Rows; readonly w0: Rows; readonly target: Rows };
+    readonly runs: readonly {
+      readonly quantizer: string;
+      readonly kwargs: { readonly bits: number; readonly clip_scale?: number };
+      readonly lr: number;
+      readonly losses: readonly number[];
+    }[];
+  };
+}
+
+/** The project's own file, or the one that the environment variable GOLDEN_QUEST names. */
+export const goldenPath = process.env["GOLDEN_QUEST"] ?? new URL("quest.json", import.meta.url).pathname;
+export const isOwnFile = process.env["GOLDEN_QUEST"] === undefined;
+export const golden: GoldenFile = JSON.parse(readFileSync(goldenPath, "utf8"));
+
+const referenceClass = /^(HalfHadamard|Hadamard|)(Trust|Clip)Quantizer$/;
+
+/** Our settings for a class of the reference, the same on both sides; undefined where the quantizer is not built. */
+export function choiceFor(name: string, bits: number, block: number, clipScale = 1): QuantizeChoice | undefined {
+  const match = referenceClass.exec(name);
+  if (match === null) return undefined;
+  const [, prefix, rule] = match;
+  const settings = {
+    w: bits,
+    a: bits,
+    hadamard: prefix === "" ? "none" : block,
+    rotation: prefix === "Hadamard" ? "full" : "half",
+    outer: rule === "Trust" ? "trust" : clipScale,
+  };
+  return { scheme: "quest", settings };
+}
+
+export const flat = (rows: Rows): number[] => rows.flat();
+
+/** Largest |actual - expected| as a share of the largest |expected|, or of `least` where all of them are smaller. */
+export function worstShare(actual: ArrayLike<number>, expected: readonly number[], least = 0): number {
+  if (actual.length !== expected.length) throw new Error(`${actual.length} elements, expected ${expected.length}`);
+  const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), least);
+  return expected.reduce((worst, v, i) => Math.max(worst, Math.abs((actual[i] ?? Number.NaN) - v)), 0) / largest;
+}

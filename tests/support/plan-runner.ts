@@ -1,0 +1,79 @@
+// Runs a kernel plan on the CPU: slabs as byte arrays, each problem by its reference evaluation.
+import { evaluateProblem } from "../../ir/evaluate-problem.ts";
+import { hostValue } from "../../ir/host.ts";
+import type { Module } from "../../ir/module.ts";
+import { bufferBytes, byteLength } from "../../ir/packing.ts";
+import type { KernelPlan, MemoryPlan, Schedule, Target } from "../../ir/plan.ts";
+import type { TensorData } from "../../ir/tensor.ts";
+import { unwrap } from "../../ir/diagnostic.ts";
+import { layoutStates } from "../../passes/state-layout.ts";
+import { planMemory } from "../../passes/plan-memory.ts";
+import { toPlan } from "../../passes/to-plan.ts";
+import { elementsOf } from "./backends.ts";
+
+/** A target with the default limits and no subgroups. */
+export const plainTarget: Target = {
+  name: "portable", subgroups: "none", subgroupSize: 1, adapterClass: "gpu", features: [],
+  limits: {
+    maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384, maxStorageBufferBindingSize: 134217728,
+    maxStorageBuffersPerShaderStage: 8, maxComputeWorkgroupsPerDimension: 65535,
+  },
+};
+
+const anySchedule = (): Schedule => ({ kind: "pointwise", width: 1, perLane: 1, workgroup: 64 });
+
+export function planOf(module: Module): KernelPlan & { readonly memory: MemoryPlan } {
+  return planMemory(unwrap(toPlan(module, { target: plainTarget, choose: anySchedule })), module);
+}
+
+export interface PlanRun {
+  run(entry: string, inputs: Readonly<Record<string, TensorData>>, step: number): Record<string, ArrayLike<number>>;
+  state(name: string): ArrayLike<number>;
+}
+
+export function runPlan(module: Module, state: Readonly<Record<string, TensorData>>): PlanRun {
+  const plan = planOf(module);
+  const { memory } = plan;
+  const slabs = new Map(memory.slabs.map((s) => [s.name, new ArrayBuffer(s.bytes)]));
+  const slab = (name: string) => slabs.get(name) ?? new ArrayBuffer(0);
+  const layout = layoutStates(module, plan.target.limits.maxStorageBufferBindingSize);
+  const write = (to: { slab: string; offset: number }, data: TensorData) =>
+    new Uint8Array(slab(to.slab), to.offset).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  for (const [name, data] of Object.entries(state)) write(layout.states.get(name) ?? { slab: "", offset: 0 }, data);
+  return {
+    run(entryName, inputs, step) {
+      const entry = plan.entries.find((e) => e.name === entryName);
+      const places = memory.places[entryName];
+      if (entry === undefined || places === undefined) throw new Error(`no entry ${entryName}`);
+      const placeOf = (buffer: string) => places[buffer] ?? { slab: "", offset: 0 };
+      const bytesOf = (buffer: string) => entry.buffers.find((b) => b.name === buffer)?.bytes ?? 0;
+      for (const port of entry.inputs) {
+        const place = placeOf(port.buffer);
+        const rule = module.host[port.name];
+        const data = inputs[port.name] ?? (rule === undefined ? undefined : Float32Array.of(hostValue(rule, step)));
+        if (data === undefined) throw new Error(`no input ${port.name}`);
+        write({ slab: place.slab, offset: place.offset + port.byteOffset }, data);
+      }
+      for (const { buffer, values } of entry.constants) write(placeOf(buffer), Float32Array.from(values));
+      for (const dispatch of entry.dispatches) {
+        const buffers = dispatch.bind.map((use) => {
+          const from = placeOf(use.buffer);
+          const last = use.through ?? use.buffer;
+          return new Uint8Array(slab(from.slab), from.offset, placeOf(last).offset + bytesOf(last) - from.offset);
+        });
+        evaluateProblem(dispatch.problem, buffers);
+      }
+      return Object.fromEntries(entry.outputs.map((port) => {
+        const { slab: name, offset } = placeOf(port.buffer);
+        const start = offset + port.byteOffset;
+        return [port.name, elementsOf(port.type, slab(name).slice(start, start + byteLength(port.type)))];
+      }));
+    },
+    state(name) {
+      const place = layout.states.get(name);
+      const type = module.states.find((s) => s.name === name)?.type;
+      if (place === undefined || type === undefined) throw new Error(`no state ${name}`);
+      return elementsOf(type, slab(place.slab).slice(place.offset, place.offset + bufferBytes(type)));
+    },
+  };
+}
