@@ -52,6 +52,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
     set: flags.set,
     targets: [await targetOf(device)],
     portable: false,
+    entries: (name) => name === "train" || name === "eval",
   });
   if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
   output.diagnostics(report.diagnostics);

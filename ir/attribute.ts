@@ -1,6 +1,7 @@
 // Attribute kinds: what an op's attribute may be, how it prints, and how it is read back.
-import { reject } from "./diagnostic.ts";
+import { Rejection, reject } from "./diagnostic.ts";
 import { floatLiteral, intLiteral, type Literal, list, printLiteral, stringLiteral, word } from "./literal.ts";
+import { didYouMean } from "./nearest.ts";
 import { printType, type Scalar, scalars, type Type } from "./type.ts";
 
 /**
@@ -50,7 +51,16 @@ export const bool = kind<boolean>("true or false", (v) => word(String(v)), (l) =
 export const text = kind<string>("a string", stringLiteral, (l) => (l.kind === "string" ? l.value : undefined));
 
 export function oneOf<const T extends string>(...names: readonly T[]): AttributeKind<T> {
-  return kind<T>(`one of ${names.join(", ")}`, word, (l) => (l.kind === "word" ? names.find((n) => n === l.value) : undefined));
+  const describe = `one of ${names.join(", ")}`;
+  return {
+    describe,
+    write: word,
+    read: (l) => names.find((n) => l.kind === "word" && n === l.value) ?? rejectWord(describe, l, names),
+  };
+}
+
+function rejectWord(describe: string, literal: Literal, names: readonly string[]): never {
+  return reject(`must be ${describe}, got \`${printLiteral(literal)}\``, literal.kind === "word" ? didYouMean(literal.value, names) : []);
 }
 
 export const scalarType: AttributeKind<Scalar> = oneOf(...scalars);
@@ -70,14 +80,18 @@ export const isFromResult = (kindOf: AttributeKind<unknown>): boolean => "fromRe
 
 /** A word from a set that is known only at run time (a table's keys), such as a quantizer's name. */
 export function nameIn(describe: string, names: () => readonly string[]): AttributeKind<string> {
-  return kind<string>(describe, word, (l) => (l.kind === "word" && names().includes(l.value) ? l.value : undefined));
+  return {
+    describe,
+    write: word,
+    read: (l) => (l.kind === "word" && names().includes(l.value) ? l.value : rejectWord(`${describe} (${names().join(", ")})`, l, names())),
+  };
 }
 
 export function listOf<T>(item: AttributeKind<T>): AttributeKind<readonly T[]> {
   return {
     describe: `a list, each ${item.describe}`,
     write: (values) => list(values.map((v) => item.write(v))),
-    read: (l) => (l.kind === "list" ? l.items.map((i) => item.read(i)) : reject(`must be a list, got \`${printLiteral(l)}\``)),
+    read: (l) => (l.kind === "list" ? l.items.map((i) => readItem(item, i)) : reject(`must be a list, got \`${printLiteral(l)}\``)),
   };
 }
 
@@ -92,6 +106,15 @@ export function pairOf<T>(item: AttributeKind<T>): AttributeKind<readonly [T, T]
       return [item.read(a), item.read(b)];
     },
   };
+}
+
+function readItem<T>(item: AttributeKind<T>, literal: Literal): T {
+  try {
+    return item.read(literal);
+  } catch (problem) {
+    if (!(problem instanceof Rejection)) throw problem;
+    return reject(`has an item that ${problem.message}`, problem.help);
+  }
 }
 
 export const ints = listOf(int);

@@ -1,12 +1,15 @@
 // Near names for "did you mean" help.
 
-/** The candidate with the fewest edits from `name`, or undefined where none is near (at most a third of its letters, at least one). */
+/**
+ * The candidate with the fewest edits from `name`, in any case of letters, or undefined where none is near: a third of its letters may
+ * differ, and nothing is near to names of one or two letters.
+ */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let least = Math.floor(name.length / 3) + 1;
   for (const candidate of candidates) {
     if (candidate === name || Math.abs(candidate.length - name.length) >= least) continue;
-    const edits = editDistance(name, candidate);
+    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (edits < least) {
       best = candidate;
       least = edits;

@@ -87,7 +87,7 @@ class Cursor {
   }
 
   expect(token: string): void {
-    if (!this.accept(token)) reject(`expected \`${token}\` in a type, got \`${this.rest()}\``);
+    if (!this.accept(token)) reject(`expected \`${token}\` in a type, got ${this.rest() === "" ? "its end" : `\`${this.rest()}\``}`);
   }
 
   /** What is left, shortened for messages. */

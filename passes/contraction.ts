@@ -51,7 +51,7 @@ export function planContraction(instruction: Instruction, producer: Producer, cx
       severity: "error",
       code: "quantize-misfit",
       message: `${site === undefined ? "" : `\`${site}\`: `}${thrown.message}`,
-      ...(instruction.at === undefined ? {} : { at: instruction.at }),
+      instruction,
       help: thrown.help,
     });
     return undefined;

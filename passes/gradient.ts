@@ -41,7 +41,7 @@ export function emitGradients(entry: Entry, loss: Value, wanted: ReadonlySet<str
     const cotangents = results.map(cotangentOf);
     if (cotangents.every((ct) => ct === undefined)) continue;
     const refuse = (why: string): void =>
-      cx.report({ severity: "error", code: "no-gradient", message: `the loss depends on a parameter through \`${op.signature.name}\`${why}`, ...(at === undefined ? {} : { at }) });
+      cx.report({ severity: "error", code: "no-gradient", message: `the loss depends on a parameter through \`${op.signature.name}\`${why}`, instruction });
     if (op.vjp === "none") {
       refuse(", which has no gradient");
       continue;

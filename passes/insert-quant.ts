@@ -32,7 +32,7 @@ const quantizeOperands = (cx: PassContext): Rule =>
           severity: "error",
           code: "rotation-missing",
           message: `operand ${i} is to be rounded after a rotation, but is not rotated`,
-          ...(instruction.at === undefined ? {} : { at: instruction.at }),
+          instruction,
           help: ["run `insert-hadamard` before `insert-quant`"],
         });
         return undefined;

@@ -1,16 +1,16 @@
 // What a pass is: a named, pure function from module to module, with the form that it needs and the form that it leaves.
 import { type Attributes, type AttributeSpec, type AttributesOf, printAttributes } from "../ir/attribute.ts";
 import type { Severity } from "../ir/diagnostic.ts";
-import type { Module } from "../ir/module.ts";
+import type { Instruction, Module } from "../ir/module.ts";
 import { type Form, forms } from "../ir/op.ts";
-import type { Location } from "../ir/source.ts";
 
-/** A problem of the user's model or policy that a pass found. The runner turns the location into a span where it has the source. */
+/** A problem of the user's model or policy that a pass found. */
 export interface Problem {
   readonly severity: Severity;
   readonly code: string;
   readonly message: string;
-  readonly at?: Location;
+  /** Where: the runner finds its place in the model's text or in the IR text that was read. */
+  readonly instruction?: Instruction;
   readonly help?: readonly string[];
 }
 

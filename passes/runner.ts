@@ -1,9 +1,10 @@
 // Runs a pipeline: verifies between passes, counts, times, dumps, stops where told, and turns a crash into data that reproduces it.
 import { type Diagnostic, hasErrors, printDiagnostic } from "../ir/diagnostic.ts";
-import type { Module } from "../ir/module.ts";
+import type { Instruction, Module } from "../ir/module.ts";
 import type { Location, Source, Span } from "../ir/source.ts";
+import type { ModuleSpans } from "../ir/text/spans.ts";
 import { verifyModule } from "../ir/verify.ts";
-import { type PassContext, type PipelineStep, type Problem, printPipeline, type Stage, stages } from "./pass.ts";
+import { type PassContext, type PipelineStep, printPipeline, type Stage, stages } from "./pass.ts";
 
 /** What one pass did. */
 export interface StepRecord {
@@ -16,9 +17,17 @@ export interface StepRecord {
   readonly elapsedMs: number;
 }
 
+/** `insert-hadamard: rotate-contraction 4`: what a pass did, as it stands above a dump. */
+export function describeStep({ pass, counts }: StepRecord): string {
+  const told = Object.entries(counts).map(([what, times]) => `${what} ${times}`);
+  return told.length === 0 ? pass : `${pass}: ${told.join(", ")}`;
+}
+
 export interface RunOptions {
-  /** Texts that locations point into, for diagnostics with frames. */
+  /** Model texts that locations point into, for diagnostics with frames. */
   readonly sources?: readonly Source[];
+  /** Where the module stands in the IR text that it was read from, if it was. */
+  readonly spans?: ModuleSpans;
   /** Stop at the end of this stage (a form's name), or behind the first run of the pass of this name. */
   readonly until?: string;
   /** Called after each pass that changed the module. */
@@ -60,7 +69,7 @@ export function runPipeline(module: Module, pipeline: readonly PipelineStep[], o
       diagnostics.push({ severity: "error", code: "wrong-form", message });
       return { kind: "rejected", steps, diagnostics };
     }
-    const collected = collector(options.sources ?? []);
+    const collected = collector(current, options);
     const started = now();
     let next: Module;
     try {
@@ -106,7 +115,7 @@ interface Collector {
   readonly diagnostics: Diagnostic[];
 }
 
-function collector(sources: readonly Source[]): Collector {
+function collector(module: Module, options: RunOptions): Collector {
   const counts: Record<string, number> = {};
   const diagnostics: Diagnostic[] = [];
   const told = new Set<string>();
@@ -114,23 +123,37 @@ function collector(sources: readonly Source[]): Collector {
     count(what, times = 1) {
       counts[what] = (counts[what] ?? 0) + times;
     },
-    report(problem) {
+    report({ severity, code, message, instruction, help = [] }) {
       // Entries share sites (train, eval, logits call one model): the same problem comes once from each.
-      const key = JSON.stringify(problem);
+      const key = JSON.stringify([severity, code, message, instruction?.at, help]);
       if (told.has(key)) return;
       told.add(key);
-      diagnostics.push(toDiagnostic(problem, sources));
+      const place = instruction === undefined ? undefined : placeOf(instruction, module, options);
+      const at = instruction?.at;
+      const prefix = place === undefined && at !== undefined ? `${at.path}:${at.line}:${at.column}: ` : "";
+      diagnostics.push({
+        severity,
+        code,
+        message: `${prefix}${message}`,
+        ...(place === undefined ? {} : { primary: { span: place, message: "" } }),
+        ...(help.length === 0 ? {} : { help }),
+      });
     },
   };
   return { cx, counts, diagnostics };
 }
 
-function toDiagnostic({ severity, code, message, at, help }: Problem, sources: readonly Source[]): Diagnostic {
+/** Its place in the model's text, or else in the IR text that the module was read from. */
+function placeOf({ at, results: [result] }: Instruction, module: Module, { sources = [], spans }: RunOptions): Span | undefined {
   const source = at === undefined ? undefined : sources.find((s) => s.path === at.path);
-  const extra = help === undefined || help.length === 0 ? {} : { help };
-  if (at === undefined) return { severity, code, message, ...extra };
-  if (source === undefined) return { severity, code, message: `${at.path}:${at.line}:${at.column}: ${message}`, ...extra };
-  return { severity, code, message, primary: { span: spanAt(source, at), message: "" }, ...extra };
+  if (at !== undefined && source !== undefined) return spanAt(source, at);
+  for (const entry of module.entries) {
+    // Rewriting may have given the instruction other operands; its results know it.
+    const original = entry.instructions.find((i) => i.results[0] === result);
+    const found = original === undefined ? undefined : spans?.entries.get(entry)?.of(original);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The name or the one character that stands at a location. */

@@ -77,6 +77,23 @@ export class Emitter {
     return typed(this.#vector(e, this.wgsl.block), vectorOf[type]);
   }
 
+  /** Emit the load instructions of expressions now, ahead of the arithmetic on what they load. */
+  issueLoads(expressions: readonly ScalarExpr[]): void {
+    const seen = new Set<ScalarExpr>();
+    const visit = (e: ScalarExpr): void => {
+      if (seen.has(e)) return;
+      seen.add(e);
+      if (e.kind === "load") this.#load(e);
+      else for (const child of childrenOf(e)) visit(child);
+    };
+    for (const e of expressions) visit(e);
+  }
+
+  #load(e: ScalarExpr): void {
+    if (this.varies(e)) this.#vector(e, this.wgsl.block);
+    else this.#scalar(e, this.wgsl.block);
+  }
+
   /** An index that is known to divide by 4, in units of four. */
   quarter(e: ScalarExpr): ScalarExpr {
     return this.simplifier.simplify({ kind: "binary", type: "u32", op: "div", a: e, b: uint(4) });

@@ -1,7 +1,7 @@
 // The compiler as one function: from a model file, or from a module of any form, to an artifact for one or more targets.
 import { createHash } from "node:crypto";
 import type { ArtifactManifest, CompiledArtifact, EntryRecord, StateRecord } from "../../ir/artifact.ts";
-import { type Diagnostic, hasErrors, type Report } from "../../ir/diagnostic.ts";
+import { type Diagnostic, hasErrors, type Report, unwrap } from "../../ir/diagnostic.ts";
 import { type Entry, type Module, valueNames } from "../../ir/module.ts";
 import { byteLength } from "../../ir/packing.ts";
 import type { Target } from "../../ir/plan.ts";
@@ -14,6 +14,7 @@ import { verifyPlan } from "../../passes/verify-plan.ts";
 import { emit } from "../codegen/emit.ts";
 import { chooseSchedule, schedulesHash } from "../codegen/schedules.ts";
 import { CompilerCrash } from "./crash.ts";
+import { selectEntries } from "./entries.ts";
 import { type FrontEndOptions, lowerSource } from "./frontend.ts";
 import { type PassOptions, runPasses } from "./passes.ts";
 import { portable } from "./targets.ts";
@@ -21,6 +22,8 @@ import { portable } from "./targets.ts";
 export interface TargetOptions {
   /** What to compile for, best first: the runtime takes the first that fits. */
   readonly targets?: readonly Target[];
+  /** Says by name which entries to compile; default: all whose sizes are known. */
+  readonly entries?: (name: string) => boolean;
   /** Whether the target `portable` follows them, so that the artifact runs on any adapter; default true. */
   readonly portable?: boolean;
 }
@@ -38,10 +41,11 @@ export function compile(source: Source, options: CompileOptions = {}): Report<Co
   const lowered = lowerSource(source, options);
   if (lowered.value === undefined) return { diagnostics: lowered.diagnostics };
   const { module, resolved } = lowered.value;
-  const { targets, portable: addsPortable, dump } = options;
+  const { targets, portable: addsPortable, entries, dump } = options;
   const compiled = compileModule(module, {
     ...(targets === undefined ? {} : { targets }),
     ...(addsPortable === undefined ? {} : { portable: addsPortable }),
+    ...(entries === undefined ? {} : { entries }),
     ...(dump === undefined ? {} : { dump }),
     sources: resolved.sources,
     model: resolved.modelName,
@@ -54,10 +58,11 @@ export function compile(source: Source, options: CompileOptions = {}): Report<Co
 /** Compile a verified module, from whatever form it has. */
 export function compileModule(module: Module, options: ModuleOptions = {}): Report<CompiledArtifact> {
   const { dump, sources = [] } = options;
-  const passed = runPasses(module, { sources, ...(dump === undefined ? {} : { dump }) });
-  if (passed.value === undefined) return { diagnostics: passed.diagnostics };
+  const selected = selectEntries(module, options.entries);
+  const passed = runPasses(unwrap(selected), { sources, ...(dump === undefined ? {} : { dump }) });
+  const diagnostics: Diagnostic[] = [...selected.diagnostics, ...passed.diagnostics];
+  if (passed.value === undefined) return { diagnostics };
   const planned = passed.value.module;
-  const diagnostics: Diagnostic[] = [...passed.diagnostics];
   const targets = sharedLayout([...(options.targets ?? []), ...(options.portable === false ? [] : [portable])]);
   const files = new Map<string, string | Uint8Array>();
   const records: ArtifactManifest["targets"][number][] = [];

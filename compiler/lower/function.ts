@@ -257,7 +257,12 @@ function resultTensor(cx: EntryContext, declaration: FunctionDeclaration, meanin
   return cx.splat(type, numberFor("`return`", meaning.constant, type));
 }
 
-const calledName = (instance: Instance): string => (instance.path === "" ? instance.module.name.text : instance.path);
+/** The instance as its module calls it: `wo`, `layers.0`. So the same mistake in many instances is one message. */
+function calledName(instance: Instance): string {
+  const words = instance.path.split(".");
+  const named = words.findLastIndex((word) => /^[A-Za-z_]/.test(word));
+  return instance.path === "" ? instance.module.name.text : words.slice(named).join(".");
+}
 
 interface BoundInput {
   readonly input: InputDeclaration;

@@ -1,5 +1,6 @@
 // Policies: which rule decides for each site, and rules that can decide nothing.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
+import { didYouMean } from "../../ir/nearest.ts";
 import type { QuantizeChoice, SettingValue } from "../../ir/quant/choice.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
 import type { PolicyDeclaration, PolicyReference, PolicyRule, Selector, Setting } from "../syntax/ast.ts";
@@ -127,9 +128,14 @@ function matchesNothing(model: Instance, sites: readonly Instance[], selector: S
     };
   }
   return error(code, `\`${written}\` matches nothing in \`${model.module.name.text}\``, selector.span, "", [
-    ...suggest(written, sites.map((site) => site.path)),
+    ...nearPaths(written, model, sites),
     `write \`${written}?\` where it may match nothing`,
   ]);
+}
+
+function nearPaths(written: string, model: Instance, sites: readonly Instance[]): readonly string[] {
+  const near = didYouMean(written, instancesBelow(model).map((instance) => instance.path));
+  return near.length > 0 ? near : suggest(written, sites.map((site) => site.path));
 }
 
 function cannotMatch(selector: Selector, matched: readonly Instance[], taken: ReadonlyMap<string, PolicyRule>): Diagnostic {

@@ -5,7 +5,7 @@ import type {
   Argument, BinaryOperator, Block, Expression, InputDeclaration, NameExpression, ParameterDeclaration, Statement, TextLiteral, TypeNode,
 } from "./ast.ts";
 import { binaryOperators } from "./ast.ts";
-import { type BuildContext, chosen, complain, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
+import { type BuildContext, chosen, complain, isReal, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
 
 export function buildExpression(cx: BuildContext, cst: CstNode | undefined, near?: CstNode): Expression {
   const choose = node(cst, "choose");
@@ -83,7 +83,7 @@ function buildPrimary(cx: BuildContext, cst: CstNode | undefined, near: CstNode)
   const list = node(cst, "list");
   if (list !== undefined) return buildList(cx, list);
   const [found] = Object.values(cst?.children ?? {}).flat();
-  if (found === undefined || !("image" in found) || Number.isNaN(found.startOffset)) return buildExpression(cx, undefined, cst ?? near);
+  if (found === undefined || !("image" in found) || !isReal(found)) return buildExpression(cx, undefined, cst ?? near);
   const span = spanOf(cx, found);
   switch (found.tokenType.name) {
     case "Int": {

@@ -3,7 +3,7 @@ import type { CstNode } from "chevrotain";
 import type { ConstDeclaration, FunctionDeclaration, Member, ModuleDeclaration, UseDeclaration } from "./ast.ts";
 import { buildBlock, buildExpression, buildInputs, buildParameters, buildText, buildType } from "./build-expressions.ts";
 import { buildSelector } from "./build-policies.ts";
-import { type BuildContext, chosen, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
+import { type BuildContext, chosen, isReal, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
 
 export function buildUse(cx: BuildContext, cst: CstNode): UseDeclaration {
   const path = tokens(cst, "Identifier").map((found) => nameOf(cx, found, cst));
@@ -44,7 +44,7 @@ function buildMember(cx: BuildContext, rule: string, cst: CstNode): Member {
       return buildConst(cx, cst);
     case "require": {
       const text = token(cst, "Text");
-      const message = text === undefined || Number.isNaN(text.startOffset) ? {} : { message: buildText(cx, text) };
+      const message = text === undefined || !isReal(text) ? {} : { message: buildText(cx, text) };
       return { kind: "require", span, condition: expression(), ...message };
     }
     case "tie":

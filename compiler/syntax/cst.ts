@@ -12,6 +12,9 @@ export interface BuildContext {
 
 const isToken = (element: CstNode | IToken): element is IToken => "image" in element;
 
+/** Whether a token stands in the text. The end of the text and what recovery makes up have no offset. */
+export const isReal = (token: IToken): boolean => token.startOffset >= 0;
+
 export function nodes(node: CstNode | undefined, rule: string): readonly CstNode[] {
   return (node?.children[rule] ?? []).flatMap((c) => (isToken(c) ? [] : [c]));
 }
@@ -47,7 +50,7 @@ export function spanOf(cx: BuildContext, element: CstNode | IToken | undefined):
 
 function rangeOf(element: CstNode | IToken): { start: number; end: number } | undefined {
   if (isToken(element)) {
-    if (Number.isNaN(element.startOffset)) return undefined;
+    if (!isReal(element)) return undefined;
     return { start: element.startOffset, end: element.startOffset + element.image.length };
   }
   let range: { start: number; end: number } | undefined;
@@ -60,7 +63,7 @@ function rangeOf(element: CstNode | IToken): { start: number; end: number } | un
 }
 
 export function nameOf(cx: BuildContext, found: IToken | undefined, near: CstNode): Name {
-  const real = found !== undefined && !Number.isNaN(found.startOffset) ? found : undefined;
+  const real = found !== undefined && isReal(found) ? found : undefined;
   const span = real === undefined ? { ...spanOf(cx, near), start: spanOf(cx, near).end } : spanOf(cx, real);
   return { kind: "name", span, text: real?.image ?? "" };
 }

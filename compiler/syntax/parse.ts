@@ -5,7 +5,7 @@ import type { Source, Span } from "../../ir/source.ts";
 import type { Item, PolicyReference, SettingValue, SourceFile } from "./ast.ts";
 import { buildConst, buildModule, buildUse } from "./build-modules.ts";
 import { buildPolicy, buildPolicyReference, buildRecipe, buildSettingValue } from "./build-policies.ts";
-import { type BuildContext, chosen, node, nodes } from "./cst.ts";
+import { type BuildContext, chosen, isReal, node, nodes } from "./cst.ts";
 import { type EntryRule, LoomParser } from "./grammar.ts";
 import { lexer, UnclosedText } from "./tokens.ts";
 
@@ -38,7 +38,7 @@ export function parseSettingValue(source: Source, from: number): Report<SettingV
 
 /** So many tokens must have been accepted after an error before the next one is worth reading. */
 const quietTokens = 3;
-const place = ({ token }: IRecognitionException) => (Number.isNaN(token.startOffset) ? Number.POSITIVE_INFINITY : token.startOffset);
+const place = ({ token }: IRecognitionException) => (isReal(token) ? token.startOffset : Number.POSITIVE_INFINITY);
 
 /** Building the tables takes some 20 ms, so one parser serves all calls; a parse leaves nothing behind in it. */
 const parser = new LoomParser();
@@ -73,9 +73,9 @@ function lexingError(source: Source, { offset, length }: ILexingError): Diagnost
 function recognitionError(source: Source, { message, token, previousToken }: IRecognitionException & { readonly previousToken?: IRecognitionException["token"] }): Diagnostic {
   const [text, label] = message.split("\n");
   let at: Span = { source, start: token.startOffset, end: token.startOffset + token.image.length };
-  if (Number.isNaN(token.startOffset)) {
+  if (!isReal(token)) {
     // The end of the text: point behind what was read last.
-    const start = previousToken === undefined || Number.isNaN(previousToken.startOffset) ? source.text.trimEnd().length : previousToken.startOffset + previousToken.image.length;
+    const start = previousToken === undefined || !isReal(previousToken) ? source.text.trimEnd().length : previousToken.startOffset + previousToken.image.length;
     at = { source, start, end: start };
   }
   return error("syntax", text ?? message, at, label);

@@ -3,7 +3,7 @@ import type { AttributeKind, AttributeSpec, Attributes } from "../attribute.ts";
 import { isFromResult } from "../attribute.ts";
 import { Rejection } from "../diagnostic.ts";
 import type { Literal } from "../literal.ts";
-import { didYouMean } from "../nearest.ts";
+import { nearest } from "../nearest.ts";
 import type { Span } from "../source.ts";
 import type { ParsedAttribute } from "./cursor.ts";
 
@@ -28,21 +28,25 @@ export function readAttributes(spec: AttributeSpec, given: readonly ParsedAttrib
     sound = false;
     report(...args);
   };
+  // A misspelt name is one problem, not an unknown attribute and a missing one.
+  const misspelt = new Set<string>();
   for (const { name, span: at, literal, valueSpan } of given) {
     const kind = Object.hasOwn(spec, name) ? spec[name] : undefined;
     if (kind !== undefined) {
       const read = readLiteral(kind, name, literal, valueSpan, problem);
       if (read !== undefined) values[name] = read.value;
     } else if (!others.includes(name)) {
-      const known = names.length === 0 ? "none" : names.join(", ");
-      problem("unknown-attribute", `\`${owner.name}\` has no attribute \`${name}\`; it has ${known}`, at, didYouMean(name, [...names, ...others]));
+      const near = nearest(name, [...names, ...others]);
+      if (near !== undefined) misspelt.add(near);
+      const known = names.length === 0 ? "no attributes" : names.join(", ");
+      problem("unknown-attribute", `\`${owner.name}\` has no attribute \`${name}\`; it has ${known}`, at, near === undefined ? [] : [`did you mean \`${near}\`?`]);
     }
   }
   for (const name of names) {
     const kind = spec[name];
     if (kind === undefined || Object.hasOwn(values, name) || given.some((g) => g.name === name)) continue;
     if ("fallback" in kind) values[name] = kind.fallback;
-    else if (!("optional" in kind)) problem("missing-attribute", `\`${owner.name}\` needs the attribute \`${name}\` (${kind.describe})`, owner.at);
+    else if (!("optional" in kind) && !misspelt.has(name)) problem("missing-attribute", `\`${owner.name}\` needs the attribute \`${name}\` (${kind.describe})`, owner.at);
   }
   return sound ? values : undefined;
 }

@@ -41,6 +41,8 @@ export class Cursor {
   readonly source: Source;
   readonly diagnostics: Diagnostic[];
   readonly #tokens: readonly Token[];
+  /** Offsets of what is no token. */
+  readonly #junk: readonly number[];
   #at = 0;
 
   constructor(source: Source) {
@@ -48,6 +50,7 @@ export class Cursor {
     const { tokens, diagnostics } = lex(source);
     this.#tokens = tokens;
     this.diagnostics = [...diagnostics];
+    this.#junk = diagnostics.map((d) => d.primary?.span.start ?? 0);
   }
 
   /** Tokens are read one ahead; `line` counts as one unless it is skipped. */
@@ -81,7 +84,12 @@ export class Cursor {
 
   /** Report at the token at hand and end the statement. */
   fail(message: string, help: readonly string[] = []): never {
-    this.report("syntax", message, this.spanOf(this.token), help);
+    // On a line with junk the junk is the problem, and it has been reported.
+    const { text } = this.source;
+    const { start } = this.token;
+    const lineStart = text.lastIndexOf("\n", start - 1);
+    const lineEnd = text.indexOf("\n", start);
+    if (!this.#junk.some((at) => at > lineStart && (lineEnd < 0 || at < lineEnd))) this.report("syntax", message, this.spanOf(this.token), help);
     throw new Stop();
   }
 

@@ -100,7 +100,7 @@ export function resolveEntry(
   const returned = syntax.returned?.values;
   if (returned !== undefined && returned.length !== syntax.outputs.length) {
     const declared = syntax.outputs.length;
-    report("output-count", `\`return\` gives ${returned.length} values for ${declared} output${declared === 1 ? "" : "s"}`, syntax.returned?.span ?? syntax.name.span);
+    report("output-count", `\`return\` gives ${returned.length} value${returned.length === 1 ? "" : "s"} for ${declared} output${declared === 1 ? "" : "s"}`, syntax.returned?.span ?? syntax.name.span);
   }
   for (const [i, { name, type }] of syntax.outputs.entries()) {
     const written = returned?.[i];

@@ -7,7 +7,7 @@ import type { InitRule } from "../init.ts";
 import type { Entry, Module, OptimizerSpec, StateDeclaration } from "../module.ts";
 import { didYouMean } from "../nearest.ts";
 import { type Form, forms } from "../op.ts";
-import type { Source } from "../source.ts";
+import type { Source, Span } from "../source.ts";
 import type { StateRole } from "../artifact.ts";
 import { f32 } from "../type.ts";
 import { readAttributes, readLiteral, type ReportProblem } from "./attributes.ts";
@@ -77,7 +77,7 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
   const sources = syntax.sources.map((s) => s.name);
   const resolved = syntax.entries.map((entry) => resolveEntry(entry, source, sources, options, report));
   const module: Module = {
-    form: resolveForm(syntax.form, source, report),
+    form: resolveForm(syntax.form, syntax.version, report),
     sources,
     host: Object.fromEntries(host),
     ...(training === undefined ? {} : { training }),
@@ -95,9 +95,9 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
   };
 }
 
-function resolveForm(given: ParsedName | undefined, source: Source, report: ReportProblem): Form {
+function resolveForm(given: ParsedName | undefined, version: Span, report: ReportProblem): Form {
   if (given === undefined) {
-    report("unknown-form", "the module does not say its form", { source, start: 0, end: 0 }, [`a line says it: \`form surface\`; the forms are ${forms.join(", ")}`]);
+    report("unknown-form", "the module does not say its form", version, [`a line says it: \`form surface\`; the forms are ${forms.join(", ")}`]);
     return "surface";
   }
   const form = forms.find((f) => f === given.name);

@@ -4,6 +4,8 @@ import type { Source, Span } from "../source.ts";
 import { Cursor, describe, type ParsedAttribute, type ParsedName, type ParsedType } from "./cursor.ts";
 
 export interface ModuleSyntax {
+  /** Where the version stands, or should. */
+  readonly version: Span;
   readonly form?: ParsedName;
   readonly sources: readonly ParsedName[];
   readonly hosts: readonly HostSyntax[];
@@ -62,10 +64,11 @@ const statements = ["form", "source", "host", "training", "state", "tie", "entry
 /** Read all statements. Problems cost a statement each. */
 export function parseSyntax(source: Source): { readonly syntax: ModuleSyntax; readonly diagnostics: readonly Diagnostic[] } {
   const cursor = new Cursor(source);
-  const module: Mutable<ModuleSyntax> = { sources: [], hosts: [], states: [], ties: [], entries: [] };
   cursor.skipLines();
-  cursor.statement(() => {
-    cursor.expect("word", "loomir", "`loomir 1` at the beginning");
+  const module: Mutable<ModuleSyntax> = { version: cursor.spanOf(cursor.token), sources: [], hosts: [], states: [], ties: [], entries: [] };
+  if (!cursor.sees("word", "loomir")) cursor.report("syntax", "IR text begins with the line `loomir 1`", module.version);
+  else cursor.statement(() => {
+    cursor.next();
     if (cursor.token.text !== "1") cursor.fail(`this version of IR text is not known: ${describe(cursor.token)}`, ["the version is `loomir 1`"]);
     cursor.next();
     cursor.endLine();

@@ -20,11 +20,13 @@ export interface Backend {
 
 /** Plain arrays as tensors of the module's types. */
 function tensorsOf(types: Readonly<Record<string, Type>>, arrays: Arrays) {
-  return Object.fromEntries(Object.entries(arrays).map(([name, data]) => {
-    const type = types[name];
-    if (type === undefined) throw new Error(`the module has no ${name}`);
-    return [name, denseTensor(shapeOf(type), data)];
-  }));
+  return Object.fromEntries(
+    Object.entries(arrays).map(([name, data]) => {
+      const type = types[name];
+      if (type === undefined) throw new Error(`the module has no ${name}`);
+      return [name, denseTensor(shapeOf(type), data)];
+    }),
+  );
 }
 
 export const stateTypes = (module: Module) => Object.fromEntries(module.states.map((s) => [s.name, s.type]));
@@ -36,14 +38,21 @@ export const outputTypes = (module: Module, entry: string) =>
 /** Words as a buffer holds them, one number an element. */
 export function elementsOf(type: Type, bytes: ArrayBuffer): ArrayLike<number> {
   const storage = storageOf(type);
-  return storage.kind === "packed" ? unpackValues(type, bytes) : storage.scalar === "f32" ? new Float32Array(bytes) : storage.scalar === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+  return storage.kind === "packed"
+    ? unpackValues(type, bytes)
+    : storage.scalar === "f32"
+      ? new Float32Array(bytes)
+      : storage.scalar === "i32"
+        ? new Int32Array(bytes)
+        : new Uint32Array(bytes);
 }
 
 const interpreter: Backend = {
   name: "interpreter",
   run(module, entry, inputs, state) {
     const result = evaluateEntry(module, entry, {
-      precision: "f32", step: 0,
+      precision: "f32",
+      step: 0,
       inputs: tensorsOf(inputTypes(module, entry), inputs),
       state: { ...zeroState(module), ...tensorsOf(stateTypes(module), state) },
     });
@@ -53,7 +62,12 @@ const interpreter: Backend = {
     let current = { ...zeroState(module), ...tensorsOf(stateTypes(module), state) };
     const losses: number[] = [];
     for (let step = 0; step < steps; step++) {
-      const result = evaluateEntry(module, "train", { precision: "f32", step, inputs: tensorsOf(inputTypes(module, "train"), inputs), state: current });
+      const result = evaluateEntry(module, "train", {
+        precision: "f32",
+        step,
+        inputs: tensorsOf(inputTypes(module, "train"), inputs),
+        state: current,
+      });
       current = result.state as typeof current;
       losses.push(contiguous(result.outputs["loss"] ?? denseTensor([], new Float32Array([Number.NaN])))[0] ?? Number.NaN);
     }
@@ -63,7 +77,9 @@ const interpreter: Backend = {
 };
 
 function zeroState(module: Module) {
-  return Object.fromEntries(module.states.map((s) => [s.name, denseTensor(shapeOf(s.type), new Float32Array(shapeOf(s.type).reduce((a, b) => a * b, 1)))]));
+  return Object.fromEntries(
+    module.states.map((s) => [s.name, denseTensor(shapeOf(s.type), new Float32Array(shapeOf(s.type).reduce((a, b) => a * b, 1)))]),
+  );
 }
 
 /** Every dispatch of the plan evaluated on the CPU, at the places that plan-memory gave: no driver, but every planning decision. */

@@ -13,10 +13,17 @@ import { elementsOf } from "./backends.ts";
 
 /** A target with the default limits and no subgroups. */
 export const plainTarget: Target = {
-  name: "portable", subgroups: "none", subgroupSize: 1, adapterClass: "gpu", features: [],
+  name: "portable",
+  subgroups: "none",
+  subgroupSize: 1,
+  adapterClass: "gpu",
+  features: [],
   limits: {
-    maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384, maxStorageBufferBindingSize: 134217728,
-    maxStorageBuffersPerShaderStage: 8, maxComputeWorkgroupsPerDimension: 65535,
+    maxComputeInvocationsPerWorkgroup: 256,
+    maxComputeWorkgroupStorageSize: 16384,
+    maxStorageBufferBindingSize: 134217728,
+    maxStorageBuffersPerShaderStage: 8,
+    maxComputeWorkgroupsPerDimension: 65535,
   },
 };
 
@@ -63,11 +70,13 @@ export function runPlan(module: Module, state: Readonly<Record<string, TensorDat
         });
         evaluateProblem(dispatch.problem, buffers);
       }
-      return Object.fromEntries(entry.outputs.map((port) => {
-        const { slab: name, offset } = placeOf(port.buffer);
-        const start = offset + port.byteOffset;
-        return [port.name, elementsOf(port.type, slab(name).slice(start, start + byteLength(port.type)))];
-      }));
+      return Object.fromEntries(
+        entry.outputs.map((port) => {
+          const { slab: name, offset } = placeOf(port.buffer);
+          const start = offset + port.byteOffset;
+          return [port.name, elementsOf(port.type, slab(name).slice(start, start + byteLength(port.type)))];
+        }),
+      );
     },
     state(name) {
       const place = layout.states.get(name);

@@ -34,7 +34,12 @@ export function runSteps(module: Module, steps: readonly PipelineStep[]): Module
   throw new Error(outcome.diagnostics.map((d) => d.message).join("\n"));
 }
 
-const noContext = { count() {}, report(problem: { readonly message: string }) { throw new Error(problem.message); } };
+const noContext = {
+  count() {},
+  report(problem: { readonly message: string }) {
+    throw new Error(problem.message);
+  },
+};
 
 /**
  * The layer with outputs y, dx, dw and, for each quantized operand, `x_codes`, `x_mask`, `w_codes`, `w_mask`. Both operands are
@@ -50,11 +55,23 @@ export function quantizedLinear({ m, n, k }: LinearShape, quantize: QuantizeChoi
   const loss = b.emit(sum, [weighted], { axes: [0, 1] }, { hint: "loss" });
   const state = (name: string, rows: number) => ({ name, type: f32(rows, k), role: "parameter", init: "zeros", decay: false }) as const;
   const surface: Module = {
-    form: "surface", sources: [], host: {}, ties: [], states: [state("x", m), state("w", n)],
-    entries: [{
-      name: "layer", inputs: [{ value: dy, origin: "caller" }], instructions: b.instructions,
-      outputs: [{ name: "y", value: y }, { name: "loss", value: loss }], updates: [],
-    }],
+    form: "surface",
+    sources: [],
+    host: {},
+    ties: [],
+    states: [state("x", m), state("w", n)],
+    entries: [
+      {
+        name: "layer",
+        inputs: [{ value: dy, origin: "caller" }],
+        instructions: b.instructions,
+        outputs: [
+          { name: "y", value: y },
+          { name: "loss", value: loss },
+        ],
+        updates: [],
+      },
+    ],
   };
   return withGradients(runSteps(surface, stepsBetween("insert-hadamard", "insert-quant")));
 }
@@ -74,9 +91,20 @@ export function quantizedSum({ m, k }: LinearShape, quantize: QuantizeChoice): M
   const loss = b.emit(sum, [out], { axes: [0, 1] }, { hint: "loss" });
   const outputs = { out, loss, x_scale: scale, x_rotated: rotated };
   return withGradients({
-    form: "quantized", sources: [], host: {}, ties: [],
+    form: "quantized",
+    sources: [],
+    host: {},
+    ties: [],
     states: [{ name: "x", type: f32(m, k), role: "parameter", init: "zeros", decay: false }],
-    entries: [{ name: "layer", inputs: [], instructions: b.instructions, outputs: Object.entries(outputs).map(([name, value]) => ({ name, value })), updates: [] }],
+    entries: [
+      {
+        name: "layer",
+        inputs: [],
+        instructions: b.instructions,
+        outputs: Object.entries(outputs).map(([name, value]) => ({ name, value })),
+        updates: [],
+      },
+    ],
   });
 }
 
@@ -89,13 +117,24 @@ export function sgdTraining({ m, n, k }: LinearShape, quantize: QuantizeChoice, 
   const y = b.emit(dot, [x, w], { contract: [[1], [1]], batch: [[], []] }, { hint: "y", marks: { site: "layer", quantize } });
   const loss = b.emit(mse, [y, target], {}, { hint: "loss" });
   return {
-    form: "surface", sources: [], host: { lr: { constant: { value: rate } } }, ties: [],
+    form: "surface",
+    sources: [],
+    host: { lr: { constant: { value: rate } } },
+    ties: [],
     training: { optimizer: { kind: "sgd", momentum: 0, decay: 0 }, learningRate: "lr" },
     states: [{ name: "w", type: f32(n, k), role: "parameter", init: "zeros", decay: false }],
-    entries: [{
-      name: "train", inputs: [{ value: x, origin: { data: "x" } }, { value: target, origin: { data: "target" } }],
-      instructions: b.instructions, outputs: [{ name: "loss", value: loss }], updates: [],
-    }],
+    entries: [
+      {
+        name: "train",
+        inputs: [
+          { value: x, origin: { data: "x" } },
+          { value: target, origin: { data: "target" } },
+        ],
+        instructions: b.instructions,
+        outputs: [{ name: "loss", value: loss }],
+        updates: [],
+      },
+    ],
   };
 }
 

@@ -1,6 +1,7 @@
 // The subtests by name. To add one: write its file beside this one and add its line here.
+import { pass } from "./pass.ts";
 import { print } from "./print.ts";
 import type { Subtest } from "./subtest.ts";
 import { verify } from "./verify.ts";
 
-export const subtests: readonly Subtest[] = [print, verify];
+export const subtests: readonly Subtest[] = [pass, print, verify];

@@ -1,0 +1,31 @@
+// Which entries of a module are compiled: those asked for, or all whose sizes are known.
+import type { Diagnostic, Report } from "../../ir/diagnostic.ts";
+import { namesOfDim } from "../../ir/dim.ts";
+import type { Entry, Module } from "../../ir/module.ts";
+
+/**
+ * The module with the entries to compile: those that `keep` wants, where one without sizes is left for `to-plan` to refuse; without
+ * `keep` all but those whose sizes are not bound, which are left out with a warning unless there are no others.
+ */
+export function selectEntries(module: Module, keep?: (name: string) => boolean): Report<Module> {
+  if (keep !== undefined) return { value: { ...module, entries: module.entries.filter(({ name }) => keep(name)) }, diagnostics: [] };
+  const bound = module.entries.filter((entry) => unboundNames(entry).length === 0);
+  if (bound.length === module.entries.length || bound.length === 0) return { value: module, diagnostics: [] };
+  const diagnostics = module.entries.filter((entry) => !bound.includes(entry)).map(leftOut);
+  return { value: { ...module, entries: bound }, diagnostics };
+}
+
+const unboundNames = (entry: Entry): readonly string[] => [
+  ...new Set(entry.inputs.flatMap(({ value }) => value.type.dims.flatMap(namesOfDim))),
+];
+
+function leftOut(entry: Entry): Diagnostic {
+  const names = unboundNames(entry);
+  const message = `@${entry.name} is left out, since ${names.map((name) => `\`${name}\``).join(", ")} ${names.length === 1 ? "has" : "have"} no size`;
+  return {
+    severity: "warning",
+    code: "unbound-dimension",
+    message,
+    help: [`bind it: \`${names.map((name) => `--set ${name}=1`).join(" ")}\``],
+  };
+}
