@@ -3,11 +3,8 @@ import { styleText } from "node:util";
 import { type Diagnostic, printDiagnostic } from "../ir/diagnostic.ts";
 import { positionAt } from "../ir/source.ts";
 
-/** The part of a terminal's stream that printing needs; `process.stdout` and `process.stderr` fit. */
-export interface Stream {
-  readonly isTTY?: boolean;
-  write(text: string): unknown;
-}
+/** A stream that may be a terminal; `process.stdout` and `process.stderr` fit. */
+export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
 /**
  * Where a command's words go: results to the standard output, everything else (progress, notes, errors) to the standard error, so that a
@@ -52,8 +49,8 @@ export class Output {
   }
 
   /** The stream for progress bars, where there is someone to watch them. */
-  get terminal(): NodeJS.WriteStream | undefined {
-    return !this.isJson && this.#err === process.stderr && process.stderr.isTTY ? process.stderr : undefined;
+  get terminal(): NodeJS.WritableStream | undefined {
+    return !this.isJson && this.#err.isTTY === true ? this.#err : undefined;
   }
 
   /** Text in bold on a terminal that takes it (`NO_COLOR` is honoured). */
@@ -73,10 +70,9 @@ export class Output {
       .join("\n");
   }
 
+  /** `styleText` looks at the stream, NO_COLOR and FORCE_COLOR. */
   #style(stream: Stream, style: "bold" | "red" | "yellow" | "cyan", text: string): string {
-    // `styleText` looks at NO_COLOR, FORCE_COLOR and the terminal, but only for a stream of Node's.
-    if (stream !== process.stdout && stream !== process.stderr) return text;
-    return styleText(style, text, { stream: stream as NodeJS.WriteStream });
+    return styleText(style, text, { stream });
   }
 }
 

@@ -28,7 +28,7 @@ function plainProgress(output: Output): TrainProgress & { close(): void } {
   };
 }
 
-function barProgress(output: Output, stream: NodeJS.WriteStream): TrainProgress & { close(): void } {
+function barProgress(output: Output, stream: NodeJS.WritableStream): TrainProgress & { close(): void } {
   const format = " {bar} {value}/{total} steps  loss {loss}  {speed}/s  {eta_formatted} left";
   const bar = new SingleBar(
     { format, stream, fps: 8, hideCursor: true, clearOnComplete: true, gracefulExit: false, etaBuffer: 50 },

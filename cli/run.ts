@@ -3,26 +3,34 @@ import { CommanderError } from "commander";
 import { CompilerCrash, pipelineComment } from "../compiler/index.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { ModuleFolder } from "./module-files.ts";
-import { Output } from "./output.ts";
+import { Output, type Stream } from "./output.ts";
 import { makeProgram } from "./program.ts";
 
 export const exitCodes = { fine: 0, wrongInput: 1, usage: 2, bug: 70 } as const;
 
 /** Run one command line (without `node` and the script). Never throws, and never ends the process. */
-export async function run(args: readonly string[]): Promise<number> {
-  const output = new Output(args.includes("--json"));
+export async function run(args: readonly string[], out?: Stream, err?: Stream): Promise<number> {
+  const output = new Output(args.includes("--json"), out, err);
   try {
     await makeProgram(output).parseAsync(args, { from: "user" });
     return exitCodes.fine;
   } catch (problem) {
-    if (problem instanceof CommanderError) return tellUsage(problem, output);
-    if (problem instanceof DiagnosticError) {
-      output.diagnostics(problem.diagnostics);
-      return exitCodes.wrongInput;
-    }
-    await tellBug(problem, output);
-    return exitCodes.bug;
+    return tellProblem(problem, output);
   }
+}
+
+/** Say what went wrong, whatever was thrown; answers the exit code. A crash of the compiler leaves its reproducer in `folder`. */
+export async function tellProblem(problem: unknown, output: Output, folder = "."): Promise<number> {
+  if (problem instanceof CommanderError) return tellUsage(problem, output);
+  if (problem instanceof DiagnosticError) {
+    output.diagnostics(problem.diagnostics);
+    return exitCodes.wrongInput;
+  }
+  const help = ["this is a bug of Bitloom's, not of your model"];
+  if (problem instanceof CompilerCrash) help.push(await writeReproducer(problem, folder));
+  output.diagnostics([error("bug", problem instanceof Error ? problem.message : String(problem), undefined, "", help)]);
+  if (problem instanceof Error) output.note((problem.cause instanceof Error ? problem.cause.stack : problem.stack) ?? "");
+  return exitCodes.bug;
 }
 
 function tellUsage(problem: CommanderError, output: Output): number {
@@ -42,18 +50,9 @@ function tellUsage(problem: CommanderError, output: Output): number {
   return exitCodes.usage;
 }
 
-async function tellBug(problem: unknown, output: Output): Promise<void> {
-  const help = ["this is a bug of Bitloom's, not of your model"];
-  if (problem instanceof CompilerCrash) help.push(await writeReproducer(problem));
-  output.diagnostics([error("bug", problem instanceof Error ? problem.message : String(problem), undefined, "", help)]);
-  if (output.isJson || !(problem instanceof Error)) return;
-  const { cause } = problem;
-  output.note((cause instanceof Error ? cause.stack : problem.stack) ?? "");
-}
-
-/** `crash.loomir` in the current folder: the module that the failed stage was given, under the pipeline that fails on it. */
-async function writeReproducer({ module, pipeline, stage }: CompilerCrash): Promise<string> {
-  const folder = new ModuleFolder(".", "crash.safetensors");
+/** `crash.loomir`: the module that the failed stage was given, under the pipeline that fails on it. */
+async function writeReproducer({ module, pipeline, stage }: CompilerCrash, inFolder: string): Promise<string> {
+  const folder = new ModuleFolder(inFolder, "crash.safetensors");
   const path = await folder.write("crash.loomir", module, { before: pipeline === "" ? "" : pipelineComment(pipeline) });
   await folder.close();
   return `see it again with \`bitloom ${pipeline === "" ? "compile" : "ir"} ${path}\` (it fails in ${stage}), and please report it with that file`;

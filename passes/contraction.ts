@@ -46,16 +46,15 @@ export function planContraction(instruction: Instruction, producer: Producer, cx
     };
   } catch (thrown) {
     if (!(thrown instanceof Rejection)) throw thrown;
-    const { site } = instruction.marks;
-    cx.report({
-      severity: "error",
-      code: "quantize-misfit",
-      message: `${site === undefined ? "" : `\`${site}\`: `}${thrown.message}`,
-      instruction,
-      help: thrown.help,
-    });
+    reportAtSite(cx, instruction, "quantize-misfit", thrown.message, thrown.help);
     return undefined;
   }
+}
+
+/** An error about a contraction, begun with the site that it is. */
+export function reportAtSite(cx: PassContext, instruction: Instruction, code: string, message: string, help: readonly string[]): void {
+  const { site } = instruction.marks;
+  cx.report({ severity: "error", code, message: site === undefined ? message : `\`${site}\`: ${message}`, instruction, help });
 }
 
 /** The one contracted axis of each operand, last in both, and its size. Rejects any other contraction. */

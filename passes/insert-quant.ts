@@ -4,7 +4,7 @@ import { hadamard } from "../ir/ops/hadamard.ts";
 import { quantFake, quantScale } from "../ir/ops/quant.ts";
 import { type RewriteContext, type Rule, rewriteEntry, rule } from "../ir/rewrite.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
-import { type OperandPlan, planContraction } from "./contraction.ts";
+import { type OperandPlan, planContraction, reportAtSite } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
 import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
@@ -28,13 +28,8 @@ const quantizeOperands = (cx: PassContext): Rule =>
     for (const [i, value] of instruction.operands.entries()) {
       const rounded = quantized(value, plan.scheme, plan.operands[i], builder, producer);
       if (rounded === undefined) {
-        cx.report({
-          severity: "error",
-          code: "rotation-missing",
-          message: `operand ${i} is to be rounded after a rotation, but is not rotated`,
-          instruction,
-          help: ["run `insert-hadamard` before `insert-quant`"],
-        });
+        const message = `operand ${i} is to be rounded in a rotation, which is not there`;
+        reportAtSite(cx, instruction, "rotation-missing", message, ["run `insert-hadamard` before `insert-quant`"]);
         return undefined;
       }
       operands.push(rounded);

@@ -62,7 +62,7 @@ export class Arena {
   }
 }
 
-export const inMiB = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 2 : 0)} MiB`;
+const inMiB = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 2 : 0)} MiB`;
 
 function refusal(message: string, slabs: readonly SlabRecord[], state: readonly StateRecord[]): DiagnosticError {
   const largest = <T extends { readonly name: string; readonly bytes: number }>(all: readonly T[]) =>

@@ -87,18 +87,17 @@ export function bindEntries(
         throw new DiagnosticError([
           error("bad-artifact", `entry \`${name}\` uses kernel ${dispatch.kernel}, which target \`${target.name}\` does not have`),
         ]);
-      if (dispatch.bind.length !== kernel.bindings || dispatch.immediates.length !== kernel.immediates) {
+      const { file, bindings, immediates } = kernel;
+      if (dispatch.bind.length !== bindings || dispatch.immediates.length !== immediates) {
+        const given = `${dispatch.bind.length} buffers and ${dispatch.immediates.length} immediates`;
         throw new DiagnosticError([
-          error(
-            "bad-artifact",
-            `entry \`${name}\` binds ${kernel.file} with ${dispatch.bind.length} buffers and ${dispatch.immediates.length} immediates, the kernel has ${kernel.bindings} and ${kernel.immediates}`,
-          ),
+          error("bad-artifact", `entry \`${name}\` binds ${file} with ${given}, the kernel has ${bindings} and ${immediates}`),
         ]);
       }
       return {
         pipeline,
         bindGroup: bind(dispatch.bind),
-        immediates: kernel.immediates === 0 ? undefined : Uint32Array.from(dispatch.immediates),
+        immediates: immediates === 0 ? undefined : Uint32Array.from(dispatch.immediates),
         groups: dispatch.groups,
       };
     });
@@ -173,7 +172,7 @@ export async function uploadConstants(artifact: CompiledArtifact, target: Target
       if (!(bytes instanceof Uint8Array)) throw new DiagnosticError([error("bad-artifact", `the artifact has no file ${file}`)]);
       if (bytes.byteLength > size)
         throw new DiagnosticError([error("bad-artifact", `constant ${file} has ${bytes.byteLength} bytes, its place ${size}`)]);
-      device.gpu.queue.writeBuffer(arena.buffer(slab), offset, bytes.slice());
+      device.gpu.queue.writeBuffer(arena.buffer(slab), offset, new Uint8Array(bytes));
     }
   });
 }

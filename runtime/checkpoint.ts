@@ -102,7 +102,7 @@ function prepare(weights: Weights, records: readonly StateRecord[], folder: stri
       ? weights.metadata[name] === text
       : saved.dtype === dtypeOf(type) && saved.shape.join() === boundShape(type).join();
     if (!fits) mismatch(`\`${name}\` is ${text} in the model and ${saved.dtype} [${saved.shape.join(", ")}] in the checkpoint`);
-    return [name, viewOf(type, saved.bytes.slice().buffer)] as const;
+    return [name, viewOf(type, new Uint8Array(saved.bytes).buffer)] as const;
   });
 }
 

@@ -215,9 +215,9 @@ export class Session {
               : hostValue(rule, step);
         this.#write(buffer, offset, Float32Array.of(value));
       } else if (typeof given !== "object" || given.length !== length || given.constructor !== newArray(type, 0).constructor) {
-        bad(
-          `\`${record.name}\` is ${record.type}: ${length} elements of ${arrayName(type)}, got ${given === undefined ? "nothing" : typeof given === "number" ? "a number" : `${given.length} of ${given.constructor.name}`}`,
-        );
+        const got =
+          given === undefined ? "nothing" : typeof given === "number" ? "a number" : `${given.length} of ${given.constructor.name}`;
+        bad(`\`${record.name}\` is ${record.type}: ${length} elements of ${arrayName(type)}, got ${got}`);
       } else this.#write(buffer, offset, given);
     }
   }

@@ -59,7 +59,8 @@ export function decodeWeights(file: Uint8Array, path: string): Weights {
     bad(`the header is not JSON (${problem instanceof Error ? problem.message : problem})`);
   }
   if (!isRecord(header)) return bad("the header is not an object");
-  const data = file.subarray(8 + headerLength);
+  // A plain view: a Buffer's `slice` would not copy.
+  const data = new Uint8Array(file.buffer, file.byteOffset + 8 + headerLength, file.byteLength - 8 - headerLength);
   const tensors = new Map<string, SavedTensor>();
   const metadata: Record<string, string> = {};
   const ranges: [begin: number, end: number, name: string][] = [];

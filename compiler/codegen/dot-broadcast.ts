@@ -45,7 +45,7 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
   const clampedColumns = emitter.variable("xc", quads, wgsl.let("xc", min(columns, size(quads - 1))));
   const groups = Array.from({ length: schedule.rows }, (_, i) => i);
   /** Rows of C that this lane loads for, one a row group. */
-  const ownRows = () => groups.map((i) => emitter.variable("row", problem.m, wgsl.let("row", min(add(add(firstRow, u32(i * s)), lane), size(problem.m - 1)))));
+  const ownRows = () => groups.map((i) => emitter.variable("row", problem.m, wgsl.let("row", min(add(i === 0 ? firstRow : add(firstRow, u32(i * s)), lane), size(problem.m - 1)))));
   const byK = problem.a.contracted === "row";
   const ownRow = byK ? [] : ownRows();
 
@@ -55,7 +55,8 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
   const rowQuads = Math.ceil(problem.m / 4);
   const ownRowQuads = byK
     ? groups.map((i) => {
-        const first = add(mul(wgsl.group("y"), u32(tileRows / 4)), u32(i * perK));
+        const whole = mul(wgsl.group("y"), u32(tileRows / 4));
+        const first = i === 0 ? whole : add(whole, u32(i * perK));
         const mine = perK === 1 ? first : add(first, bitAnd(lane, u32(perK - 1)));
         return emitter.variable("rq", rowQuads, wgsl.let("rq", min(mine, size(rowQuads - 1))));
       })

@@ -92,6 +92,7 @@ export const select = <T extends WgslType>(condition: E<"bool"> | E<BoolLike<T>>
 export const bitcast = <T extends NumericType>(to: T, a: E<NumericType>): E<T> => call(to, `bitcast<${wgslName(to)}>`, a);
 export const toU32 = (a: E<"i32" | "f32" | "bool">): E<"u32"> => call("u32", "u32", a);
 export const toI32 = (a: E<"u32" | "f32" | "bool">): E<"i32"> => call("i32", "i32", a);
+export const toF32 = (a: E<"i32" | "u32" | "bool">): E<"f32"> => call("f32", "f32", a);
 export const dotProduct = (a: E<"vec4f">, b: E<"vec4f">): E<"f32"> => call("f32", "dot", a, b);
 
 // Vectors of four.

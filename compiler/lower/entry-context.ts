@@ -10,6 +10,7 @@ import type { OperandNames, PerOperand, Signature } from "../../ir/op.ts";
 import type { Marks } from "../../ir/marks.ts";
 import { locationOf, type Span } from "../../ir/source.ts";
 import type { Type } from "../../ir/type.ts";
+import { diagnosticKey } from "../sema/repeats.ts";
 import type { Instance, Resolved, Weight } from "../sema/resolved.ts";
 import { failed, type Meaning, tensorMeaning } from "./meaning.ts";
 
@@ -19,9 +20,7 @@ export class Problems {
   readonly #seen = new Set<string>();
 
   add(problem: Diagnostic): void {
-    const at = problem.primary?.span;
-    const place = at === undefined ? "" : `${at.source.path}:${at.start}`;
-    const key = `${problem.code} ${place} ${problem.message}`;
+    const key = diagnosticKey(problem);
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     this.diagnostics.push(problem);

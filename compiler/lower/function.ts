@@ -317,7 +317,8 @@ function reportInput(cx: EntryContext, called: string, { instance, input, argume
   }
   const given = argument.meaning.kind === "tensor" ? printType(argument.meaning.value.type) : describe(argument.meaning);
   const size = mismatch.size;
-  const known = size?.kind === "use-name" ? `, ${size.text} = ${mismatch.wanted.split(" of ").at(-1)}` : "";
+  const value = mismatch.wanted.split(" of ").at(-1);
+  const known = size?.kind === "use-name" && size.text !== value ? `, ${size.text} = ${value}` : "";
   const labels: readonly Label[] = [{ span: instance.declaredAt, message: `declared here${known}` }];
   const as = only ? "" : ` as \`${input.name.text}\``;
   cx.report("shape-mismatch", `\`${called}\` takes ${mismatch.wanted}${as}, got ${mismatch.got}`, argument.span, `this is ${given}`, mismatch.help, labels);

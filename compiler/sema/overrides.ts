@@ -1,7 +1,7 @@
 // Overrides from the command line: the texts after `--policy` and `--set`, read with the language's own parser.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { Source, Span } from "../../ir/source.ts";
-import type { Name, PolicyReference, RecipeDeclaration, RecipeStatement, Setting, SettingValue } from "../syntax/ast.ts";
+import type { Name, PolicyReference, RecipeDeclaration, RecipeStatement, Selector, SelectorList, Setting, SettingValue } from "../syntax/ast.ts";
 import { parsePolicyReference, parseSettingValue } from "../syntax/parse.ts";
 import type { Constant } from "./constant.ts";
 import { evaluate } from "./evaluate.ts";
@@ -66,7 +66,7 @@ export function sortOverrides(overrides: readonly Override[], diagnostics: Diagn
     const [first, second] = override.path;
     if (first?.text === "model" && second !== undefined && override.path.length === 2) {
       const value = constantOf(override, diagnostics);
-      if (value !== undefined) parameters.push({ name: second, value });
+      if (value !== undefined) parameters.push({ name: second, value, at: override.value.span });
     } else if (first !== undefined && override.path.length === 1 && /^[A-Z]/.test(first.text)) {
       const value = constantOf(override, diagnostics);
       if (value?.kind === "int" && value.value > 0) dims.set(first.text, value.value);
@@ -77,7 +77,8 @@ export function sortOverrides(overrides: readonly Override[], diagnostics: Diagn
 }
 
 function constantOf(override: Override, diagnostics: Diagnostic[]): Constant | undefined {
-  if (override.value.kind !== "selector") return evaluate(override.value, { constants: new Map(), words: true }, diagnostics);
+  const { value } = override;
+  if (!isSelector(value)) return evaluate(value, { constants: new Map(), words: true }, diagnostics);
   diagnostics.push(error("wrong-override", "a number, a text or a word is needed here", override.value.span));
   return undefined;
 }
@@ -96,6 +97,10 @@ export function overrideRecipe(recipe: RecipeDeclaration, overrides: readonly Ov
   return { ...recipe, statements };
 }
 
+function isSelector(value: SettingValue): value is Selector | SelectorList {
+  return value.kind === "selector" || value.kind === "selectors";
+}
+
 /** Undefined where the statement has nothing that the path could mean. */
 function changeStatement(statement: RecipeStatement, name: Name | undefined, { value, path, span }: Override): RecipeStatement | undefined {
   if (path.length > 2) return undefined;
@@ -107,12 +112,12 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, { v
       return { ...statement, settings: [...statement.settings.filter((s) => s.name.text !== name.text), setting] };
     }
     case "clip":
-      return value.kind === "selector" || name?.text !== statement.name.text ? undefined : { ...statement, value };
+      return isSelector(value) || name?.text !== statement.name.text ? undefined : { ...statement, value };
     case "checkpoint":
     case "eval":
-      return value.kind === "selector" || name?.text !== "every" ? undefined : { ...statement, every: value };
+      return isSelector(value) || name?.text !== "every" ? undefined : { ...statement, every: value };
     case "accumulate":
-      return value.kind === "selector" || name !== undefined ? undefined : { ...statement, value };
+      return isSelector(value) || name !== undefined ? undefined : { ...statement, value };
     case "data":
     case "loss":
     case "remat":

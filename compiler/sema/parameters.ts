@@ -19,6 +19,7 @@ export interface Callee {
 export interface GivenParameter {
   readonly name: Name;
   readonly value: Constant;
+  readonly at: Span;
 }
 
 /**
@@ -53,8 +54,8 @@ export function bindParameters(
     }
     byName.set(parameter.name.text, { value, at: argument.value.span });
   }
-  for (const { name, value } of given) {
-    if (parameters.some((p) => p.name.text === name.text)) byName.set(name.text, { value, at: name.span });
+  for (const { name, value, at: place } of given) {
+    if (parameters.some((p) => p.name.text === name.text)) byName.set(name.text, { value, at: place });
     else diagnostics.push(error("wrong-argument", `\`${callee.name.text}\` has no parameter \`${name.text}\``, name.span, "", suggest(name.text, parameters.map((p) => p.name.text))));
   }
 

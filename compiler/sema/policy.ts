@@ -192,7 +192,7 @@ function resolveChoice(cx: PolicyContext, rule: PolicyRule, scope: Scope): Quant
 }
 
 function settingValue(setting: Setting, scope: Scope, diagnostics: Diagnostic[]): SettingValue | undefined {
-  if (setting.value.kind === "selector") {
+  if (setting.value.kind === "selector" || setting.value.kind === "selectors") {
     diagnostics.push(error("wrong-setting", `\`${setting.name.text}\` takes a number or a word, not a selector`, setting.span));
     return undefined;
   }

@@ -11,6 +11,7 @@ import { overrideRecipe, readOverride, readPolicyOverride, sortOverrides } from 
 import { resolvePolicy } from "./policy.ts";
 import { resolveRecipe } from "./recipe.ts";
 import { type Instance, instancesBelow, type Resolved } from "./resolved.ts";
+import { withoutRepeats } from "./repeats.ts";
 import { printSelector } from "./selector.ts";
 import { suggest } from "./suggest.ts";
 
@@ -31,23 +32,28 @@ export interface ResolveOptions {
 /** Resolve a model file. The value is there where the model itself is sound: policy and recipe may be missing after an error. */
 export function resolve(source: Source, options: ResolveOptions): Report<Resolved> {
   const diagnostics: Diagnostic[] = [];
+  const value = resolveInto(source, options, diagnostics);
+  return { ...(value === undefined ? {} : { value }), diagnostics: withoutRepeats(diagnostics) };
+}
+
+function resolveInto(source: Source, options: ResolveOptions, diagnostics: Diagnostic[]): Resolved | undefined {
   const overrides = (options.set ?? []).map((text) => readOverride(text, diagnostics)).filter((override) => override !== undefined);
   const policyOverride = options.policy === undefined ? undefined : readPolicyOverride(options.policy, diagnostics);
   const sorted = sortOverrides(overrides, diagnostics);
   const files = loadFiles(source, options.load, diagnostics);
-  if (files === undefined) return { diagnostics };
+  if (files === undefined) return undefined;
   const { root } = files;
 
   const target = chooseTarget(root, options, diagnostics);
-  if (target === undefined) return { diagnostics };
+  if (target === undefined) return undefined;
   const cx = newInstantiateContext(diagnostics);
   const scope = { constants: root.constants, broken: root.broken };
   const at = target.recipe?.model.span ?? target.module.declaration.name.span;
   const model = instantiate(cx, target.module, "", { args: target.args, scope, at, given: sorted.parameters });
-  if (model === undefined) return { diagnostics };
+  if (model === undefined) return undefined;
   const ties = resolveTies(model, cx.ties, diagnostics);
   // A model with holes would make every selector and every shape look wrong.
-  if (hasErrors(diagnostics)) return { diagnostics };
+  if (hasErrors(diagnostics)) return undefined;
 
   const reference: PolicyReference | undefined = policyOverride ?? (options.policy === undefined ? target.recipe?.policy : undefined);
   const policy = reference === undefined ? undefined : resolvePolicy({ file: root, model, quantizers: options.quantizers ?? allQuantizers, diagnostics }, reference);
@@ -57,7 +63,7 @@ export function resolve(source: Source, options: ResolveOptions): Report<Resolve
   } else {
     for (const override of sorted.recipe) diagnostics.push(error("wrong-override", "there is no recipe to set this in", override.span));
   }
-  const value: Resolved = {
+  return {
     sources: files.sources,
     model,
     modelName: callName(model.module, model.parameters),
@@ -66,7 +72,6 @@ export function resolve(source: Source, options: ResolveOptions): Report<Resolve
     ...(policy === undefined ? {} : { policy }),
     ...(recipe === undefined ? {} : { recipe }),
   };
-  return { value, diagnostics };
 }
 
 interface Target {

@@ -55,7 +55,7 @@ export function readSettings(
       fail(error("unknown-setting", `no setting \`${name}\`; \`${owner.text}\` has ${known.join(", ")}`, setting.name.span, "", suggest(name, known).filter((s) => s.startsWith("did"))));
       continue;
     }
-    if (setting.value.kind === "selector") {
+    if (setting.value.kind === "selector" || setting.value.kind === "selectors") {
       fail(error("wrong-setting", `\`${name}\` is ${wanted.describe}`, setting.span));
       continue;
     }
@@ -86,6 +86,7 @@ function numbersOf(value: Constant, wanted: NumberSetting): readonly number[] | 
 function selectorsOf(setting: Setting): readonly Selector[] | undefined {
   const { value } = setting;
   if (value.kind === "selector") return [value];
+  if (value.kind === "selectors") return value.items;
   const names = value.kind === "list" ? value.items : [value];
   const selectors = names.map((item): Selector | undefined =>
     item.kind === "use-name" ? { kind: "selector", span: item.span, segments: [{ kind: "word", span: item.span, text: item.text }], optional: false } : undefined,

@@ -358,7 +358,7 @@ export interface WildcardSegment {
   readonly deep: boolean;
 }
 
-/** `{wq, wk}` */
+/** `{wq, wk}`, `{0, 2}` */
 export interface ChoiceSegment {
   readonly kind: "choice";
   readonly span: Span;
@@ -373,7 +373,14 @@ export interface Setting {
   readonly value: SettingValue;
 }
 
-export type SettingValue = Expression | Selector;
+export type SettingValue = Expression | Selector | SelectorList;
+
+/** `[layers.**, head]` */
+export interface SelectorList {
+  readonly kind: "selectors";
+  readonly span: Span;
+  readonly items: readonly Selector[];
+}
 
 /** `train tiny of Llama(depth = 2) with quest_w4a4 { ... }` */
 export interface RecipeDeclaration {

@@ -48,8 +48,8 @@ export function buildSelector(cx: BuildContext, cst: CstNode | undefined, near: 
 
 function buildSegment(cx: BuildContext, cst: CstNode): readonly Segment[] {
   const span = spanOf(cx, cst);
-  const list = node(cst, "nameList");
-  if (list !== undefined) return [{ kind: "choice", span, names: tokens(list, "Identifier").map((name): Name => nameOf(cx, name, list)) }];
+  const list = node(cst, "choices");
+  if (list !== undefined) return [{ kind: "choice", span, names: tokens(list, "Identifier", "Int").map((name): Name => nameOf(cx, name, list)) }];
   const [found] = tokens(cst, "Identifier", "Int", "Star", "StarStar");
   if (found === undefined || found.image === "") return [];
   if (found.image === "*" || found.image === "**") return [{ kind: "wildcard", span, deep: found.image === "**" }];
@@ -69,6 +69,8 @@ export function buildSettings(cx: BuildContext, cst: CstNode | undefined): reado
 }
 
 export function buildSettingValue(cx: BuildContext, cst: CstNode | undefined, near: CstNode): SettingValue {
+  const list = node(cst, "selectorList");
+  if (list !== undefined) return { kind: "selectors", span: spanOf(cx, list), items: nodes(list, "selector").map((item) => buildSelector(cx, item, list)) };
   const selector = node(cst, "selector");
   return selector === undefined ? buildExpression(cx, node(cst, "expression"), cst ?? near) : buildSelector(cx, selector, near);
 }

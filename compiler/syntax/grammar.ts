@@ -1,5 +1,5 @@
 // The grammar of `.loom`, without actions: tokens to a concrete syntax tree, with error recovery.
-import { CstParser, type CstNode, type IToken, type ParserMethod } from "chevrotain";
+import { type CstNode, CstParser, EOF, type IToken, type ParserMethod } from "chevrotain";
 import { messages } from "./messages.ts";
 import * as t from "./tokens.ts";
 
@@ -7,6 +7,9 @@ import * as t from "./tokens.ts";
 export type EntryRule = "file" | "policyReferenceAlone" | "overrideValue";
 
 type Rule = ParserMethod<[], CstNode>;
+
+/** How many tokens of a list are looked at to see what it holds. */
+const longestList = 1_000;
 
 /** One instance can be used again: set `input`, call a rule, read `errors`. */
 export class LoomParser extends CstParser {
@@ -444,8 +447,17 @@ export class LoomParser extends CstParser {
       { ALT: () => this.CONSUME(t.Int) },
       { ALT: () => this.CONSUME(t.StarStar) },
       { ALT: () => this.CONSUME(t.Star) },
-      { ALT: () => this.SUBRULE(this.nameList) },
+      { ALT: () => this.SUBRULE(this.choices) },
     ]);
+  });
+
+  private readonly choices: Rule = this.RULE("choices", () => {
+    this.CONSUME(t.OpenBrace);
+    this.AT_LEAST_ONE_SEP({
+      SEP: t.Comma,
+      DEF: () => this.OR([{ ALT: () => this.CONSUME(t.Identifier) }, { ALT: () => this.CONSUME(t.Int) }]),
+    });
+    this.CONSUME(t.CloseBrace);
   });
 
   private readonly settings: Rule = this.RULE("settings", () => {
@@ -465,8 +477,15 @@ export class LoomParser extends CstParser {
   private readonly settingValue: Rule = this.RULE("settingValue", () => {
     this.OR([
       { GATE: () => this.startsSelector(), ALT: () => this.SUBRULE(this.selector) },
+      { GATE: () => this.startsSelectorList(), ALT: () => this.SUBRULE(this.selectorList) },
       { ALT: () => this.SUBRULE(this.expression), IGNORE_AMBIGUITIES: true },
     ]);
+  });
+
+  private readonly selectorList: Rule = this.RULE("selectorList", () => {
+    this.CONSUME(t.OpenBracket);
+    this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.selector) });
+    this.CONSUME(t.CloseBracket);
   });
 
   // Recipes
@@ -578,6 +597,16 @@ export class LoomParser extends CstParser {
     const first = this.LA(1).tokenType;
     if (first === t.Star || first === t.StarStar || first === t.OpenBrace) return true;
     return this.LA(2).tokenType === t.Dot && adjacent(this.LA(1), this.LA(2));
+  }
+
+  /** A list with a path or a `**` in it: expressions in settings have neither. */
+  private startsSelectorList(): boolean {
+    for (let i = 2; i < longestList; i++) {
+      const type = this.LA(i).tokenType;
+      if (type === t.Dot || type === t.StarStar) return true;
+      if (type === t.CloseBracket || type === EOF) return false;
+    }
+    return false;
   }
 }
 

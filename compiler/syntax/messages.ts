@@ -6,6 +6,8 @@ import { Identifier, reservedWords } from "./tokens.ts";
 /** By rule, then by the name of the token that was expected. */
 const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   use: { Identifier: "`use` needs the name of a file: `use std.{Linear}`" },
+  choices: { CloseBrace: "the choice is not closed: it needs `,` between its names and `}` at the end" },
+  selectorList: { CloseBracket: "the list is not closed: it needs `,` between its items and `]` at the end" },
   nameList: { CloseBrace: "the list of names is not closed: it needs `}`", Identifier: "a list of names holds names only: `{a, b}`" },
   module: {
     Identifier: "a module needs a name",
@@ -74,6 +76,7 @@ const alternatives: Readonly<Record<string, string>> = {
   settingValue: "the setting's value is missing",
   list: "the list is not closed: it needs `,` between its items and `]` at the end",
   policyRule: "a policy rule starts with a selector: `layers.** => quest { w = 4, a = 4 }`",
+  choices: "a choice holds names: `{a, b}`",
   nameList: "a list of names holds names only: `{a, b}`",
   data: "`data` needs an array: `data x: f32[64, 784] = mnist()`",
   remat: "`remat` needs a selector: `remat layers.*`",

@@ -1,5 +1,5 @@
 // From text to abstract syntax: lexer, parser and builder in one call, problems as diagnostics.
-import type { CstNode, ILexingError, IRecognitionException } from "chevrotain";
+import type { CstNode, ILexingError, IRecognitionException, IToken } from "chevrotain";
 import { type Diagnostic, error, type Report } from "../../ir/diagnostic.ts";
 import type { Source, Span } from "../../ir/source.ts";
 import type { Item, PolicyReference, SettingValue, SourceFile } from "./ast.ts";
@@ -17,7 +17,7 @@ export function parse(source: Source): Report<SourceFile> & { readonly value: So
     return inner === undefined ? [] : [buildItem(cx, inner.rule, inner.node)];
   });
   const span = { source, start: 0, end: source.text.length };
-  return { value: { kind: "file", span, source, items }, diagnostics: cx.diagnostics };
+  return { value: { kind: "file", span, source, items }, diagnostics: inOrder(cx.diagnostics) };
 }
 
 /** Parse what stands after `--policy`: `quest_w4a4`, `quest(w = 2, a = 4)`. */
@@ -46,31 +46,38 @@ const parser = new LoomParser();
 function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cst: CstNode } {
   // Blanks in place of what is left out keep offsets those of the text.
   const lexed = lexer.tokenize(" ".repeat(from) + source.text.slice(from));
-  const diagnostics: Diagnostic[] = lexed.errors.map((problem) => lexingError(source, problem));
-  for (const token of lexed.tokens) {
-    if (token.tokenType !== UnclosedText) continue;
-    const at = { source, start: token.startOffset, end: token.startOffset + token.image.length };
-    diagnostics.push(error("syntax", 'the text is not closed: it needs `"` on the same line', at));
-  }
+  const unclosed = lexed.tokens.filter((token) => token.tokenType === UnclosedText).map((token) => unclosedText(source, token));
+  const diagnostics: Diagnostic[] = [...lexed.errors.map((problem) => lexingError(source, problem)), ...unclosed];
   parser.input = lexed.tokens;
   const cst = parser[rule]();
-  const places = new Map(lexed.tokens.map((token, i) => [token.startOffset, i]));
-  let last = -quietTokens;
+  const indexOf = (offset: number) => {
+    const index = lexed.tokens.findIndex((token) => token.startOffset >= offset);
+    return index < 0 ? lexed.tokens.length : index;
+  };
+  const wrong = diagnostics.map((d) => indexOf(startOf(d)));
   for (const problem of [...parser.errors].sort((a, b) => place(a) - place(b))) {
-    const index = places.get(problem.token.startOffset) ?? lexed.tokens.length;
+    const index = indexOf(place(problem));
     // An error in the wake of another one is its consequence.
-    if (index - last >= quietTokens) diagnostics.push(recognitionError(source, problem));
-    last = index;
+    if (!wrong.some((before) => before <= index && index - before < quietTokens)) diagnostics.push(recognitionError(source, problem));
+    wrong.push(index);
   }
   return { cx: { source, diagnostics }, cst };
 }
+
+function unclosedText(source: Source, token: IToken): Diagnostic {
+  const at = { source, start: token.startOffset, end: token.startOffset + token.image.length };
+  return error("syntax", 'the text is not closed: it needs `"` on the same line', at);
+}
+
+const startOf = (diagnostic: Diagnostic): number => diagnostic.primary?.span.start ?? 0;
+const inOrder = (diagnostics: readonly Diagnostic[]): readonly Diagnostic[] => diagnostics.toSorted((a, b) => startOf(a) - startOf(b));
 
 function lexingError(source: Source, { offset, length }: ILexingError): Diagnostic {
   const at: Span = { source, start: offset, end: offset + Math.max(1, length) };
   return error("syntax", `\`${source.text.slice(at.start, at.end)}\` has no meaning here`, at);
 }
 
-function recognitionError(source: Source, { message, token, previousToken }: IRecognitionException & { readonly previousToken?: IRecognitionException["token"] }): Diagnostic {
+function recognitionError(source: Source, { message, token, previousToken }: IRecognitionException & { readonly previousToken?: IToken }): Diagnostic {
   const [text, label] = message.split("\n");
   let at: Span = { source, start: token.startOffset, end: token.startOffset + token.image.length };
   if (!isReal(token)) {

@@ -63,6 +63,7 @@ export const quest: Quantizer = {
       const declared: Setting = settings[name];
       return given[name] ?? declared.fallback ?? reject(`\`quest\` needs the setting \`${name}\` (${declared.describe})`);
     };
+    if (setting("w") === "none" && setting("a") === "none") return {};
     const block = blockFor(setting("hadamard"), columns);
     const groupSetting = setting("group");
     const group = groupSetting === "row" ? "row" : Number(groupSetting);
@@ -101,7 +102,9 @@ export const quest: Quantizer = {
     // |Q(x) - x| <= T rms with T rms = step / 2 - eps / (n - 1), divided by the step. Inside the grid the error never exceeds
     // half a step, so this cuts the clipped elements beyond half a step, and all of an all-zero row.
     const distance: ScalarExpr = unary("abs", minus(over(x, step), plus(flooredCode(x, step, bits), float(0.5))));
-    return binary("le", distance, minus(float(0.5), over(float(epsilon / intervals), step)));
+    // In f32 the part of epsilon is lost beside 0.5 unless the step is tiny, so an element half way between levels (an exact
+    // zero, say) is trusted. Half an ulp on top makes it so in f64 too; f32 rounds that away.
+    return binary("le", distance, minus(float(0.5 + 2 ** -26), over(float(epsilon / intervals), step)));
   },
 
   scaleGradient: "none",

@@ -30,6 +30,7 @@ const kindNames: Readonly<Record<TokenKind, string>> = {
   value: "a value (`%x`)",
   entry: "an entry's name (`@train`)",
   int: "an integer",
+  i32: "an integer constant",
   float: "a float",
   string: "a string",
   mark: "a mark",
@@ -217,6 +218,7 @@ export class Cursor {
         if (token.text === "-") return this.#negative();
         break;
       case "value":
+      case "i32":
       case "entry":
       case "line":
       case "end":

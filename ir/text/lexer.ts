@@ -4,9 +4,9 @@ import { type Source, type Span, span } from "../source.ts";
 
 /**
  * - `word`: `state`, `quant.encode`, `arena.0` (dots join). - `value`: `%x`. - `entry`: `@train`.
- * - `int`, `float`: without sign. - `string`: with its quotes. - `mark`: one of {@link marks}. - `line`: a line end. - `end`.
+ * - `int`, `float`: without sign; `i32`: `3i`, a constant of scalar expressions. - `string`: with its quotes. - `mark`: one of {@link marks}. - `line`: a line end. - `end`.
  */
-export type TokenKind = "word" | "value" | "entry" | "int" | "float" | "string" | "mark" | "line" | "end";
+export type TokenKind = "word" | "value" | "entry" | "int" | "i32" | "float" | "string" | "mark" | "line" | "end";
 
 export interface Token {
   readonly kind: TokenKind;
@@ -27,11 +27,12 @@ const patterns: readonly (readonly [TokenKind | "blank", RegExp])[] = [
   ["line", /\n/y],
   ["string", /"(?:[^"\\\n]|\\[^\n])*"/y],
   ["float", /[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)(?![A-Za-z0-9_])/y],
+  ["i32", /[0-9]+i(?![A-Za-z0-9_])/y],
   ["int", /[0-9]+(?![A-Za-z0-9_])/y],
   ["word", /[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*/y],
   ["value", new RegExp(`%${name}`, "y")],
   ["entry", new RegExp(`@${name}`, "y")],
-  ["mark", /->|==|!=|<=|>=|<<|>>|&&|\|\||[()[\]{},:;=+\-*/%<>&|^!?~.]/y],
+  ["mark", /->|[()[\]{},:;=+\-*/]/y],
 ];
 
 /** All tokens, with `end` last. What is no token is reported and skipped. */

@@ -1,7 +1,7 @@
 // QuEST's golden vectors through compiled graphs, on the interpreter and on every adapter (spec/quest 8.2).
 import { afterAll, describe, expect, test } from "vitest";
 import type { QuantizeChoice } from "../../ir/quant/choice.ts";
-import { choosableBackends, type Backend } from "../support/backends.ts";
+import { allBackends, type Backend } from "../support/backends.ts";
 import { quantizedLinear, quantizedSum, sgdTraining, toKernels, trainingKernels } from "../support/quantized-linear.ts";
 import { choiceFor, flat, golden, type GoldenCase, goldenPath, isOwnFile, type Rows, worstShare } from "./vectors.ts";
 
@@ -9,7 +9,7 @@ import { choiceFor, flat, golden, type GoldenCase, goldenPath, isOwnFile, type R
 const ownCaseCount = 88;
 const ownSkippedCount = 10;
 
-const backends = await choosableBackends();
+const backends = await allBackends();
 const choiceOf = (c: GoldenCase, block: number) => choiceFor(c.quantizer, c.bits, block, c.kwargs.clip_scale);
 const built = golden.cases.filter((c) => choiceOf(c, 1) !== undefined);
 const skipped = golden.cases.length - built.length;

@@ -9,11 +9,11 @@ import { modelSource } from "./file-cases.ts";
 
 const models = ["models/std.loom", "models/mlp.loom"];
 
-/** Take the marks `<|` and `|>|`... out of a text: `<| |>` around a range gives its span in the text that is left. */
+/** Take the marks `<|` and `|>` out of a text; each pair gives a span of what is left. A pipe has white space before it, a mark has none. */
 function marked(text: string): { readonly source: Source; readonly spans: readonly (readonly [number, number])[] } {
   const spans: [number, number][] = [];
   let plain = "";
-  for (const piece of text.split(/(<\||\|>(?!\s))/)) {
+  for (const piece of text.split(/(<\||(?<=\S)\|>)/)) {
     if (piece === "<|") spans.push([plain.length, -1]);
     else if (piece === "|>") {
       const open = spans.findLast(([, end]) => end < 0);

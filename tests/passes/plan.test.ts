@@ -9,6 +9,7 @@ import { evaluateEntry } from "../../ir/interpreter.ts";
 import type { Module } from "../../ir/module.ts";
 import { contiguous, denseTensor } from "../../ir/tensor.ts";
 import { elementCount, shapeOf } from "../../ir/type.ts";
+import { verifyPlan } from "../../passes/verify-plan.ts";
 import { planOf, runPlan } from "../support/plan-runner.ts";
 
 const text = readFileSync(new URL("../../models/mlp.loom", import.meta.url), "utf8");
@@ -72,20 +73,27 @@ describe.each(["float", "quest_w4a4", "quest_w3a3", "quest_w1a1", "quest_w4", "m
   });
 });
 
-test("memory: no two living buffers share bytes, and the peak is near the lower bound", () => {
-  const { memory, entries } = planOf(digits("quest_w4a4"));
-  for (const entry of entries) {
-    const places = memory.places[entry.name] ?? {};
-    for (const dispatch of entry.dispatches) {
-      const ranges = dispatch.bind.map((b) => {
-        const [from, last] = [places[b.buffer], places[b.through ?? b.buffer]];
-        const bytes = entry.buffers.find((v) => v.name === (b.through ?? b.buffer))?.bytes ?? 0;
-        if (from === undefined || last === undefined) throw new Error(`no place for ${b.buffer}`);
-        return { slab: from.slab, start: from.offset, end: last.offset + bytes };
-      });
-      for (const [i, a] of ranges.entries()) for (const b of ranges.slice(i + 1)) expect(a.slab !== b.slab || a.end <= b.start || b.end <= a.start).toBe(true);
-      expect(dispatch.bind.length).toBeLessThanOrEqual(8);
-    }
-  }
-  expect(memory.peakBytes).toBeLessThanOrEqual(memory.lowerBoundBytes * 1.05);
+describe("the plan verifier", () => {
+  const plan = planOf(digits("quest_w4a4"));
+  const train = plan.entries.find((e) => e.name === "train")!;
+
+  test("the peak is near the lower bound", () => {
+    expect(plan.memory.peakBytes).toBeLessThanOrEqual(plan.memory.lowerBoundBytes * 1.05);
+  });
+
+  test("notices a buffer that is moved onto another one", () => {
+    const images = { ...plan.memory.places["train"]!["%images_c"]! };
+    const onto = { ...plan.memory.places, train: { ...plan.memory.places["train"], "%fc1_weight_c": images } };
+    expect(() => verifyPlan({ ...plan, memory: { ...plan.memory, places: onto } })).toThrow(/overlap|overwritten/);
+  });
+
+  test("notices dispatches in a wrong order", () => {
+    const swapped = { ...train, dispatches: train.dispatches.toReversed() };
+    expect(() => verifyPlan({ ...plan, entries: [swapped] })).toThrow("is read before it is written");
+  });
+
+  test("notices a place that no adapter can bind", () => {
+    const places = { ...plan.memory.places, train: { ...plan.memory.places["train"], "%images_c": { slab: "arena.0", offset: 16 } } };
+    expect(() => verifyPlan({ ...plan, memory: { ...plan.memory, places } })).toThrow("no multiple of 256");
+  });
 });

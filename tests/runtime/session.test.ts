@@ -12,7 +12,7 @@ import { KernelError } from "../../runtime/pipelines.ts";
 import { Session } from "../../runtime/session.ts";
 import { whyNot } from "../../runtime/target.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { batchSize, learningRate, lineArtifact, lineDataset, lineTarget, momentum } from "../support/line-artifact.ts";
+import { batchSize, learningRate, lineArtifact, lineDataset, momentum } from "../support/line-artifact.ts";
 
 const scaleKernel = `requires immediate_address_space;
 struct Sizes { count: u32, factor: f32 }
@@ -157,15 +157,15 @@ for (const adapter of await availableAdapters()) {
         for (const [field, out] of [inputs.x, inputs.label].entries())
           dataset.copy("training", row, field, out, field === 0 ? row * 4 : row);
       const start = (await session.readState("w")) as Float32Array;
-      const after = async (options: object, extra: object = {}) => {
+      const weightsAfter = async (options: object, extra: object = {}) => {
         await session.initialise(1);
         await session.run("train", { ...inputs, ...extra }, options);
         return (await session.readState("w")) as Float32Array;
       };
-      const atPeak = await after({ step: 3 });
+      const atPeak = await weightsAfter({ step: 3 });
       // Momentum is empty at the first step, so the change is proportional to the learning rate.
-      const half = await after({ step: 1 });
-      const given = await after({ step: 3 }, { lr: 0.2 });
+      const half = await weightsAfter({ step: 1 });
+      const given = await weightsAfter({ step: 3 }, { lr: 0.2 });
       expect(given).toEqual(half);
       for (let i = 0; i < 4; i++) expect(half[i]! - start[i]!).toBeCloseTo((atPeak[i]! - start[i]!) / 2, 5);
       await expect(session.run("train", { ...inputs, lr: new Float32Array(1) })).rejects.toThrow("`lr` is a scalar of the host");

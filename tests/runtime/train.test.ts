@@ -191,6 +191,21 @@ for (const adapter of await availableAdapters()) {
       await expect(readFile(join(folder, "latest"))).rejects.toThrow();
     });
 
+    it("says so when the device is lost, and the run can be resumed on another", async () => {
+      using lost = await adapter.open();
+      using session = await Session.open(lineArtifact(), lost);
+      const options = { folder, dataset: lineDataset(), steps: 150 };
+      const stepped = ({ step }: { readonly step: number }) => {
+        if (step === 120) lost.gpu.destroy();
+      };
+      await expect(train(session, { ...options, progress: { stepped } })).rejects.toThrow("error[device-lost]");
+      const { result } = await trainLine({ ...options, resume: true });
+      expect(result).toMatchObject({ ended: "finished", step: 150 });
+      expect((await lines(folder)).filter((line) => "loss" in line).map(({ step }) => step)).toEqual(
+        Array.from({ length: 150 }, (_, i) => i + 1),
+      );
+    });
+
     it("evaluates every held-out example once, whatever the batch", async () => {
       using session = await Session.open(lineArtifact(), device);
       session.writeState("w", Float32Array.of(1, 2, 3, 5));

@@ -1,9 +1,18 @@
 // Ways to run a module whose kernels are numbered: the interpreter, the plan's problems on the CPU, and every adapter.
+import { compileModule } from "../../compiler/driver/compile.ts";
+import { targetFor } from "../../compiler/driver/targets.ts";
+import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateEntry } from "../../ir/interpreter.ts";
 import { entryNamed, type Module } from "../../ir/module.ts";
 import { storageOf, unpackValues } from "../../ir/packing.ts";
+import type { SubgroupPath, Target } from "../../ir/plan.ts";
 import { contiguous, denseTensor, type TensorData } from "../../ir/tensor.ts";
 import { shapeOf, type Type } from "../../ir/type.ts";
+import type { Device } from "../../runtime/device.ts";
+import { bestSubgroups, probeSubgroups } from "../../runtime/probe.ts";
+import { Session } from "../../runtime/session.ts";
+import type { HostArray } from "../../runtime/values.ts";
+import { availableAdapters, type TestAdapter } from "./adapters.ts";
 import { runPlan } from "./plan-runner.ts";
 
 export type Arrays = Readonly<Record<string, TensorData>>;
@@ -34,18 +43,6 @@ export const inputTypes = (module: Module, entry: string) =>
   Object.fromEntries((entryNamed(module, entry)?.inputs ?? []).map((i) => [i.value.hint, i.value.type]));
 export const outputTypes = (module: Module, entry: string) =>
   Object.fromEntries((entryNamed(module, entry)?.outputs ?? []).map((o) => [o.name, o.value.type]));
-
-/** Words as a buffer holds them, one number an element. */
-export function elementsOf(type: Type, bytes: ArrayBuffer): ArrayLike<number> {
-  const storage = storageOf(type);
-  return storage.kind === "packed"
-    ? unpackValues(type, bytes)
-    : storage.scalar === "f32"
-      ? new Float32Array(bytes)
-      : storage.scalar === "i32"
-        ? new Int32Array(bytes)
-        : new Uint32Array(bytes);
-}
 
 const interpreter: Backend = {
   name: "interpreter",
@@ -93,4 +90,53 @@ const planBackend: Backend = {
   dispose() {},
 };
 
-export const choosableBackends = (): Promise<readonly Backend[]> => Promise.resolve([interpreter, planBackend]);
+/** The subgroup paths that a device supports, or the one that is asked for. */
+export async function targetOn(device: Device, path?: SubgroupPath): Promise<Target> {
+  const support = await probeSubgroups(device);
+  const subgroups = path === undefined ? bestSubgroups(support) : { path, size: path === "none" ? 1 : device.adapter.subgroupMinSize };
+  return targetFor(device.adapter, subgroups);
+}
+
+/** A session over a module on an adapter, with given state; the rest of the state is zero. */
+export async function openSession(module: Module, device: Device, state: Arrays, target?: Target): Promise<Session> {
+  const artifact = unwrap(compileModule(module, { targets: [target ?? (await targetOn(device))], portable: false, entries: () => true }));
+  const session = await Session.open(artifact, device);
+  for (const [name, data] of Object.entries(state)) session.writeState(name, data as HostArray);
+  return session;
+}
+
+/** What a session answers as one number an element: codes and masks come back from it as words. */
+function unpacked(module: Module, entry: string, outputs: Readonly<Record<string, HostArray>>): NumberArrays {
+  const types = outputTypes(module, entry);
+  return Object.fromEntries(Object.entries(outputs).map(([name, data]) => {
+    const type = types[name];
+    return [name, type !== undefined && storageOf(type).kind === "packed" ? unpackValues(type, data.buffer as ArrayBuffer) : data];
+  }));
+}
+
+async function gpuBackend(adapter: TestAdapter): Promise<Backend> {
+  const device = await adapter.open();
+  return {
+    name: adapter.name,
+    async run(module, entry, inputs, state) {
+      using session = await openSession(module, device, state);
+      return unpacked(module, entry, await session.run(entry, inputs as Readonly<Record<string, HostArray>>));
+    },
+    async train(module, inputs, state, steps) {
+      using session = await openSession(module, device, state);
+      const losses: number[] = [];
+      for (let step = 0; step < steps; step++) {
+        const out = await session.run("train", inputs as Readonly<Record<string, HostArray>>, { step });
+        losses.push(out["loss"]?.[0] ?? Number.NaN);
+      }
+      return losses;
+    },
+    dispose: () => device.dispose(),
+  };
+}
+
+/** The interpreter, the plan on the CPU, and every adapter of the machine. */
+export async function allBackends(): Promise<readonly Backend[]> {
+  const adapters = await availableAdapters();
+  return [interpreter, planBackend, ...(await Promise.all(adapters.map(gpuBackend)))];
+}

@@ -252,7 +252,6 @@ export function lineArtifact(change: Partial<ArtifactManifest> = {}): CompiledAr
   };
 }
 
-export const lineTarget = portable;
 export const trueWeights = [1, 2, 3, 4] as const;
 
 /** Sixteen inputs of zeros and ones in turn; labels follow `trueWeights` exactly. 40 examples train, 20 (no multiple of the batch) are held out. */

@@ -2,14 +2,15 @@
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { hostValue } from "../../ir/host.ts";
 import type { Module } from "../../ir/module.ts";
-import { bufferBytes, byteLength } from "../../ir/packing.ts";
+import { bufferBytes, byteLength, storageOf, unpackValues } from "../../ir/packing.ts";
 import type { KernelPlan, MemoryPlan, Schedule, Target } from "../../ir/plan.ts";
 import type { TensorData } from "../../ir/tensor.ts";
+import type { Type } from "../../ir/type.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import { layoutStates } from "../../passes/state-layout.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { toPlan } from "../../passes/to-plan.ts";
-import { elementsOf } from "./backends.ts";
+import { verifyPlan } from "../../passes/verify-plan.ts";
 
 /** A target with the default limits and no subgroups. */
 export const plainTarget: Target = {
@@ -30,7 +31,9 @@ export const plainTarget: Target = {
 const anySchedule = (): Schedule => ({ kind: "pointwise", width: 1, perLane: 1, workgroup: 64 });
 
 export function planOf(module: Module): KernelPlan & { readonly memory: MemoryPlan } {
-  return planMemory(unwrap(toPlan(module, { target: plainTarget, choose: anySchedule })), module);
+  const plan = planMemory(unwrap(toPlan(module, { target: plainTarget, choose: anySchedule })), module);
+  verifyPlan(plan);
+  return plan;
 }
 
 export interface PlanRun {
@@ -85,4 +88,16 @@ export function runPlan(module: Module, state: Readonly<Record<string, TensorDat
       return elementsOf(type, slab(place.slab).slice(place.offset, place.offset + bufferBytes(type)));
     },
   };
+}
+
+/** Words as a buffer holds them, one number an element. */
+function elementsOf(type: Type, bytes: ArrayBuffer): ArrayLike<number> {
+  const storage = storageOf(type);
+  return storage.kind === "packed"
+    ? unpackValues(type, bytes)
+    : storage.scalar === "f32"
+      ? new Float32Array(bytes)
+      : storage.scalar === "i32"
+        ? new Int32Array(bytes)
+        : new Uint32Array(bytes);
 }

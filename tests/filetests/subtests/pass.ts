@@ -1,4 +1,4 @@
-// `// test pass NAME, NAME ...`: run a pipeline and print the module that it leaves, under what each pass says that it did.
+// `// test pass NAME, NAME ...`: run a pipeline and print the module that it leaves, and below it what each pass did.
 import { parseWithSpans } from "../../../ir/text/parse.ts";
 import { printModule } from "../../../ir/text/print.ts";
 import { parsePipeline } from "../../../passes/parse-pipeline.ts";
@@ -15,6 +15,6 @@ export const pass: Subtest = {
     if (outcome.kind === "crashed") throw outcome.crash.error;
     if (outcome.kind === "rejected") return { diagnostics: outcome.diagnostics };
     const told = outcome.steps.map((step) => `// ${describeStep(step)}\n`);
-    return { output: `${told.join("")}${printModule(outcome.module)}`, diagnostics: outcome.diagnostics };
+    return { output: `${printModule(outcome.module)}${told.join("")}`, diagnostics: outcome.diagnostics };
   },
 };

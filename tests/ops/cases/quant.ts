@@ -1,0 +1,98 @@
+// Cases of ir/ops/quant.ts, with the spec's row A (section 8.1, V1 to V3); more of its vectors stand in quest-vectors.test.ts.
+import type { Cases } from "../support/case.ts";
+import { b1, f32, i32, q, random } from "../support/values.ts";
+
+const quest = { scheme: "quest" };
+const rowA = f32([1, 8], [0.5, -1.5, 3.0, 0.1, -0.2, 0.9, -0.7, -2.6]);
+const step4 = f32([1, 1], [0.52479033]);
+const step1 = f32([1, 1], [2.49841088]);
+
+export const quantCases: Cases = {
+  "quant.scale": {
+    semantics: [
+      { what: "4 bits, one a row", operands: [rowA], attrs: { ...quest, bits: 4 }, expect: [step4], within: 5e-9 },
+      { what: "2 bits", operands: [rowA], attrs: { ...quest, bits: 2 }, expect: [f32([1, 1], [1.5588985])], within: 5e-9 },
+      { what: "1 bit", operands: [rowA], attrs: { ...quest, bits: 1 }, expect: [step1], within: 5e-9 },
+      {
+        what: "groups: rms 1 and rms 2",
+        operands: [f32([1, 4], [1, -1, 2, -2])],
+        attrs: { ...quest, bits: 1, group: 2 },
+        expect: [f32([1, 2], [2 * (0.7978845587140913 + 1e-8), 2 * (2 * 0.7978845587140913 + 1e-8)])],
+        within: 1e-15,
+      },
+      { what: "a row of zeros", operands: [f32([1, 2], [0, 0])], attrs: { ...quest, bits: 2 }, expect: [f32([1, 1], [2e-8 / 3])], within: 1e-22 },
+    ],
+    rejects: [
+      { operands: [rowA], attrs: { ...quest, bits: 9 }, says: "with 9 bits: there are 1 to 8" },
+      { operands: [rowA], attrs: { ...quest, bits: 4, group: 3 }, says: "groups of 3 do not divide the last axis of f32[1, 8]" },
+    ],
+  },
+  "quant.encode": {
+    semantics: [
+      { what: "4 bits", operands: [rowA, step4], attrs: { ...quest, bits: 4 }, expect: [q(4, "half", [1, 8], [0, -3, 5, 0, -1, 1, -2, -5])] },
+      {
+        what: "clamped at both ends; zero goes up",
+        operands: [f32([1, 6], [100, -100, 0, 1, -1, 1.99]), f32([1, 1], [1])],
+        attrs: { ...quest, bits: 2 },
+        expect: [q(2, "half", [1, 6], [1, -2, 0, 1, -1, 1])],
+      },
+      {
+        what: "a scale for each group",
+        operands: [f32([1, 4], [1.5, -1.5, 1.5, -1.5]), f32([1, 2], [1, 0.5])],
+        attrs: { ...quest, bits: 4 },
+        expect: [q(4, "half", [1, 4], [1, -2, 3, -3])],
+      },
+    ],
+    rejects: [{ operands: [rowA, f32([1, 3], [1, 1, 1])], attrs: { ...quest, bits: 4 }, says: "one scale for each row or group of f32[1, 8], got f32[1, 3]" }],
+  },
+  "quant.mask": {
+    semantics: [
+      {
+        what: "trusted up to half a step beyond the levels",
+        // 2 bits: levels to 1.5, so |x| <= 2 passes, less the part of epsilon.
+        operands: [f32([1, 6], [1.9, 2.1, -1.9, -2.1, 0.1, 0.5]), f32([1, 1], [1])],
+        attrs: { ...quest, bits: 2 },
+        expect: [b1([1, 6], [1, 0, 1, 0, 1, 1])],
+      },
+      // Half way between levels epsilon decides: lost beside a step of 1, seen beside one of 0.001.
+      ...(["wide", "f32"] as const).flatMap((precision) => [
+        {
+          what: `half way between levels, in ${precision}`,
+          precision,
+          operands: [f32([1, 2], [0, 1]), f32([1, 1], [1])],
+          attrs: { ...quest, bits: 2 },
+          expect: [b1([1, 2], [1, 1])],
+        },
+        {
+          what: `half way between levels that lie close, in ${precision}`,
+          precision,
+          operands: [f32([1, 2], [0, 0.0002]), f32([1, 1], [0.001])],
+          attrs: { ...quest, bits: 2 },
+          expect: [b1([1, 2], [0, 1])],
+        },
+      ]),
+      { what: "1 bit, outer clip at 1.3", operands: [rowA, step1], attrs: { ...quest, bits: 1, outer: 1.3 }, expect: [b1([1, 8], [1, 1, 0, 1, 1, 1, 1, 0])] },
+    ],
+  },
+  "quant.decode": {
+    semantics: [
+      { what: "half grid", operands: [q(2, "half", [1, 4], [-2, -1, 0, 1]), f32([1, 1], [2])], expect: [f32([1, 4], [-3, -1, 1, 3])] },
+      { what: "integer grid, grouped", operands: [q(3, "integer", [1, 4], [-4, 3, -1, 2]), f32([1, 2], [0.5, 2])], expect: [f32([1, 4], [-2, 1.5, -2, 4])] },
+      { what: "ternary grid", operands: [q(2, "ternary", [1, 3], [-1, 0, 1]), f32([1, 1], [0.25])], expect: [f32([1, 3], [-0.25, 0, 0.25])] },
+    ],
+    rejects: [{ operands: [i32([1, 2], [1, 2]), f32([1, 1], [1])], says: "takes codes, got i32[1, 2]" }],
+  },
+  "quant.fake": {
+    semantics: [
+      {
+        what: "row A at 4 bits",
+        operands: [rowA, step4],
+        attrs: { ...quest, bits: 4 },
+        expect: [f32([1, 8], [0.262395, -1.311976, 2.886347, 0.262395, -0.262395, 0.787185, -0.787185, -2.361556])],
+        within: 5e-7,
+      },
+      { what: "a scale that is a power of two is exact", operands: [random(61, [1, 4], 0.01, 0.24), f32([1, 1], [0.25])], attrs: { ...quest, bits: 3 }, expect: [f32([1, 4], [0.125, 0.125, 0.125, 0.125])] },
+    ],
+    gradientElsewhere: "its gradient is a rule, not a derivative: rounding.test.ts",
+  },
+};

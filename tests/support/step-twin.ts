@@ -1,0 +1,76 @@
+// One training step in two hands: the module whose step also answers its codes, masks and gradients, and its twin that takes the
+// codes and masks from outside. Quantized steps are compared through these, teacher-forced: free-running they are chaotic.
+import { readFileSync } from "node:fs";
+import { selectEntries } from "../../compiler/driver/entries.ts";
+import { lowerSource } from "../../compiler/driver/frontend.ts";
+import { unwrap } from "../../ir/diagnostic.ts";
+import type { Entry, Instruction, Module, Value } from "../../ir/module.ts";
+import { pipeline } from "../../passes/pipeline.ts";
+import { runSteps } from "./quantized-linear.ts";
+
+/** A rounding in the step: its codes, and the float values and scales that they come from. */
+export interface Rounding {
+  readonly name: string;
+  readonly encode: Instruction;
+  readonly source: Value;
+  readonly scale: Value;
+}
+
+export interface StepTwin {
+  /** Form primitive, entry `train` with further outputs `codes.N`, `mask.N` and `gradient.STATE`. Kernels are numbered. */
+  readonly observed: Module;
+  /** The same step before fusion, for the interpreter (values are those of `roundings`). */
+  readonly reference: Module;
+  /** The same step, in which `codes.N` and `mask.N` are inputs. */
+  readonly fed: Module;
+  readonly roundings: readonly Rounding[];
+}
+
+const isNamed = (i: Instruction, name: string) => i.op.signature.name === name;
+
+export function digitsStep(policy: string, set: readonly string[] = []): StepTwin {
+  const text = readFileSync(new URL("../../models/mlp.loom", import.meta.url), "utf8");
+  const { module } = unwrap(lowerSource({ path: "models/mlp.loom", text }, { recipe: "digits", policy, set }));
+  const bound = unwrap(selectEntries(module, (name) => name === "train"));
+  const beforeFusion = runSteps(bound, pipeline.filter((s) => s.pass.name !== "fuse"));
+  const [entry] = beforeFusion.entries;
+  if (entry === undefined) throw new Error("no entry train");
+  const encodes = entry.instructions.filter((i) => isNamed(i, "quant.encode"));
+  const masks = entry.instructions.filter((i) => isNamed(i, "quant.mask"));
+  const named = [...encodes.map((i, n) => ({ name: `codes.${n}`, value: resultOf(i) })), ...masks.map((i, n) => ({ name: `mask.${n}`, value: resultOf(i) }))];
+  const gradients = entry.instructions.filter((i) => isNamed(i, "adamw")).map((i) => {
+    const [weight, , , gradient] = i.operands;
+    const read = entry.instructions.find((r) => weight !== undefined && r.results.includes(weight));
+    if (gradient === undefined || read === undefined) throw new Error("adamw takes a weight and a gradient");
+    return { name: `gradient.${read.attrs["name"]}`, value: gradient };
+  });
+  const reference = withEntry(beforeFusion, { ...entry, outputs: [...entry.outputs, ...named, ...gradients] });
+  const fedNames = new Map(named.map(({ name, value }) => [value, { ...value, hint: name.replace(".", "_") }]));
+  const swap = (v: Value): Value => fedNames.get(v) ?? v;
+  const fed: Entry = {
+    ...entry,
+    inputs: [...entry.inputs, ...[...fedNames.values()].map((value) => ({ value, origin: "caller" as const }))],
+    instructions: entry.instructions.filter((i) => !encodes.includes(i) && !masks.includes(i)).map((i) => ({ ...i, operands: i.operands.map(swap) })),
+    outputs: [...entry.outputs, ...gradients.map((g) => ({ ...g, value: swap(g.value) }))],
+  };
+  return {
+    observed: runSteps(reference, pipeline.filter((s) => s.pass.name === "fuse")),
+    reference,
+    fed: withEntry(beforeFusion, fed),
+    roundings: encodes.map((i, n) => {
+      const [source, scale] = i.operands;
+      if (source === undefined || scale === undefined) throw new Error("quant.encode takes two operands");
+      return { name: `codes.${n}`, encode: i, source, scale };
+    }),
+  };
+}
+
+function withEntry(module: Module, entry: Entry): Module {
+  return { ...module, entries: [entry] };
+}
+
+function resultOf(i: Instruction): Value {
+  const [result] = i.results;
+  if (result === undefined) throw new Error("an instruction without a result");
+  return result;
+}
