@@ -6,7 +6,10 @@ import {
   lowerSource,
   parsePipeline,
   pipeline,
+  pipelineComment,
   pipelineOfComment,
+  printPipeline,
+  remainingSteps,
   runPasses,
   type StepRecord,
   untilNames,
@@ -48,36 +51,40 @@ async function showIr(file: string, recipe: string | undefined, flags: IrFlags, 
   checkUntil(flags.until);
   const source = await readSource(file);
   const start = await startOf(source, recipe, flags, output);
-  const dumps: Dump[] = [{ name: `00-${start.name}.loomir`, module: start.module }];
+  const steps = start.pipeline ?? remainingSteps(start.module);
+  const dumps: Dump[] = [{ name: `00-${start.name}.loomir`, module: start.module, place: 0 }];
   const report = runPasses(start.module, {
     sources: start.sources,
-    ...(start.pipeline === undefined ? {} : { pipeline: start.pipeline }),
+    pipeline: steps,
     ...(flags.until === undefined ? {} : { until: flags.until }),
-    dump: (module, step) => dumps.push({ name: `${String(step.place).padStart(2, "0")}-${step.pass}.loomir`, module }),
+    dump: (module, step) => dumps.push({ name: `${String(step.place).padStart(2, "0")}-${step.pass}.loomir`, module, place: step.place }),
   });
   if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
   output.diagnostics(report.diagnostics);
-  const { module, steps } = report.value;
+  const { module, steps: records } = report.value;
   if (flags.dump === undefined) {
-    if (output.isJson) output.result({ form: module.form, text: printModule(module, { locations: flags.locations === true }), steps });
+    if (output.isJson)
+      output.result({ form: module.form, text: printModule(module, { locations: flags.locations === true }), steps: records });
     else output.raw(printModule(module, { locations: flags.locations === true }));
     return;
   }
-  const files = await writeDumps(flags.dump, dumps, steps, flags.locations === true);
-  output.result({ form: module.form, folder: flags.dump, files, steps });
+  const files = await writeDumps(flags.dump, dumps, steps, records, flags.locations === true);
+  output.result({ form: module.form, folder: flags.dump, files, steps: records });
   output.say(`wrote ${files.length} files to ${flags.dump}: ${files.join(", ")}`);
 }
 
 interface Dump {
   readonly name: string;
   readonly module: Module;
+  /** How many passes of the pipeline are behind it. */
+  readonly place: number;
 }
 
 interface Start {
   readonly name: string;
   readonly module: Module;
   readonly sources: readonly Source[];
-  /** From the first line of a crash reproducer. */
+  /** From the first line of a dump or a crash reproducer. */
   readonly pipeline?: typeof pipeline;
 }
 
@@ -85,7 +92,7 @@ async function startOf(source: Source, recipe: string | undefined, flags: IrFlag
   if (source.path.endsWith(".loomir")) {
     const asked = pipelineOfComment(source);
     const module = await readModule(source);
-    return { name: "parsed", module, sources: [], ...(asked === undefined ? {} : { pipeline: unwrap(parsePipeline(asked)) }) };
+    return { name: "parsed", module, sources: [], ...(asked === undefined ? {} : { pipeline: withStages(unwrap(parsePipeline(asked))) }) };
   }
   const { value, diagnostics } = lowerSource(source, {
     set: flags.set,
@@ -95,6 +102,12 @@ async function startOf(source: Source, recipe: string | undefined, flags: IrFlag
   if (value === undefined || hasErrors(diagnostics)) throw new DiagnosticError(diagnostics);
   output.diagnostics(diagnostics);
   return { name: "lower", module: value.module, sources: value.resolved.sources };
+}
+
+/** A pipeline that a text names, with the stages of the compiler's own where it is the end of that: `--until` goes by them. */
+function withStages(steps: typeof pipeline): typeof pipeline {
+  const end = pipeline.slice(-steps.length);
+  return printPipeline(end) === printPipeline(steps) ? end : steps;
 }
 
 function checkUntil(until: string | undefined): void {
@@ -111,24 +124,29 @@ function checkUntil(until: string | undefined): void {
   throw new DiagnosticError([problem]);
 }
 
+/** Each dump begins with the passes that it has not seen yet, so that it can be fed back. */
 async function writeDumps(
   folder: string,
   dumps: readonly Dump[],
-  steps: readonly StepRecord[],
+  steps: typeof pipeline,
+  records: readonly StepRecord[],
   locations: boolean,
 ): Promise<readonly string[]> {
   await mkdir(folder, { recursive: true });
   const modules = new ModuleFolder(folder);
-  for (const { name, module } of dumps) await modules.write(name, module, { locations });
+  for (const { name, module, place } of dumps) {
+    const rest = steps.slice(place);
+    await modules.write(name, module, { locations, before: rest.length === 0 ? "" : pipelineComment(printPipeline(rest)) });
+  }
   await modules.close();
-  await writeFile(join(folder, "times.txt"), timesText(steps));
+  await writeFile(join(folder, "times.txt"), timesText(records));
   return [...dumps.map(({ name }) => name), "times.txt"];
 }
 
 /** One line a pass: place, name, milliseconds, whether it changed the module, what it counted. */
-function timesText(steps: readonly StepRecord[]): string {
-  const width = Math.max(0, ...steps.map(({ pass }) => pass.length));
-  const lines = steps.map(({ place, pass, changed, counts, elapsedMs }) => {
+function timesText(records: readonly StepRecord[]): string {
+  const width = Math.max(0, ...records.map(({ pass }) => pass.length));
+  const lines = records.map(({ place, pass, changed, counts, elapsedMs }) => {
     const counted = Object.entries(counts).map(([what, times]) => `${what} ${times}`);
     return `${String(place).padStart(2, "0")} ${pass.padEnd(width)} ${elapsedMs.toFixed(1).padStart(8)} ms  ${changed ? "changed  " : "unchanged"}  ${counted.join(", ")}`.trimEnd();
   });

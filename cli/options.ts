@@ -19,7 +19,7 @@ export const setOption = () =>
     .default([]);
 
 export const seedOption = () =>
-  new Option("--seed <n>", "seed of initial values and of the data's order").argParser(wholeNumber(0)).default(0);
+  new Option("--seed <n>", "seed of initial values and of the data's order (default: 0, or the resumed run's)").argParser(wholeNumber(0));
 
 /** A parser of whole numbers from `least` up. */
 export const wholeNumber =

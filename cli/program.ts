@@ -19,7 +19,9 @@ export function makeProgram(output: Output): Command {
     .helpCommand("help [command]", "print help for a command");
   for (const make of commands) program.addCommand(make(output));
   for (const command of [program, ...program.commands.flatMap((c) => [c, ...c.commands])]) {
-    command.exitOverride().configureOutput({ outputError: () => undefined });
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: (text) => output.raw(text), writeErr: (text) => output.note(text), outputError: () => undefined });
   }
   return program;
 }

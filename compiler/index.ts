@@ -4,10 +4,11 @@ export { type Diagnostic, DiagnosticError, hasErrors, printDiagnostic, type Repo
 export type { Target } from "../ir/plan.ts";
 export type { Source } from "../ir/source.ts";
 export { parsePipeline, pipelineComment, pipelineOfComment } from "../passes/parse-pipeline.ts";
+export { printPipeline } from "../passes/pass.ts";
 export { pipeline } from "../passes/pipeline.ts";
 export { type StepRecord, untilNames } from "../passes/runner.ts";
 export { type CompileOptions, compile, compileModule, type ModuleOptions } from "./driver/compile.ts";
 export { CompilerCrash } from "./driver/crash.ts";
 export { type FrontEndOptions, lowerSource } from "./driver/frontend.ts";
-export { runPasses } from "./driver/passes.ts";
+export { remainingSteps, runPasses } from "./driver/passes.ts";
 export { type AdapterFacts, portable, targetFor } from "./driver/targets.ts";

@@ -51,7 +51,7 @@ export const bool = kind<boolean>("true or false", (v) => word(String(v)), (l) =
 export const text = kind<string>("a string", stringLiteral, (l) => (l.kind === "string" ? l.value : undefined));
 
 export function oneOf<const T extends string>(...names: readonly T[]): AttributeKind<T> {
-  const describe = `one of ${names.join(", ")}`;
+  const describe = names.length === 1 ? `\`${names.join("")}\`` : `one of ${names.join(", ")}`;
   return {
     describe,
     write: word,

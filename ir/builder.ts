@@ -15,9 +15,13 @@ export interface EmitOptions {
   readonly at?: Location;
 }
 
-type AttributeArgument<A extends AttributeSpec> = Record<never, never> extends GivenAttributes<A>
-  ? [attrs?: GivenAttributes<A>, options?: EmitOptions]
-  : [attrs: GivenAttributes<A>, options?: EmitOptions];
+/** None at all for an op without attributes: `{}` as a type would take any object. */
+type NoAttributes = Readonly<Record<string, never>>;
+type AttributeArgument<A extends AttributeSpec> = [keyof A] extends [never]
+  ? [attrs?: NoAttributes, options?: EmitOptions]
+  : Record<never, never> extends GivenAttributes<A>
+    ? [attrs?: GivenAttributes<A>, options?: EmitOptions]
+    : [attrs: GivenAttributes<A>, options?: EmitOptions];
 
 /** Looks an op up by its name; the op table implements it. */
 export type OpLookup = (name: string) => Op;

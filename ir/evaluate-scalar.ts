@@ -1,6 +1,7 @@
 // Evaluates scalar expressions over many elements: one loop over typed arrays per node of the DAG, in pieces that stay in cache.
-import { applyBinary, applyCast, applySelect, applyUnary } from "./scalar-loops.ts";
+
 import { childrenOf, type ScalarExpr, type ScalarType } from "./scalar.ts";
+import { applyBinary, applyCast, applySelect, applyUnary } from "./scalar-loops.ts";
 import type { Precision, TensorData } from "./tensor.ts";
 
 /** Elements at a time. A power of two; a DAG's arrays of this length fit the cache. */

@@ -4,14 +4,45 @@ import type { Type } from "./type.ts";
 
 export type ScalarType = "f32" | "i32" | "u32" | "bool";
 
-export const unaryOps = ["neg", "abs", "exp", "log", "sqrt", "rsqrt", "tanh", "floor", "ceil", "round", "not", "is_finite", "bitcast_u32", "bitcast_f32"] as const;
+export const unaryOps = [
+  "neg",
+  "abs",
+  "exp",
+  "log",
+  "sqrt",
+  "rsqrt",
+  "tanh",
+  "floor",
+  "ceil",
+  "round",
+  "not",
+  "is_finite",
+  "bitcast_u32",
+  "bitcast_f32",
+] as const;
 /** `round` is half to even. `is_finite` looks at exponent bits (drivers fold `x != x`). `not` is logical. */
 export type UnaryOp = (typeof unaryOps)[number];
 
 export const binaryOps = [
-  "add", "sub", "mul", "div", "rem", "min", "max", "pow",
-  "eq", "ne", "lt", "le", "gt", "ge",
-  "and", "or", "xor", "shl", "shr",
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "rem",
+  "min",
+  "max",
+  "pow",
+  "eq",
+  "ne",
+  "lt",
+  "le",
+  "gt",
+  "ge",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "shr",
 ] as const;
 /** `div` and `rem` of integers truncate; `and`, `or` are logical on bool and bitwise on integers; `shr` keeps the sign of i32. */
 export type BinaryOp = (typeof binaryOps)[number];
@@ -25,7 +56,13 @@ export type BinaryOp = (typeof binaryOps)[number];
  */
 export type Storage =
   | { readonly kind: "dense"; readonly scalar: "f32" | "i32" | "u32" }
-  | { readonly kind: "packed"; readonly bits: number; readonly layout: "linear" | "planes"; readonly pitch: number; readonly signed: boolean };
+  | {
+      readonly kind: "packed";
+      readonly bits: number;
+      readonly layout: "linear" | "planes";
+      readonly pitch: number;
+      readonly signed: boolean;
+    };
 
 export type ScalarExpr =
   | { readonly kind: "const"; readonly type: ScalarType; readonly value: number }
@@ -35,11 +72,24 @@ export type ScalarExpr =
   | { readonly kind: "variable"; readonly type: "u32"; readonly name: string; readonly bound: number }
   | { readonly kind: "unary"; readonly type: ScalarType; readonly op: UnaryOp; readonly a: ScalarExpr }
   | { readonly kind: "binary"; readonly type: ScalarType; readonly op: BinaryOp; readonly a: ScalarExpr; readonly b: ScalarExpr }
-  | { readonly kind: "select"; readonly type: ScalarType; readonly condition: ScalarExpr; readonly yes: ScalarExpr; readonly no: ScalarExpr }
+  | {
+      readonly kind: "select";
+      readonly type: ScalarType;
+      readonly condition: ScalarExpr;
+      readonly yes: ScalarExpr;
+      readonly no: ScalarExpr;
+    }
   /** Value conversion; float to integer truncates, bool is 0 or 1. */
   | { readonly kind: "cast"; readonly type: ScalarType; readonly a: ScalarExpr }
   /** An element of the buffer at a dispatch's binding. `row` is 0 for dense storage. */
-  | { readonly kind: "load"; readonly type: ScalarType; readonly binding: number; readonly storage: Storage; readonly row: ScalarExpr; readonly column: ScalarExpr };
+  | {
+      readonly kind: "load";
+      readonly type: ScalarType;
+      readonly binding: number;
+      readonly storage: Storage;
+      readonly row: ScalarExpr;
+      readonly column: ScalarExpr;
+    };
 
 /** What an element of a value is inside an expression: narrow floats are f32, narrow integers and codes 32 bits wide, b1 is bool. */
 export function scalarTypeOf(type: Type): ScalarType {
@@ -147,10 +197,17 @@ export function withChildren(e: ScalarExpr, children: readonly ScalarExpr[]): Sc
  * Rewrite a DAG from the leaves up, keeping its sharing. `rule` answers a replacement for a node whose children are
  * already rewritten, or undefined to keep it. Pass one `memo` to keep sharing across several roots.
  */
-export function rewriteExpr(root: ScalarExpr, rule: (e: ScalarExpr) => ScalarExpr | undefined, memo = new Map<ScalarExpr, ScalarExpr>()): ScalarExpr {
+export function rewriteExpr(
+  root: ScalarExpr,
+  rule: (e: ScalarExpr) => ScalarExpr | undefined,
+  memo = new Map<ScalarExpr, ScalarExpr>(),
+): ScalarExpr {
   const known = memo.get(root);
   if (known !== undefined) return known;
-  const rebuilt = withChildren(root, childrenOf(root).map((c) => rewriteExpr(c, rule, memo)));
+  const rebuilt = withChildren(
+    root,
+    childrenOf(root).map((c) => rewriteExpr(c, rule, memo)),
+  );
   const result = rule(rebuilt) ?? rebuilt;
   memo.set(root, result);
   return result;

@@ -1,5 +1,5 @@
-// canonicalize: local rewrites to one usual form. Every rule is exact in f32 (no reassociation, no changed rounding, the sign of zero kept),
-// so it may run anywhere and as often as it likes.
+// canonicalize: local rewrites to one usual form. Every rule is exact in f32 (no reassociation, no changed rounding, and the sign of
+// zero kept but for a sum of one term), so it may run anywhere and as often as it likes.
 import { mapEntries } from "../ir/module.ts";
 import { type Rule, rewriteEntry } from "../ir/rewrite.ts";
 import { definePass } from "./pass.ts";
@@ -7,7 +7,7 @@ import { contractionRules } from "./rules/contractions.ts";
 import { pointwiseRules } from "./rules/pointwise.ts";
 import { viewRules } from "./rules/views.ts";
 
-export const canonicalizeRules: readonly Rule[] = [...viewRules, ...pointwiseRules, ...contractionRules];
+const canonicalizeRules: readonly Rule[] = [...viewRules, ...pointwiseRules, ...contractionRules];
 
 export const canonicalize = definePass({
   name: "canonicalize",

@@ -1,9 +1,9 @@
 // cleanup: merges equal computations and drops what nothing uses. Ops are pure, so equal means the same op, operands and attributes.
 import { printAttributes } from "../ir/attribute.ts";
 import { type Entry, type Instruction, mapEntries, type Value } from "../ir/module.ts";
+import { printChoice } from "../ir/quant/choice.ts";
 import { removeDead, replaceValues } from "../ir/rewrite.ts";
 import { printType } from "../ir/type.ts";
-import { printChoice } from "../ir/quant/choice.ts";
 import { definePass } from "./pass.ts";
 
 export const cleanup = definePass({

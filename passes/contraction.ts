@@ -1,13 +1,13 @@
 // Which contractions a policy quantizes and how: the reading of the mark `quantize` that insert-hadamard and insert-quant share.
 import type { AttributesOf } from "../ir/attribute.ts";
 import { Rejection, reject } from "../ir/diagnostic.ts";
+import { printDim } from "../ir/dim.ts";
 import type { Instruction, Value } from "../ir/module.ts";
 import { dot } from "../ir/ops/dot.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
 import { checkChoice, quantizerNamed } from "../ir/quant/table.ts";
-import { printDim } from "../ir/dim.ts";
 import type { PassContext } from "./pass.ts";
 
 /** One operand of a quantized contraction. Codes and scales run along the last axis, which is the contracted one. */
@@ -64,7 +64,9 @@ function contractedLastAxes(instruction: Instruction): readonly [Contracted, Con
   const { contract, batch } = instruction.attrs as AttributesOf<typeof dot.attrs>;
   const [left, right] = [0, 1].map((i) => contractedLastAxis(operands[i], contract[i] ?? []));
   if (left === undefined || right === undefined) {
-    return reject("a quantized `dot` contracts the last axis of both operands and no other", ["transpose the operand first, or leave this site at `none`"]);
+    return reject("a quantized `dot` contracts the last axis of both operands and no other", [
+      "transpose the operand first, or leave this site at `none`",
+    ]);
   }
   if ((batch[0] ?? []).length > 0) return reject("a quantized `dot` has no batch axes", ["leave this site at `none`"]);
   return [left, right];
@@ -79,7 +81,8 @@ function contractedLastAxis(operand: Value | undefined, contract: readonly numbe
   const [axis, ...more] = contract;
   if (operand === undefined || axis === undefined || more.length > 0 || axis !== operand.type.dims.length - 1) return undefined;
   const columns = operand.type.dims[axis] ?? 0;
-  if (typeof columns !== "number") return reject(`the contracted axis has the unbound size ${printDim(columns)}`, ["make it a parameter of the model"]);
+  if (typeof columns !== "number")
+    return reject(`the contracted axis has the unbound size ${printDim(columns)}`, ["make it a parameter of the model"]);
   return { axis, columns };
 }
 

@@ -20,16 +20,31 @@ export const differentiate = definePass({
     const { training, ...rest } = module;
     const entry = entryNamed(module, trainEntry);
     const loss = entry?.outputs[0]?.value;
-    if (training === undefined || entry === undefined || loss === undefined) throw new Error("the verifier lets no training pass without a loss");
+    if (training === undefined || entry === undefined || loss === undefined)
+      throw new Error("the verifier lets no training pass without a loss");
     const builder = newBuilder();
     builder.instructions.push(...entry.instructions);
     const parameters = module.states.filter((s) => s.role === "parameter");
-    const gradients = emitGradients(entry, loss, new Set(parameters.map((s) => s.name)), builder, cx);
-    const trained = trainedParameters(entry, parameters, gradients, cx);
+    let refused = false;
+    const watched: PassContext = {
+      ...cx,
+      report(problem) {
+        refused ||= problem.severity === "error";
+        cx.report(problem);
+      },
+    };
+    const gradients = emitGradients(entry, loss, new Set(parameters.map((s) => s.name)), builder, watched);
+    const trained = trainedParameters(entry, parameters, gradients);
+    // What an op without a gradient hides would only repeat its error.
+    if (refused) return module;
     if (trained.length === 0) {
-      cx.report({ severity: "error", code: "nothing-to-train", message: "the loss depends on no parameter" });
+      cx.report({ severity: "error", code: "nothing-to-train", message: "the loss has a gradient for no parameter" });
       return module;
     }
+    warnOfUntrained(
+      parameters.filter((s) => !trained.some((t) => t.state === s)),
+      cx,
+    );
     cx.count("parameters", trained.length);
     const { inputs, host, states, updates, gradNorm, ok } = emitUpdates(entry, loss, trained, training, builder);
     const [lossOutput, ...others] = entry.outputs;
@@ -37,7 +52,12 @@ export const differentiate = definePass({
       name: entry.name,
       inputs: [...entry.inputs, ...inputs],
       instructions: builder.instructions,
-      outputs: [...(lossOutput === undefined ? [] : [lossOutput]), { name: "grad_norm", value: gradNorm }, { name: "ok", value: ok }, ...others],
+      outputs: [
+        ...(lossOutput === undefined ? [] : [lossOutput]),
+        { name: "grad_norm", value: gradNorm },
+        { name: "ok", value: ok },
+        ...others,
+      ],
       updates: [...entry.updates, ...updates],
     };
     return {
@@ -50,27 +70,24 @@ export const differentiate = definePass({
   },
 });
 
-/** The parameters with a gradient, in order of declaration. The others are named in a warning: a silent zero would hide a mistake. */
+/** The parameters with a gradient, in order of declaration. */
 function trainedParameters(
   entry: Entry,
   parameters: readonly StateDeclaration[],
   gradients: ReadonlyMap<string, Value>,
-  cx: PassContext,
 ): readonly Trained[] {
-  const trained: Trained[] = [];
-  const unreached: string[] = [];
-  for (const state of parameters) {
+  return parameters.flatMap((state): readonly Trained[] => {
     const gradient = gradients.get(state.name);
-    const weight = entry.instructions.find((i) => i.op.signature.name === stateRead.name && i.attrs["name"] === state.name)?.results[0];
-    if (gradient === undefined || weight === undefined) unreached.push(state.name);
-    else trained.push({ state, weight, gradient });
-  }
-  if (unreached.length > 0) {
-    cx.report({
-      severity: "warning",
-      code: "parameter-without-gradient",
-      message: `the loss does not depend on ${unreached.map((name) => `"${name}"`).join(", ")}: training leaves ${unreached.length === 1 ? "it" : "them"} unchanged`,
-    });
-  }
-  return trained;
+    const read = entry.instructions.find((i) => i.op.signature.name === stateRead.name && i.attrs["name"] === state.name);
+    const [weight] = read?.results ?? [];
+    return gradient === undefined || weight === undefined ? [] : [{ state, weight, gradient }];
+  });
+}
+
+/** A silent zero would hide a mistake in the model. */
+function warnOfUntrained(states: readonly StateDeclaration[], cx: PassContext): void {
+  if (states.length === 0) return;
+  const names = states.map(({ name }) => `"${name}"`).join(", ");
+  const message = `the loss has no gradient for ${names}: training leaves ${states.length === 1 ? "it" : "them"} unchanged`;
+  cx.report({ severity: "warning", code: "parameter-without-gradient", message });
 }

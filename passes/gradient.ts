@@ -3,7 +3,7 @@ import type { Builder } from "../ir/builder.ts";
 import { Rejection } from "../ir/diagnostic.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { add } from "../ir/ops/arithmetic.ts";
-import { splat, stateRead } from "../ir/ops/source.ts";
+import { constant, stateRead } from "../ir/ops/source.ts";
 import { isFloat, printType, typesEqual } from "../ir/type.ts";
 import type { PassContext } from "./pass.ts";
 
@@ -20,7 +20,13 @@ interface Contribution {
  * Where a value is used several times, and where a state is read several times (ties, shared weights), the summands add up in the
  * order of their uses in the entry: the sum must not depend on whether equal reads were merged.
  */
-export function emitGradients(entry: Entry, loss: Value, wanted: ReadonlySet<string>, builder: Builder, cx: PassContext): ReadonlyMap<string, Value> {
+export function emitGradients(
+  entry: Entry,
+  loss: Value,
+  wanted: ReadonlySet<string>,
+  builder: Builder,
+  cx: PassContext,
+): ReadonlyMap<string, Value> {
   const reads = firstReads(entry, wanted);
   const shared = (value: Value): Value => reads.merged.get(value) ?? value;
   const needed = dependents(entry, reads.merged);
@@ -31,7 +37,13 @@ export function emitGradients(entry: Entry, loss: Value, wanted: ReadonlySet<str
   };
   builder.marks = {};
   builder.at = undefined;
-  contributions.set(loss, [{ instruction: entry.instructions.length, operand: 0, value: splat(builder, loss.type, 1) }]);
+  contributions.set(loss, [
+    {
+      instruction: entry.instructions.length,
+      operand: 0,
+      value: builder.emit(constant, [], { values: [1], type: loss.type }, { hint: cotangentHint(loss) }),
+    },
+  ]);
 
   for (const [index, instruction] of [...entry.instructions.entries()].reverse()) {
     const { op, operands, results, attrs, at, marks } = instruction;
@@ -41,7 +53,12 @@ export function emitGradients(entry: Entry, loss: Value, wanted: ReadonlySet<str
     const cotangents = results.map(cotangentOf);
     if (cotangents.every((ct) => ct === undefined)) continue;
     const refuse = (why: string): void =>
-      cx.report({ severity: "error", code: "no-gradient", message: `the loss depends on a parameter through \`${op.signature.name}\`${why}`, instruction });
+      cx.report({
+        severity: "error",
+        code: "no-gradient",
+        message: `the loss depends on a parameter through \`${op.signature.name}\`${why}`,
+        instruction,
+      });
     if (op.vjp === "none") {
       refuse(", which has no gradient");
       continue;
@@ -82,7 +99,10 @@ export function emitGradients(entry: Entry, loss: Value, wanted: ReadonlySet<str
 }
 
 /** Every read of wanted state, mapped to the first read of the same state. */
-function firstReads(entry: Entry, wanted: ReadonlySet<string>): { readonly byState: ReadonlyMap<string, Value>; readonly merged: ReadonlyMap<Value, Value> } {
+function firstReads(
+  entry: Entry,
+  wanted: ReadonlySet<string>,
+): { readonly byState: ReadonlyMap<string, Value>; readonly merged: ReadonlyMap<Value, Value> } {
   const byState = new Map<string, Value>();
   const merged = new Map<Value, Value>();
   for (const { op, attrs, results } of entry.instructions) {
@@ -109,7 +129,12 @@ function dependents(entry: Entry, reads: ReadonlyMap<Value, Value>): ReadonlySet
 const cotangentHint = (value: Value): string => `d_${value.hint}`;
 
 /** Name what a vector-Jacobian product answered after the operands, so that dumps can be read: nobody else knows these values yet. */
-function nameCotangents(builder: Builder, start: number, answer: readonly (Value | undefined)[], operands: readonly Value[]): readonly (Value | undefined)[] {
+function nameCotangents(
+  builder: Builder,
+  start: number,
+  answer: readonly (Value | undefined)[],
+  operands: readonly Value[],
+): readonly (Value | undefined)[] {
   const renamed = new Map<Value, Value>();
   for (const [i, value] of answer.entries()) {
     const operand = operands[i];
@@ -119,7 +144,11 @@ function nameCotangents(builder: Builder, start: number, answer: readonly (Value
   const substitute = (v: Value): Value => (own.has(v) ? (renamed.get(v) ?? v) : v);
   for (const [i, instruction] of builder.instructions.slice(start).entries()) {
     for (const result of instruction.results) own.add(result);
-    const next: Instruction = { ...instruction, operands: instruction.operands.map(substitute), results: instruction.results.map(substitute) };
+    const next: Instruction = {
+      ...instruction,
+      operands: instruction.operands.map(substitute),
+      results: instruction.results.map(substitute),
+    };
     builder.instructions[start + i] = next;
   }
   return answer.map((v) => (v === undefined ? undefined : substitute(v)));

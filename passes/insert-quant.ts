@@ -2,8 +2,8 @@
 import { mapEntries, type Value } from "../ir/module.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { quantFake, quantScale } from "../ir/ops/quant.ts";
-import { type RewriteContext, type Rule, rewriteEntry, rule } from "../ir/rewrite.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
+import { type RewriteContext, type Rule, rewriteEntry, rule } from "../ir/rewrite.ts";
 import { type OperandPlan, planContraction, reportAtSite } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
 import { definePass, type PassContext } from "./pass.ts";

@@ -1,8 +1,8 @@
 // lower-quant: fake quantization becomes codes and their decoding, with the gradient mask made where the codes are made.
 import { type Entry, type Instruction, mapEntries, type Value } from "../ir/module.ts";
-import { quantDecode, quantEncode, quantFake, quantMask } from "../ir/ops/quant.ts";
 import type { Signature } from "../ir/op.ts";
-import { replaceValues, type Rule, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
+import { quantDecode, quantEncode, quantFake, quantMask } from "../ir/ops/quant.ts";
+import { type Rule, replaceValues, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
 import { definePass } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 

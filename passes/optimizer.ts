@@ -6,7 +6,7 @@ import { add, div, minimum } from "../ir/ops/arithmetic.ts";
 import { cast } from "../ir/ops/cast.ts";
 import { finite as isFiniteSignature, logicalAnd } from "../ir/ops/compare.ts";
 import { adamw, globalNorm, sgd, sgdMomentum } from "../ir/ops/optimizer.ts";
-import { splat, stateRead } from "../ir/ops/source.ts";
+import { constant, stateRead } from "../ir/ops/source.ts";
 import { f32 } from "../ir/type.ts";
 
 /** Keeps the clip factor finite where all gradients are zero. */
@@ -35,11 +35,15 @@ export interface Updates {
  * old values, so that a bad step changes nothing. The clip factor is min(1, clipNorm / (norm + 1e-6)), or 1 without clipping.
  */
 export function emitUpdates(entry: Entry, loss: Value, trained: readonly Trained[], training: TrainingSpec, builder: Builder): Updates {
-  const scalar = f32();
-  const gradNorm = builder.emit(globalNorm, trained.map((t) => t.gradient), {}, { hint: "norm" });
+  const gradNorm = builder.emit(
+    globalNorm,
+    trained.map((t) => t.gradient),
+    {},
+    { hint: "norm" },
+  );
   const finite = [loss, gradNorm].map((v) => builder.emit(isFiniteSignature, [v], {}, { hint: "finite" })) as [Value, Value];
   const ok = builder.emit(cast, [builder.emit(logicalAnd, finite, {}, { hint: "fine" })], { to: "u32" }, { hint: "ok" });
-  const one = splat(builder, scalar, 1);
+  const one = named(builder, "one", 1);
   const clip = training.clipNorm === undefined ? one : clipFactor(builder, gradNorm, training.clipNorm, one);
 
   const inputs: EntryInput[] = [];
@@ -48,7 +52,7 @@ export function emitUpdates(entry: Entry, loss: Value, trained: readonly Trained
     if (rule !== undefined) host[name] = rule;
     const known = [...entry.inputs, ...inputs].find(({ origin }) => typeof origin === "object" && "host" in origin && origin.host === name);
     if (known !== undefined) return known.value;
-    const value: Value = { hint, type: scalar };
+    const value: Value = { hint, type: f32() };
     inputs.push({ value, origin: { host: name } });
     return value;
   };
@@ -70,10 +74,13 @@ export function emitUpdates(entry: Entry, loss: Value, trained: readonly Trained
 }
 
 function clipFactor(builder: Builder, norm: Value, clipNorm: number, one: Value): Value {
-  const bounded = builder.emit(add, [norm, splat(builder, norm.type, normEpsilon)]);
-  const ratio = builder.emit(div, [splat(builder, norm.type, clipNorm), bounded]);
+  const bounded = builder.emit(add, [norm, named(builder, "epsilon", normEpsilon)], {}, { hint: "bounded" });
+  const ratio = builder.emit(div, [named(builder, "limit", clipNorm), bounded], {}, { hint: "ratio" });
   return builder.emit(minimum, [one, ratio], {}, { hint: "clip" });
 }
+
+const named = (builder: Builder, hint: string, value: number): Value =>
+  builder.emit(constant, [], { values: [value], type: f32() }, { hint });
 
 interface StepInputs {
   readonly builder: Builder;
@@ -108,7 +115,12 @@ function stepOf(spec: OptimizerSpec, { builder, clip, lr, ok, hostScalar }: Step
         const declared = [moment(state, "adamw.m"), moment(state, "adamw.v")] as const;
         const [m, v] = [read(declared[0], "m"), read(declared[1], "v")];
         const hints = [`${weight.hint}_next`, "m_next", "v_next"];
-        const written = builder.emit(adamw, [weight, m, v, gradient, clip, lr, c1, c2, ok], { beta1, beta2, eps, decay: decayOf(state) }, { hints });
+        const written = builder.emit(
+          adamw,
+          [weight, m, v, gradient, clip, lr, c1, c2, ok],
+          { beta1, beta2, eps, decay: decayOf(state) },
+          { hints },
+        );
         return { declared, written };
       };
     }
@@ -120,7 +132,10 @@ function stepOf(spec: OptimizerSpec, { builder, clip, lr, ok, hostScalar }: Step
         if (momentum === 0) return { declared: [], written: [builder.emit(sgd, [weight, gradient, clip, lr, ok], { decay }, { hint })] };
         const velocity = moment(state, "sgd.velocity");
         const operands = [weight, read(velocity, "velocity"), gradient, clip, lr, ok] as const;
-        return { declared: [velocity], written: builder.emit(sgdMomentum, operands, { momentum, decay }, { hints: [hint, "velocity_next"] }) };
+        return {
+          declared: [velocity],
+          written: builder.emit(sgdMomentum, operands, { momentum, decay }, { hints: [hint, "velocity_next"] }),
+        };
       };
     }
     default:

@@ -33,7 +33,9 @@ function readStep(cursor: Cursor): readonly PipelineStep[] {
     cursor.report("unknown-pass", `there is no pass \`${name}\``, at, [...didYouMean(name, names), `the passes are ${names.join(", ")}`]);
     return [];
   }
-  const options = readAttributes(pass.options, given, { name, at }, (code, message, place, help) => cursor.report(code, message, place, help));
+  const options = readAttributes(pass.options, given, { name, at }, (code, message, place, help) =>
+    cursor.report(code, message, place, help),
+  );
   return options === undefined ? [] : [{ pass, options }];
 }
 

@@ -1,5 +1,5 @@
 // What a pass is: a named, pure function from module to module, with the form that it needs and the form that it leaves.
-import { type Attributes, type AttributeSpec, type AttributesOf, printAttributes } from "../ir/attribute.ts";
+import { type AttributeSpec, type Attributes, type AttributesOf, printAttributes } from "../ir/attribute.ts";
 import type { Severity } from "../ir/diagnostic.ts";
 import type { Instruction, Module } from "../ir/module.ts";
 import { type Form, forms } from "../ir/op.ts";

@@ -10,15 +10,6 @@ import { lowerQuant } from "./lower-quant.ts";
 import type { Pass } from "./pass.ts";
 
 /** In alphabetical order; `pipeline.ts` says in which order they run. */
-export const passes: readonly Pass[] = [
-  canonicalize,
-  cleanup,
-  differentiate,
-  expand,
-  fuse,
-  insertHadamard,
-  insertQuant,
-  lowerQuant,
-];
+export const passes: readonly Pass[] = [canonicalize, cleanup, differentiate, expand, fuse, insertHadamard, insertQuant, lowerQuant];
 
 export const findPass = (name: string): Pass | undefined => passes.find((pass) => pass.name === name);

@@ -79,9 +79,20 @@ export function runPipeline(module: Module, pipeline: readonly PipelineStep[], o
       if (next !== current) throwIfBroken(next, pass.name);
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      return { kind: "crashed", crash: { pass: pass.name, module: current, pipeline: printPipeline(chosen.slice(i)), error }, steps, diagnostics };
+      return {
+        kind: "crashed",
+        crash: { pass: pass.name, module: current, pipeline: printPipeline(chosen.slice(i)), error },
+        steps,
+        diagnostics,
+      };
     }
-    const record: StepRecord = { place: i + 1, pass: pass.name, changed: next !== current, counts: collected.counts, elapsedMs: now() - started };
+    const record: StepRecord = {
+      place: i + 1,
+      pass: pass.name,
+      changed: next !== current,
+      counts: collected.counts,
+      elapsedMs: now() - started,
+    };
     steps.push(record);
     if (record.changed) options.dump?.(next, record);
     current = next;

@@ -13,7 +13,8 @@ const words: Storage = { kind: "dense", scalar: "u32" };
 
 export const loweringRules: readonly LoweringRule[] = [
   {
-    // A code of b bits as a float without a conversion from integer: 2^23 + u has u in its low bits. Subzero scalarises the conversion.
+    // A code of b bits as a float without a conversion from integer, which Subzero scalarises: between 2^15 and 2^16 a float holds u in
+    // bits 8 and up, in steps of 2^-8. Both drivers fold (f - c) + 1/2 into f - (c - 1/2), so c - 1/2 must be a float there: at 2^23 it is not.
     name: "code-to-float",
     apply(e) {
       if (e.kind !== "cast" || e.type !== "f32" || e.a.kind !== "load" || e.a.storage.kind !== "packed" || e.a.type === "bool") return undefined;
@@ -23,7 +24,7 @@ export const loweringRules: readonly LoweringRule[] = [
       const raw = unsignedCode(e.a);
       const biased = layout === "linear" && signed ? binary("xor", raw, uint(half)) : raw;
       const offset = layout === "planes" || signed ? half : 0;
-      return binary("sub", unary("bitcast_f32", binary("or", biased, uint(0x4b000000))), float(2 ** 23 + offset));
+      return binary("sub", unary("bitcast_f32", binary("or", binary("shl", biased, uint(8)), uint(0x47000000))), float(2 ** 15 + offset));
     },
   },
   {

@@ -83,8 +83,8 @@ export function writePackedSpan(
     for (let first = 0; first < words.length; first += sharing) {
       const turn = words.slice(first, first + sharing);
       const value = turn.reduce((chosen, w, i) => (i === 0 ? w : select(eq(place, u32(i)), w, chosen)));
-      const turnOffset = sharing === 1 ? u32(first * stride) : stride === 1 ? place : mul(place, u32(stride));
-      const at = wgsl.let("at", first === 0 && sharing === 1 ? word : add(add(word, turnOffset), u32(sharing === 1 ? 0 : first * stride)));
+      const own = sharing === 1 ? word : add(word, stride === 1 ? place : mul(place, u32(stride)));
+      const at = wgsl.let("at", first === 0 ? own : add(own, u32(first * stride)));
       const inside = lt(at, size(perPlane));
       const allowed = turn.length === sharing ? inside : and(lt(place, u32(turn.length)), inside);
       wgsl.when(allowed, () => {

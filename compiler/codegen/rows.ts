@@ -29,6 +29,8 @@ export interface RowWalk {
   /** Spans that hold elements, and spans that hold elements or padding that is written. */
   readonly spans: number;
   readonly storedSpans: number;
+  /** Whether every span lies inside the row: then nothing is clamped or guarded. */
+  readonly exact: boolean;
 }
 
 export function walkOf(problem: RowsProblem, lanes: number): RowWalk {
@@ -38,7 +40,8 @@ export function walkOf(problem: RowsProblem, lanes: number): RowWalk {
   // All in registers where it fits: then nothing is computed twice.
   const whole = Math.ceil(stored / unit) * unit;
   const span = whole <= mostVectors * 4 * lanes ? whole : unit;
-  return { lanes, span, vectors: span / (4 * lanes), spans: Math.ceil(problem.columns / span), storedSpans: Math.ceil(stored / span) };
+  const [spans, storedSpans] = [Math.ceil(problem.columns / span), Math.ceil(stored / span)];
+  return { lanes, span, vectors: span / (4 * lanes), spans, storedSpans, exact: spans * span === problem.columns && storedSpans === spans };
 }
 
 const lanesOf = (schedule: RowsSchedule, target: Target): number => (schedule.frame === "subgroup" ? target.subgroupSize : schedule.workgroup);
@@ -154,7 +157,10 @@ class RowsFrame {
       const first = wgsl.let("column", mul(p.quads, u32(4)));
       const loaded = this.#emitter.vector(p.element, "f32");
       const zero = splat(f32(0));
-      const inside = columns % 4 !== 0 ? select(lt(add(splat(first), fromZero), splat(size(columns))), loaded, zero) : columns % this.#walk.span === 0 ? loaded : select(lt(p.quads, size(count)), loaded, zero);
+      const inside =
+        columns % 4 !== 0
+          ? select(lt(add(splat(first), fromZero), splat(size(columns))), loaded, zero)
+          : this.#walk.exact ? loaded : select(lt(p.quads, size(count)), loaded, zero);
       return { value: wgsl.var("v", inside), column: p.column, first, quads: p.quads };
     });
     transformSpan(wgsl, this.#exchange, lanes, values.map((v) => v.value), block);
@@ -196,7 +202,7 @@ class RowsFrame {
     for (const [i, store] of stores.entries()) {
       if (!isPacked(store)) continue;
       const prepared = vectors.map((v, j) => prepareStore(this.#emitter, store, { row, column: v.column }, inputs[j]));
-      const guards = vectors.map((v) => (columns % this.#walk.span === 0 ? undefined : { first: v.first, below: size(columns) }));
+      const guards = vectors.map((v) => (this.#walk.exact ? undefined : { first: v.first, below: size(columns) }));
       wgsl.serving(labelOf(this.#serves, i), () => writePackedSpan(this.#emitter, this.#exchange, this.#walk, store, prepared, guards, span, row));
     }
     const dense = stores.map((store, i) => ({ store, label: labelOf(this.#serves, i) })).filter(({ store }) => !isPacked(store));
@@ -209,7 +215,7 @@ class RowsFrame {
         for (const [i, p] of prepared.entries()) wgsl.serving(dense[i]?.label, () => writes.push(storeQuad(this.#emitter, p, within)));
         for (const [i, write] of writes.entries()) wgsl.serving(dense[i]?.label, write);
       };
-      if (columns % this.#walk.span === 0) body();
+      if (this.#walk.exact) body();
       else wgsl.when(lt(v.quads, size(count)), body);
     }
   }

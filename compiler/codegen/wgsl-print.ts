@@ -223,7 +223,8 @@ class Printer {
       case "let":
         return [`let ${statement.name} = ${this.node(statement.value)};`];
       case "var":
-        return [statement.value === undefined ? `var ${statement.name}: ${wgslName(statement.type)};` : `var ${statement.name} = ${this.node(statement.value)};`];
+        // Always with a value: without one, a variable in a loop keeps what it had in the round before (Dawn 0.6.2, both software drivers).
+        return [`var ${statement.name} = ${statement.value === undefined ? `${wgslName(statement.type)}()` : this.node(statement.value)};`];
       case "assign":
         return [`${this.node(statement.target)} ${statement.op} ${this.node(statement.value)};`];
       case "barrier":

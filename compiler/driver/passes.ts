@@ -41,8 +41,12 @@ export function runPasses(module: Module, options: PassOptions = {}): Report<Pas
   }
 }
 
-/** The part of the pipeline that a module of its form still needs: all later stages, and what of its own stage takes such a module. */
+/**
+ * The part of the pipeline that a module of its form still needs: all later stages, and what of its own stage takes such a module.
+ * Nothing where kernels have their numbers.
+ */
 export function remainingSteps(module: Module): readonly PipelineStep[] {
+  if (module.entries.some(({ instructions }) => instructions.some(({ marks }) => marks.kernel !== undefined))) return [];
   const reached = stages.indexOf(module.form);
   return pipeline.filter(({ stage, pass }) => {
     const at = stage === undefined ? reached : stages.indexOf(stage);

@@ -1,11 +1,18 @@
 // The arguments of a builtin: bound by position or name, read with the type that the builtin asks for.
-import { reject } from "../../ir/diagnostic.ts";
+import { Rejection } from "../../ir/diagnostic.ts";
 import type { Dim } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
 import type { Span } from "../../ir/source.ts";
 import { type Scalar, scalars } from "../../ir/type.ts";
 import { suggest } from "../sema/suggest.ts";
 import { asDim, describe, type Meaning } from "./meaning.ts";
+
+/** A builtin was called with the wrong arguments; other rejections are about shapes. */
+export class WrongArgument extends Rejection {}
+
+function refuse(message: string, help: readonly string[] = []): never {
+  throw new WrongArgument(message, help);
+}
 
 /** An argument as evaluated. */
 export interface GivenArgument {
@@ -14,24 +21,32 @@ export interface GivenArgument {
   readonly span: Span;
 }
 
+/** What a builtin takes, and what it is. */
+export interface BuiltinSignature {
+  /** In order; those that end in `?` may be left out. */
+  readonly parameters: readonly string[];
+  readonly summary: string;
+}
+
 /** Reads a builtin's arguments; each reader rejects what is missing or of another kind. */
 export class Arguments {
   readonly #builtin: string;
   readonly #bound: ReadonlyMap<string, Meaning>;
 
-  /** Names that end in `?` may be left out. */
-  constructor(builtin: string, parameters: readonly string[], given: readonly GivenArgument[]) {
+  constructor(builtin: string, { parameters, summary }: BuiltinSignature, given: readonly GivenArgument[]) {
     const names = parameters.map((p) => p.replace("?", ""));
     const signature = `\`${builtin}\` takes (${names.map((name, i) => (parameters[i] === name ? name : `[${name}]`)).join(", ")})`;
+    const help = [signature, `\`${builtin}\`: ${summary}`];
     const bound = new Map<string, Meaning>();
     let position = 0;
     for (const { name = names[position++], meaning } of given) {
-      if (name === undefined) reject(`\`${builtin}\` takes ${names.length} arguments, got ${given.length}`, [signature]);
-      if (!names.includes(name)) reject(`\`${builtin}\` has no argument \`${name}\``, suggest(name, names));
-      if (bound.has(name)) reject(`\`${name}\` is given twice`, [signature]);
+      if (name === undefined)
+        refuse(`\`${builtin}\` takes ${names.length} argument${names.length === 1 ? "" : "s"}, got ${given.length}`, help);
+      if (!names.includes(name)) refuse(`\`${builtin}\` has no argument \`${name}\``, suggest(name, names));
+      if (bound.has(name)) refuse(`\`${name}\` is given twice`, help);
       bound.set(name, meaning);
     }
-    for (const name of parameters) if (!name.endsWith("?") && !bound.has(name)) reject(`\`${builtin}\` needs \`${name}\``, [signature]);
+    for (const name of parameters) if (!name.endsWith("?") && !bound.has(name)) refuse(`\`${builtin}\` needs \`${name}\``, help);
     this.#builtin = builtin;
     this.#bound = bound;
   }
@@ -41,7 +56,7 @@ export class Arguments {
   }
 
   any(name: string): Meaning {
-    return this.#bound.get(name) ?? reject(`\`${this.#builtin}\` needs \`${name}\``);
+    return this.#bound.get(name) ?? refuse(`\`${this.#builtin}\` needs \`${name}\``);
   }
 
   tensor(name: string): Value {
@@ -56,14 +71,20 @@ export class Arguments {
 
   float(name: string): number {
     const meaning = this.any(name);
-    if (meaning.kind === "constant" && (meaning.constant.kind === "float" || (meaning.constant.kind === "int" && meaning.constant.literal === true))) return meaning.constant.value;
+    if (
+      meaning.kind === "constant" &&
+      (meaning.constant.kind === "float" || (meaning.constant.kind === "int" && meaning.constant.literal === true))
+    )
+      return meaning.constant.value;
     return this.#refuse(name, "a float", meaning);
   }
 
   flag(name: string): boolean {
     if (!this.has(name)) return false;
     const meaning = this.any(name);
-    return meaning.kind === "constant" && meaning.constant.kind === "bool" ? meaning.constant.value : this.#refuse(name, "true or false", meaning);
+    return meaning.kind === "constant" && meaning.constant.kind === "bool"
+      ? meaning.constant.value
+      : this.#refuse(name, "true or false", meaning);
   }
 
   /** An axis of a tensor as its non-negative number; negative ones count from the end. */
@@ -77,7 +98,9 @@ export class Arguments {
     const items = meaning.kind === "list" ? meaning.items : [meaning];
     const axes = items.map((item) => {
       const axis = asDim(item);
-      return typeof axis === "number" ? normalAxis(this.#builtin, axis, of.type.dims.length) : this.#refuse(name, "an axis or a list of them", meaning);
+      return typeof axis === "number"
+        ? normalAxis(this.#builtin, axis, of.type.dims.length)
+        : this.#refuse(name, "an axis or a list of them", meaning);
     });
     return [...new Set(axes)].sort((a, b) => a - b);
   }
@@ -95,11 +118,11 @@ export class Arguments {
   }
 
   #refuse(name: string, wanted: string, got: Meaning): never {
-    return reject(`\`${this.#builtin}\` takes ${wanted} as \`${name}\`, got ${describe(got)}`);
+    return refuse(`\`${this.#builtin}\` takes ${wanted} as \`${name}\`, got ${describe(got)}`);
   }
 }
 
-export function normalAxis(op: string, axis: number, rank: number): number {
+function normalAxis(op: string, axis: number, rank: number): number {
   const normal = axis < 0 ? axis + rank : axis;
-  return normal >= 0 && normal < rank ? normal : reject(`\`${op}\` along axis ${axis} of a tensor of ${rank} axes`);
+  return normal >= 0 && normal < rank ? normal : refuse(`\`${op}\` along axis ${axis} of a tensor of ${rank} axes`);
 }

@@ -7,11 +7,22 @@ import { broadcast } from "../../ir/ops/broadcast.ts";
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from "../../ir/ops/compare.ts";
 import { isFloat, isInteger, printType, type Type, withDims } from "../../ir/type.ts";
 import { type Constant, describeConstant } from "../sema/constant.ts";
-import type { BinaryOperator } from "../syntax/ast.ts";
+import type { BinaryOperator } from "../syntax/ast-expression.ts";
 import type { EntryContext } from "./entry-context.ts";
 import { describe, type Meaning } from "./meaning.ts";
 
-const operators = { "+": add, "-": sub, "*": mul, "/": div, "==": equal, "!=": notEqual, "<": less, "<=": lessEqual, ">": greater, ">=": greaterEqual } as const;
+const operators = {
+  "+": add,
+  "-": sub,
+  "*": mul,
+  "/": div,
+  "==": equal,
+  "!=": notEqual,
+  "<": less,
+  "<=": lessEqual,
+  ">": greater,
+  ">=": greaterEqual,
+} as const;
 const functions = { minimum, maximum, equal } as const;
 
 /** A pointwise op of two operands, by operator. Rejects what does not fit. */
@@ -43,7 +54,8 @@ function operandsOf(cx: EntryContext, op: string, a: Meaning, b: Meaning): reado
 /** A constant as an element of a type: integer literals adapt to floats, nothing else converts. */
 export function numberFor(op: string, constant: Constant, type: Type): number {
   const scalar = type.kind === "tensor" ? type.scalar : undefined;
-  if (scalar !== undefined && isFloat(scalar) && (constant.kind === "float" || (constant.kind === "int" && constant.literal === true))) return constant.value;
+  if (scalar !== undefined && isFloat(scalar) && (constant.kind === "float" || (constant.kind === "int" && constant.literal === true)))
+    return constant.value;
   if (scalar !== undefined && isInteger(scalar) && constant.kind === "int") return constant.value;
   const help = constant.kind === "int" ? ["an int becomes a float by `float(...)`"] : [];
   return reject(`${op} does not take ${describeConstant(constant)} beside ${printType(type)}`, help);

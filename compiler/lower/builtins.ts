@@ -16,15 +16,12 @@ import { argmax, max, mean, min } from "../../ir/ops/reductions.ts";
 import { logSoftmax, softmax } from "../../ir/ops/softmax.ts";
 import { reshape, transpose } from "../../ir/ops/views.ts";
 import { printType, withDims } from "../../ir/type.ts";
-import { Arguments, type GivenArgument } from "./arguments.ts";
+import { Arguments, type BuiltinSignature, type GivenArgument } from "./arguments.ts";
 import { lowerElementwise } from "./arithmetic.ts";
 import type { EntryContext } from "./entry-context.ts";
 import { type Meaning, tensorMeaning } from "./meaning.ts";
 
-interface Builtin {
-  /** In order; those that end in `?` may be left out. */
-  readonly parameters: readonly string[];
-  readonly summary: string;
+interface Builtin extends BuiltinSignature {
   lower(cx: EntryContext, args: Arguments, hint: string | undefined): Value;
 }
 
@@ -154,7 +151,10 @@ const builtins: Readonly<Record<string, Builtin>> = {
       if (!dimsEqual(productOf(sizes), whole)) {
         const fitting = divideDims(whole, productOf(sizes.slice(1)));
         const help = fitting === undefined ? [] : [`[${[fitting, ...sizes.slice(1)].map(printDim).join(", ")}] would fit`];
-        return reject(`\`split\` into [${sizes.map(printDim).join(", ")}] of axis ${axis} of ${printType(x.type)}, which has size ${printDim(whole)}`, help);
+        return reject(
+          `\`split\` into [${sizes.map(printDim).join(", ")}] of axis ${axis} of ${printType(x.type)}, which has size ${printDim(whole)}`,
+          help,
+        );
       }
       return cx.emit(reshape, [x], { type: withDims(x.type, x.type.dims.toSpliced(axis, 1, ...sizes)) }, hint);
     },
@@ -166,7 +166,8 @@ const builtins: Readonly<Record<string, Builtin>> = {
       const x = args.tensor("x");
       const axis = args.axis("axis", x);
       const [first, second] = [x.type.dims[axis], x.type.dims[axis + 1]];
-      if (first === undefined || second === undefined) return reject(`\`merge\` of the last axis of ${printType(x.type)}: it takes the first axis of two`);
+      if (first === undefined || second === undefined)
+        return reject(`\`merge\` of the last axis of ${printType(x.type)}: it takes the first axis of two`);
       return cx.emit(reshape, [x], { type: withDims(x.type, x.type.dims.toSpliced(axis, 2, multiplyDims(first, second))) }, hint);
     },
   },
@@ -190,7 +191,7 @@ export const builtinNames: readonly string[] = Object.keys(builtins);
 export function lowerBuiltin(cx: EntryContext, name: string, given: readonly GivenArgument[], hint: string | undefined): Meaning {
   const builtin = builtins[name];
   if (builtin === undefined) throw new Error(`no builtin ${name}`);
-  return tensorMeaning(builtin.lower(cx, new Arguments(name, builtin.parameters, given), hint));
+  return tensorMeaning(builtin.lower(cx, new Arguments(name, builtin, given), hint));
 }
 
 function tensorOf(cx: EntryContext, name: "minimum" | "maximum" | "equal", args: Arguments, hint: string | undefined): Value {
@@ -216,9 +217,10 @@ function lowerDot(cx: EntryContext, args: Arguments, hint: string | undefined): 
   const [left, right] = [lastAxis(x), lastAxis(weight)];
   const [a, b] = [x.type.dims[left] ?? 0, weight.type.dims[right] ?? 0];
   if (!dimsEqual(a, b)) {
-    return reject(`\`dot\` contracts the last axes, which differ: ${printDim(a)} of ${printType(x.type)}, ${printDim(b)} of ${printType(weight.type)}`, [
-      "a weight is f32[outputs, inputs]; `matmul(x, y)` takes f32[.., m, k] and f32[.., k, n]",
-    ]);
+    return reject(
+      `\`dot\` contracts the last axes, which differ: ${printDim(a)} of ${printType(x.type)}, ${printDim(b)} of ${printType(weight.type)}`,
+      ["a weight is f32[outputs, inputs]; `matmul(x, y)` takes f32[.., m, k] and f32[.., k, n]"],
+    );
   }
   const meaning = args.any("weight");
   const parameter = meaning.kind === "tensor" ? meaning.parameter : undefined;
@@ -231,7 +233,8 @@ function lowerMatmul(cx: EntryContext, x: Value, y: Value, hint: string | undefi
   const common = rankX - 2;
   const fits = rankX >= 2 && rankX === rankY && x.type.dims.slice(0, common).every((d, i) => dimsEqual(d, y.type.dims[i] ?? -1));
   const [a, b] = [x.type.dims[rankX - 1] ?? 0, y.type.dims[rankY - 2] ?? 0];
-  if (!fits || !dimsEqual(a, b)) return reject(`\`matmul\` takes f32[.., m, k] and f32[.., k, n], got ${printType(x.type)} and ${printType(y.type)}`);
+  if (!fits || !dimsEqual(a, b))
+    return reject(`\`matmul\` takes f32[.., m, k] and f32[.., k, n], got ${printType(x.type)} and ${printType(y.type)}`);
   const batch = x.type.dims.slice(0, common).map((_, axis) => axis);
   return cx.emit(dot, [x, y], { contract: [[rankX - 1], [rankY - 2]], batch: [batch, batch] }, hint);
 }

@@ -1,17 +1,18 @@
 // What lowering one entry shares: the builder, the state that was read, and problems, each said once.
-import type { Attributes, AttributeSpec, GivenAttributes } from "../../ir/attribute.ts";
+import type { AttributeSpec, Attributes, GivenAttributes } from "../../ir/attribute.ts";
 import type { Builder } from "../../ir/builder.ts";
 import { type Diagnostic, error, type Label, Rejection } from "../../ir/diagnostic.ts";
+import type { Marks } from "../../ir/marks.ts";
 import type { Value } from "../../ir/module.ts";
+import type { OperandNames, PerOperand, Signature } from "../../ir/op.ts";
 import { splat, stateRead } from "../../ir/ops/source.ts";
 import { newBuilder, opNamed } from "../../ir/ops/table.ts";
 import { quantizerNamed } from "../../ir/quant/table.ts";
-import type { OperandNames, PerOperand, Signature } from "../../ir/op.ts";
-import type { Marks } from "../../ir/marks.ts";
 import { locationOf, type Span } from "../../ir/source.ts";
 import type { Type } from "../../ir/type.ts";
 import { diagnosticKey } from "../sema/repeats.ts";
 import type { Instance, Resolved, Weight } from "../sema/resolved.ts";
+import { WrongArgument } from "./arguments.ts";
 import { failed, type Meaning, tensorMeaning } from "./meaning.ts";
 
 /** Problems of all entries: several entries lower the same text, and what is wrong with it is said once. */
@@ -58,7 +59,7 @@ export class EntryContext {
       return run();
     } catch (problem) {
       if (!(problem instanceof Rejection)) throw problem;
-      return this.report("shape-mismatch", problem.message, at, "", problem.help);
+      return this.report(problem instanceof WrongArgument ? "wrong-argument" : "shape-mismatch", problem.message, at, "", problem.help);
     } finally {
       this.builder.at = outer;
     }

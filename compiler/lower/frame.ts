@@ -88,10 +88,17 @@ export function memberOf(cx: EntryContext, instance: Instance, name: string, at:
   if (declaration !== undefined) return { kind: "function", instance, declaration };
   const condition = instance.absent.get(name);
   if (condition === undefined) return undefined;
-  cx.report("absent", `\`${name}\` does not exist here`, at, `this instance is made without it`, [`guard it with the condition that \`when\` names: \`if condition then ${name} else ...\``], [
-    { span: condition.span, message: "this is false here" },
-    { span: instance.declaredAt, message: "the instance is made here" },
-  ]);
+  cx.report(
+    "absent",
+    `\`${name}\` does not exist here`,
+    at,
+    `this instance is made without it`,
+    [`guard it with the condition that \`when\` names: \`if condition then ${name} else ...\``],
+    [
+      { span: condition.span, message: "this is false here" },
+      { span: instance.declaredAt, message: "the instance is made here" },
+    ],
+  );
   return failed;
 }
 
@@ -99,5 +106,5 @@ export function memberOf(cx: EntryContext, instance: Instance, name: string, at:
 export function namesIn(frame: Frame): readonly string[] {
   const { instance } = frame;
   const members = instance === undefined ? [] : [...instance.weights.keys(), ...instance.children.keys(), ...instance.functions.keys()];
-  return [...frame.locals.names(), ...members, ...frame.sizes.constants.keys(), ...frame.sizes.dims.keys(), ...builtinNames];
+  return [...frame.locals.names(), ...members, ...frame.sizes.constants.keys(), ...frame.sizes.dims.keys(), ...builtinNames, ...scalars];
 }

@@ -1,32 +1,43 @@
 // Lowering function bodies: statements run in order, `for` is unrolled, calls of submodules are inlined.
-import { type Label, reject } from "../../ir/diagnostic.ts";
-import type { Value } from "../../ir/module.ts";
+import { reject } from "../../ir/diagnostic.ts";
 import type { Span } from "../../ir/source.ts";
-import { printType, scalars, tensor } from "../../ir/type.ts";
-import { callConstantFunction, type Constant, combine, constantFunctionNames, negate } from "../sema/constant.ts";
+import { printType } from "../../ir/type.ts";
+import { type Constant, callConstantFunction, combine, constantFunctionNames, negate } from "../sema/constant.ts";
 import type { Instance } from "../sema/resolved.ts";
 import { suggest } from "../sema/suggest.ts";
-import type { Block, CallExpression, Expression, ForStatement, FunctionDeclaration, IndexExpression, InputDeclaration, PipeExpression, RangeExpression, ReturnStatement, Statement } from "../syntax/ast.ts";
+import type { Block, ForStatement, FunctionDeclaration, ReturnStatement, Statement } from "../syntax/ast.ts";
+import type { CallExpression, Expression, IndexExpression, PipeExpression, RangeExpression } from "../syntax/ast-expression.ts";
 import type { GivenArgument } from "./arguments.ts";
-import { lowerNegation, lowerOperator, numberFor } from "./arithmetic.ts";
+import { lowerNegation, lowerOperator } from "./arithmetic.ts";
 import { lowerBuiltin } from "./builtins.ts";
 import type { EntryContext } from "./entry-context.ts";
 import { type Frame, Locals, lookUp, memberOf, namesIn, newFrame } from "./frame.ts";
+import { bindInputs, calledName, reportInput, resultTensor, tensorFor } from "./inputs.ts";
 import { asDim, constantMeaning, describe, dimMeaning, failed, type Meaning, tensorMeaning } from "./meaning.ts";
-import { combineSizes, type Mismatch, matchType, printWritten } from "./signature-match.ts";
+import { combineSizes, matchType, printWritten } from "./signature-match.ts";
 import { type IndexItem, lowerIndex } from "./slicing.ts";
 
 const deepest = 100;
 
 /** What a body gives back, and the expression that says so. Undefined where a `return` is missing, which is reported. */
-export function lowerBody(cx: EntryContext, frame: Frame, block: Block, hint: string | undefined): { readonly meaning: Meaning; readonly at: Span } | undefined {
+export function lowerBody(
+  cx: EntryContext,
+  frame: Frame,
+  block: Block,
+  hint: string | undefined,
+): { readonly meaning: Meaning; readonly at: Span } | undefined {
   const last = block.statements.at(-1);
   for (const statement of block.statements) {
     if (statement.kind !== "return") lowerStatement(cx, frame, statement);
     else if (statement === last) return { meaning: lowerExpression(cx, frame, statement.value, hint), at: statement.value.span };
     else cx.report("early-return", "`return` ends a body: nothing can follow it", statement.span);
   }
-  cx.report("missing-return", "this body gives nothing back", { ...block.span, start: Math.max(block.span.start, block.span.end - 1) }, "a `return` is missing here");
+  cx.report(
+    "missing-return",
+    "this body gives nothing back",
+    { ...block.span, start: Math.max(block.span.start, block.span.end - 1) },
+    "a `return` is missing here",
+  );
   return undefined;
 }
 
@@ -39,13 +50,29 @@ function lowerStatement(cx: EntryContext, frame: Frame, statement: Exclude<State
   const meaning = lowerExpression(cx, frame, statement.value, name === "" ? undefined : name);
   if (statement.kind === "let") {
     const known = frame.locals.declare(name, { meaning, mutable: statement.mutable, at });
-    if (known !== undefined) cx.report("duplicate-name", `\`${name}\` is declared twice`, at, "here again", ["a `var` changes by `name = value`"], [{ span: known.at, message: "declared here first" }]);
+    if (known !== undefined)
+      cx.report(
+        "duplicate-name",
+        `\`${name}\` is declared twice`,
+        at,
+        "here again",
+        ["a `var` changes by `name = value`"],
+        [{ span: known.at, message: "declared here first" }],
+      );
     return;
   }
   const local = frame.locals.find(name);
   if (local === undefined) cx.report("unknown-name", `no \`var\` is named \`${name}\``, at, "", suggest(name, frame.locals.names()));
   else if (local.mutable) local.meaning = meaning;
-  else cx.report("not-mutable", `\`${name}\` cannot change`, at, "assigned here", ["declare it with `var`"], [{ span: local.at, message: "declared here" }]);
+  else
+    cx.report(
+      "not-mutable",
+      `\`${name}\` cannot change`,
+      at,
+      "assigned here",
+      ["declare it with `var`"],
+      [{ span: local.at, message: "declared here" }],
+    );
 }
 
 function lowerLoop(cx: EntryContext, frame: Frame, loop: ForStatement): void {
@@ -64,18 +91,25 @@ function itemsOf(cx: EntryContext, frame: Frame, over: Expression): readonly Mea
     const [from, to] = [lowerExpression(cx, frame, over.from), over.to === undefined ? failed : lowerExpression(cx, frame, over.to)];
     if (from.kind === "failed" || to.kind === "failed") return undefined;
     const [first, end] = [asDim(from), asDim(to)];
-    if (typeof first === "number" && typeof end === "number") return Array.from({ length: Math.max(0, end - first) }, (_, i) => dimMeaning(first + i));
-    cx.report("not-constant", "the bounds of a `for` must be known when the model is compiled", over.span, `this is ${describe(from)} to ${describe(to)}`);
+    if (typeof first === "number" && typeof end === "number")
+      return Array.from({ length: Math.max(0, end - first) }, (_, i) => dimMeaning(first + i));
+    cx.report(
+      "not-constant",
+      "the bounds of a `for` must be known when the model is compiled",
+      over.span,
+      `this is ${describe(from)} to ${describe(to)}`,
+    );
     return undefined;
   }
   const meaning = lowerExpression(cx, frame, over);
   if (meaning.kind === "instances" || meaning.kind === "list") return meaning.items;
-  if (meaning.kind !== "failed") cx.report("type-mismatch", "a `for` runs over a range or an array of submodules", over.span, `this is ${describe(meaning)}`);
+  if (meaning.kind !== "failed")
+    cx.report("type-mismatch", "a `for` runs over a range or an array of submodules", over.span, `this is ${describe(meaning)}`);
   return undefined;
 }
 
 /** The meaning of an expression; `hint` names the tensor that it makes. */
-export function lowerExpression(cx: EntryContext, frame: Frame, expression: Expression, hint?: string): Meaning {
+function lowerExpression(cx: EntryContext, frame: Frame, expression: Expression, hint?: string): Meaning {
   const { span } = expression;
   switch (expression.kind) {
     case "int":
@@ -85,7 +119,10 @@ export function lowerExpression(cx: EntryContext, frame: Frame, expression: Expr
     case "text":
       return { kind: "constant", constant: expression };
     case "use-name":
-      return lookUp(cx, frame, expression.text, span) ?? cx.report("unknown-name", `nothing is named \`${expression.text}\` here`, span, "", suggestName(expression.text, frame));
+      return (
+        lookUp(cx, frame, expression.text, span) ??
+        cx.report("unknown-name", `nothing is named \`${expression.text}\` here`, span, "", suggestName(expression.text, frame))
+      );
     case "list":
       return allOrFailed(expression.items.map((item) => lowerExpression(cx, frame, item)));
     case "unary":
@@ -106,9 +143,13 @@ export function lowerExpression(cx: EntryContext, frame: Frame, expression: Expr
       if (condition.kind === "constant" && condition.constant.kind === "bool") {
         return lowerExpression(cx, frame, condition.constant.value ? expression.then : expression.otherwise, hint);
       }
-      return cx.report("type-mismatch", "the condition of `if` must be a bool that is known when the model is compiled", expression.condition.span, `this is ${describe(condition)}`, [
-        "`select(condition, yes, no)` chooses between the elements of tensors",
-      ]);
+      return cx.report(
+        "type-mismatch",
+        "the condition of `if` must be a bool that is known when the model is compiled",
+        expression.condition.span,
+        `this is ${describe(condition)}`,
+        ["`select(condition, yes, no)` chooses between the elements of tensors"],
+      );
     }
     case "call":
       return lowerCall(cx, frame, expression, [], hint);
@@ -119,10 +160,14 @@ export function lowerExpression(cx: EntryContext, frame: Frame, expression: Expr
     case "field": {
       const owner = lowerExpression(cx, frame, expression.value);
       if (owner.kind === "failed") return failed;
-      if (owner.kind !== "instance") return cx.report("unknown-name", `only a submodule has members, this is ${describe(owner)}`, expression.value.span);
+      if (owner.kind !== "instance")
+        return cx.report("unknown-name", `only a submodule has members, this is ${describe(owner)}`, expression.value.span);
       const { text, span: at } = expression.name;
       const names = [...owner.weights.keys(), ...owner.children.keys(), ...owner.functions.keys()];
-      return memberOf(cx, owner, text, at) ?? cx.report("unknown-name", `\`${owner.module.name.text}\` has no \`${text}\``, at, "", suggest(text, names));
+      return (
+        memberOf(cx, owner, text, at) ??
+        cx.report("unknown-name", `\`${owner.module.name.text}\` has no \`${text}\``, at, "", suggest(text, names))
+      );
     }
     case "range":
       return cx.report("type-mismatch", "a range stands only in an index or behind `in`", span);
@@ -135,7 +180,8 @@ export function lowerExpression(cx: EntryContext, frame: Frame, expression: Expr
   }
 }
 
-const suggestName = (name: string, frame: Frame): readonly string[] => suggest(name, namesIn(frame)).filter((help) => help.startsWith("did"));
+const suggestName = (name: string, frame: Frame): readonly string[] =>
+  suggest(name, namesIn(frame)).filter((help) => help.startsWith("did"));
 
 function allOrFailed(items: readonly Meaning[]): Meaning {
   return items.some((item) => item.kind === "failed") ? failed : { kind: "list", items };
@@ -146,7 +192,9 @@ function lowerUnary(cx: EntryContext, meaning: Meaning, at: Span, hint: string |
   return cx.attempt(at, () => {
     if (meaning.kind === "constant") return constantMeaning(negate(meaning.constant));
     if (meaning.kind === "dim") return dimMeaning(combineSizes("-", 0, meaning.dim) ?? 0);
-    return meaning.kind === "tensor" ? tensorMeaning(lowerNegation(cx, meaning.value, hint)) : reject(`\`-\` does not take ${describe(meaning)}`);
+    return meaning.kind === "tensor"
+      ? tensorMeaning(lowerNegation(cx, meaning.value, hint))
+      : reject(`\`-\` does not take ${describe(meaning)}`);
   });
 }
 
@@ -159,24 +207,47 @@ function lowerPipe(cx: EntryContext, frame: Frame, { value, into }: PipeExpressi
   return callMeaning(cx, frame, lowerExpression(cx, frame, into), [piped], into.span, into.span, hint);
 }
 
-function lowerCall(cx: EntryContext, frame: Frame, { callee, args, span }: CallExpression, before: readonly GivenArgument[], hint: string | undefined): Meaning {
+function lowerCall(
+  cx: EntryContext,
+  frame: Frame,
+  { callee, args, span }: CallExpression,
+  before: readonly GivenArgument[],
+  hint: string | undefined,
+): Meaning {
   const target = lowerExpression(cx, frame, callee);
-  const given = args.map(({ name, value }): GivenArgument => ({
-    ...(name === undefined ? {} : { name: name.text }),
-    meaning: lowerExpression(cx, frame, value),
-    span: value.span,
-  }));
+  const given = args.map(
+    ({ name, value }): GivenArgument => ({
+      ...(name === undefined ? {} : { name: name.text }),
+      meaning: lowerExpression(cx, frame, value),
+      span: value.span,
+    }),
+  );
   return callMeaning(cx, frame, target, [...before, ...given], span, callee.span, hint);
 }
 
-function callMeaning(cx: EntryContext, frame: Frame, target: Meaning, args: readonly GivenArgument[], at: Span, calleeAt: Span, hint: string | undefined): Meaning {
+function callMeaning(
+  cx: EntryContext,
+  frame: Frame,
+  target: Meaning,
+  args: readonly GivenArgument[],
+  at: Span,
+  calleeAt: Span,
+  hint: string | undefined,
+): Meaning {
   if (target.kind === "failed" || args.some((argument) => argument.meaning.kind === "failed")) return failed;
   switch (target.kind) {
     case "instance": {
       const declaration = target.functions.get("");
       const named = [...target.functions.keys()].filter((name) => name !== "");
       const help = named.length === 0 ? [] : [`it has ${named.map((name) => `\`${name}\``).join(", ")}`];
-      if (declaration === undefined) return cx.report("not-callable", `\`${target.module.name.text}\` has no function without a name`, calleeAt, "so it cannot be called", help);
+      if (declaration === undefined)
+        return cx.report(
+          "not-callable",
+          `\`${target.module.name.text}\` has no function without a name`,
+          calleeAt,
+          "so it cannot be called",
+          help,
+        );
       return callFunction(cx, frame, target, declaration, args, at, hint ?? instanceHint(target));
     }
     case "function":
@@ -195,12 +266,18 @@ function instanceHint(instance: Instance): string | undefined {
 
 /** `sqrt(2.0)` is a constant, `sqrt(x)` an op. */
 function callBuiltin(cx: EntryContext, name: string, args: readonly GivenArgument[], hint: string | undefined): Meaning {
-  const constants = args.flatMap((argument): readonly Constant[] => (argument.meaning.kind === "constant" && argument.name === undefined ? [argument.meaning.constant] : []));
+  const constants = args.flatMap((argument): readonly Constant[] =>
+    argument.meaning.kind === "constant" && argument.name === undefined ? [argument.meaning.constant] : [],
+  );
   if (constantFunctionNames.includes(name) && constants.length === args.length) {
     const result = callConstantFunction(name, constants);
     if (result !== undefined) return constantMeaning(result);
   }
-  if (name === "float") return reject(`\`float\` takes an int that is known when the model is compiled, got ${args.map((a) => describe(a.meaning)).join(", ")}`, ["a tensor is converted by `cast(x, f32)`"]);
+  if (name === "float")
+    return reject(
+      `\`float\` takes an int that is known when the model is compiled, got ${args.map((a) => describe(a.meaning)).join(", ")}`,
+      ["a tensor is converted by `cast(x, f32)`"],
+    );
   return lowerBuiltin(cx, name, args, hint);
 }
 
@@ -224,7 +301,8 @@ function callFunction(
     const mismatch = value === undefined ? undefined : matchType(input.type, value.type, inner.sizes);
     if (value === undefined || mismatch !== undefined) {
       fits = false;
-      if (value !== undefined && mismatch !== undefined) reportInput(cx, called, { instance, input, argument, mismatch, only: bound.length === 1 });
+      if (value !== undefined && mismatch !== undefined)
+        reportInput(cx, called, { instance, input, argument, mismatch, only: bound.length === 1 });
       continue;
     }
     const parameter = argument.meaning.kind === "tensor" ? argument.meaning.parameter : undefined;
@@ -235,114 +313,60 @@ function callFunction(
 }
 
 /** Lower the body of a function whose inputs are bound, and check what it gives back. */
-export function runFunction(cx: EntryContext, inner: Frame, called: string, declaration: FunctionDeclaration, hint: string | undefined): Meaning {
+export function runFunction(
+  cx: EntryContext,
+  inner: Frame,
+  called: string,
+  declaration: FunctionDeclaration,
+  hint: string | undefined,
+): Meaning {
   const result = lowerBody(cx, inner, declaration.body, hint);
   if (result === undefined || result.meaning.kind === "failed") return failed;
   return cx.attempt(result.at, () => {
     const value = resultTensor(cx, declaration, result.meaning);
-    if (value === undefined) return cx.report("type-mismatch", `\`${called}\` must give back a tensor`, result.at, `this is ${describe(result.meaning)}`);
+    if (value === undefined)
+      return cx.report("type-mismatch", `\`${called}\` must give back a tensor`, result.at, `this is ${describe(result.meaning)}`);
     const mismatch = matchType(declaration.result, value.type, inner.sizes);
     if (mismatch === undefined) return tensorMeaning(value);
-    const wanted = mismatch.kind === "size" ? `${mismatch.wanted}, got ${mismatch.got}` : `${printWritten(declaration.result, inner.sizes)}, got ${printType(value.type)}`;
+    const wanted =
+      mismatch.kind === "size"
+        ? `${mismatch.wanted}, got ${mismatch.got}`
+        : `${printWritten(declaration.result, inner.sizes)}, got ${printType(value.type)}`;
     if (mismatch.kind === "unknown") return cx.report("unknown-size", mismatch.wanted, mismatch.size?.span ?? declaration.result.span);
-    return cx.report("shape-mismatch", `\`${called}\` promises ${wanted}`, result.at, `this is ${printType(value.type)}`, mismatch.help, [{ span: declaration.result.span, message: "promised here" }]);
+    return cx.report("shape-mismatch", `\`${called}\` promises ${wanted}`, result.at, `this is ${printType(value.type)}`, mismatch.help, [
+      { span: declaration.result.span, message: "promised here" },
+    ]);
   });
 }
 
-function resultTensor(cx: EntryContext, declaration: FunctionDeclaration, meaning: Meaning): Value | undefined {
-  if (meaning.kind === "tensor") return meaning.value;
-  const scalar = scalars.find((s) => s === declaration.result.scalar.text);
-  if (meaning.kind !== "constant" || scalar === undefined || declaration.result.dims.length > 0) return undefined;
-  const type = tensor(scalar, []);
-  return cx.splat(type, numberFor("`return`", meaning.constant, type));
-}
-
-/** The instance as its module calls it: `wo`, `layers.0`. So the same mistake in many instances is one message. */
-function calledName(instance: Instance): string {
-  const words = instance.path.split(".");
-  const named = words.findLastIndex((word) => /^[A-Za-z_]/.test(word));
-  return instance.path === "" ? instance.module.name.text : words.slice(named).join(".");
-}
-
-interface BoundInput {
-  readonly input: InputDeclaration;
-  readonly argument: GivenArgument;
-}
-
-function bindInputs(cx: EntryContext, called: string, inputs: readonly InputDeclaration[], args: readonly GivenArgument[], at: Span): readonly BoundInput[] | undefined {
-  const signature = `\`${called}\` takes (${inputs.map((input) => input.name.text).join(", ")})`;
-  const bound = new Map<string, BoundInput>();
-  let position = 0;
-  for (const argument of args) {
-    const input = argument.name === undefined ? inputs[position++] : inputs.find((i) => i.name.text === argument.name);
-    if (input === undefined || bound.has(input.name.text)) {
-      const message = input !== undefined ? `\`${input.name.text}\` is given twice` : argument.name === undefined ? `\`${called}\` takes ${inputs.length} input${inputs.length === 1 ? "" : "s"}, got ${args.length}` : `\`${called}\` has no input \`${argument.name}\``;
-      cx.report("wrong-argument", message, argument.span, "", [signature]);
-      return undefined;
-    }
-    bound.set(input.name.text, { input, argument });
-  }
-  const missing = inputs.find((input) => !bound.has(input.name.text));
-  if (missing !== undefined) {
-    cx.report("missing-argument", `\`${called}\` needs \`${missing.name.text}\``, at, "", [signature], [{ span: missing.span, message: "declared here" }]);
-    return undefined;
-  }
-  return inputs.flatMap((input) => bound.get(input.name.text) ?? []);
-}
-
-/** The argument as a tensor; a number becomes one where the input is a scalar. */
-function tensorFor(cx: EntryContext, input: InputDeclaration, { meaning, span }: GivenArgument): Value | undefined {
-  if (meaning.kind === "tensor") return meaning.value;
-  const scalar = scalars.find((s) => s === input.type.scalar.text);
-  if (meaning.kind === "constant" && scalar !== undefined && input.type.dims.length === 0) {
-    const type = tensor(scalar, []);
-    const filled = cx.attempt(span, () => tensorMeaning(cx.splat(type, numberFor(`\`${input.name.text}\``, meaning.constant, type))));
-    return filled.kind === "tensor" ? filled.value : undefined;
-  }
-  cx.report("type-mismatch", `\`${input.name.text}\` is a tensor, got ${describe(meaning)}`, span, "", [], [{ span: input.span, message: "declared here" }]);
-  return undefined;
-}
-
-interface WrongInput extends BoundInput {
-  readonly instance: Instance;
-  readonly mismatch: Mismatch;
-  /** Whether it is the only input, which then needs no name. */
-  readonly only: boolean;
-}
-
-function reportInput(cx: EntryContext, called: string, { instance, input, argument, mismatch, only }: WrongInput): void {
-  if (mismatch.kind === "unknown") {
-    cx.report("unknown-size", mismatch.wanted, mismatch.size?.span ?? input.type.span);
-    return;
-  }
-  const given = argument.meaning.kind === "tensor" ? printType(argument.meaning.value.type) : describe(argument.meaning);
-  const size = mismatch.size;
-  const value = mismatch.wanted.split(" of ").at(-1);
-  const known = size?.kind === "use-name" && size.text !== value ? `, ${size.text} = ${value}` : "";
-  const labels: readonly Label[] = [{ span: instance.declaredAt, message: `declared here${known}` }];
-  const as = only ? "" : ` as \`${input.name.text}\``;
-  cx.report("shape-mismatch", `\`${called}\` takes ${mismatch.wanted}${as}, got ${mismatch.got}`, argument.span, `this is ${given}`, mismatch.help, labels);
-}
-
-function lowerIndexing(cx: EntryContext, frame: Frame, { value, leading, items, span }: IndexExpression, hint: string | undefined): Meaning {
+function lowerIndexing(
+  cx: EntryContext,
+  frame: Frame,
+  { value, leading, items, span }: IndexExpression,
+  hint: string | undefined,
+): Meaning {
   const whole = lowerExpression(cx, frame, value);
   const built = items.map((item) => indexItem(cx, frame, item));
   const known = built.filter((item) => item !== undefined);
   if (whole.kind === "failed" || known.length < built.length) return failed;
   if (whole.kind === "tensor") return cx.attempt(span, () => tensorMeaning(lowerIndex(cx, whole.value, leading, known, hint)));
-  if (whole.kind !== "instances" && whole.kind !== "list") return cx.report("type-mismatch", `${describe(whole)} cannot be indexed`, value.span);
+  if (whole.kind !== "instances" && whole.kind !== "list")
+    return cx.report("type-mismatch", `${describe(whole)} cannot be indexed`, value.span);
   const [only, ...more] = known;
   const at = only?.kind === "position" ? only.at : undefined;
   const index = typeof at === "number" && at < 0 ? at + whole.items.length : at;
   const item = typeof index === "number" && more.length === 0 && !leading ? whole.items[index] : undefined;
-  return item ?? cx.report("wrong-index", `${describe(whole)} has no such item`, span, "", [`its items are 0 to ${whole.items.length - 1}`]);
+  return (
+    item ?? cx.report("wrong-index", `${describe(whole)} has no such item`, span, "", [`its items are 0 to ${whole.items.length - 1}`])
+  );
 }
 
 function indexItem(cx: EntryContext, frame: Frame, item: Expression): IndexItem | undefined {
   const size = (expression: Expression) => {
     const meaning = lowerExpression(cx, frame, expression);
     const dim = asDim(meaning);
-    if (dim === undefined && meaning.kind !== "failed") cx.report("type-mismatch", "an index is an int", expression.span, `this is ${describe(meaning)}`);
+    if (dim === undefined && meaning.kind !== "failed")
+      cx.report("type-mismatch", "an index is an int", expression.span, `this is ${describe(meaning)}`);
     return dim;
   };
   if (item.kind !== "range") {
@@ -352,10 +376,13 @@ function indexItem(cx: EntryContext, frame: Frame, item: Expression): IndexItem 
   return rangeItem(size(item.from), item, size);
 }
 
-function rangeItem(from: ReturnType<typeof asDim>, item: RangeExpression, size: (expression: Expression) => ReturnType<typeof asDim>): IndexItem | undefined {
+function rangeItem(
+  from: ReturnType<typeof asDim>,
+  item: RangeExpression,
+  size: (expression: Expression) => ReturnType<typeof asDim>,
+): IndexItem | undefined {
   if (from === undefined) return undefined;
   if (item.to === undefined) return { kind: "range", from };
   const to = size(item.to);
   return to === undefined ? undefined : { kind: "range", from, to };
 }
-

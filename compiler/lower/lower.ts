@@ -1,10 +1,10 @@
 // Lowering: a resolved model becomes a surface module with its state and its entries.
 import { hasErrors, type Report } from "../../ir/diagnostic.ts";
 import type { Entry, EntryInput, Module, StateDeclaration, Value } from "../../ir/module.ts";
-import { equal, greaterEqual } from "../../ir/ops/compare.ts";
 import { mul } from "../../ir/ops/arithmetic.ts";
-import { cast } from "../../ir/ops/cast.ts";
 import { sum } from "../../ir/ops/broadcast.ts";
+import { cast } from "../../ir/ops/cast.ts";
+import { equal, greaterEqual } from "../../ir/ops/compare.ts";
 import { argmax } from "../../ir/ops/reductions.ts";
 import { tensor } from "../../ir/type.ts";
 import { type Instance, instancesBelow, type Recipe, type Resolved } from "../sema/resolved.ts";
@@ -41,7 +41,15 @@ export function lower(resolved: Resolved): Report<Module> {
       form: "surface",
       sources: resolved.sources.map((source) => source.path),
       host: recipe === undefined ? {} : { [learningRate]: recipe.learningRate },
-      ...(recipe === undefined ? {} : { training: { optimizer: recipe.optimizer, learningRate, ...(recipe.clipNorm === undefined ? {} : { clipNorm: recipe.clipNorm }) } }),
+      ...(recipe === undefined
+        ? {}
+        : {
+            training: {
+              optimizer: recipe.optimizer,
+              learningRate,
+              ...(recipe.clipNorm === undefined ? {} : { clipNorm: recipe.clipNorm }),
+            },
+          }),
       states: statesOf(resolved),
       ties: [...resolved.ties].map(([path, state]) => ({ path, state })),
       entries,
@@ -72,10 +80,17 @@ function lowerLoss(cx: EntryContext, recipe: Recipe): { readonly inputs: readonl
   const result = lowerBody(cx, frame, recipe.loss.body, "loss");
   if (result === undefined || result.meaning.kind === "failed") return undefined;
   const { meaning, at } = result;
-  if (meaning.kind === "tensor" && meaning.value.type.kind === "tensor" && meaning.value.type.scalar === "f32" && meaning.value.type.dims.length === 0) {
+  if (
+    meaning.kind === "tensor" &&
+    meaning.value.type.kind === "tensor" &&
+    meaning.value.type.scalar === "f32" &&
+    meaning.value.type.dims.length === 0
+  ) {
     return { inputs, loss: meaning.value };
   }
-  cx.report("shape-mismatch", "a loss is one number, f32[]", at, `this is ${describe(meaning)}`, ["average it with `mean(x)`, or use `cross_entropy` or `mse`"]);
+  cx.report("shape-mismatch", "a loss is one number, f32[]", at, `this is ${describe(meaning)}`, [
+    "average it with `mean(x)`, or use `cross_entropy` or `mse`",
+  ]);
   return undefined;
 }
 
@@ -83,7 +98,13 @@ function lowerTrain(resolved: Resolved, recipe: Recipe, problems: Problems): Ent
   const cx = new EntryContext(resolved, problems);
   const found = lowerLoss(cx, recipe);
   if (found === undefined) return undefined;
-  return { name: "train", inputs: found.inputs, instructions: cx.builder.instructions, outputs: [{ name: "loss", value: found.loss }], updates: [] };
+  return {
+    name: "train",
+    inputs: found.inputs,
+    instructions: cx.builder.instructions,
+    outputs: [{ name: "loss", value: found.loss }],
+    updates: [],
+  };
 }
 
 /** Sums instead of means, so that batches of any number add up: loss, right answers, and how many answers count. */
@@ -105,7 +126,13 @@ function lowerEval(resolved: Resolved, recipe: Recipe, problems: Problems): Entr
     targets = count(cx.emit(greaterEqual, [labels, cx.splat(labels.type, 0)], {}, "counted"), "targets");
   } else {
     const accuracy = recipe.run.evaluate?.metrics.some(({ metric }) => metric === "accuracy");
-    if (accuracy) cx.report("no-accuracy", "accuracy needs a loss with exactly one `cross_entropy`", recipe.loss.span, `this one has ${cx.classifications.length}`);
+    if (accuracy)
+      cx.report(
+        "no-accuracy",
+        "accuracy needs a loss with exactly one `cross_entropy`",
+        recipe.loss.span,
+        `this one has ${cx.classifications.length}`,
+      );
     correct = cx.splat(i32, 0);
     targets = cx.splat(i32, rowsOf(recipe));
   }
@@ -156,4 +183,3 @@ function lowerFunction(resolved: Resolved, name: string, declaration: FunctionDe
   const { builder } = cx;
   return { name, inputs, instructions: builder.instructions, outputs: [{ name, value: result.value }], updates: [] };
 }
-

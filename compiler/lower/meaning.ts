@@ -28,7 +28,8 @@ export interface TensorMeaning {
 
 export const failed: Meaning = { kind: "failed" };
 export const tensorMeaning = (value: Value): TensorMeaning => ({ kind: "tensor", value });
-export const dimMeaning = (dim: Dim): Meaning => (typeof dim === "number" ? { kind: "constant", constant: intConstant(dim) } : { kind: "dim", dim });
+export const dimMeaning = (dim: Dim): Meaning =>
+  typeof dim === "number" ? { kind: "constant", constant: intConstant(dim) } : { kind: "dim", dim };
 
 /** Constants that are lists become lists of meanings, so that both are handled alike. */
 export const constantMeaning = (constant: Constant): Meaning =>

@@ -1,8 +1,9 @@
 // Checking tensors against written types: sizes are compared, capitals are bound, `..` takes the leading axes.
 import { addDims, type Dim, dimsEqual, divideDims, multiplyDims, printDim, productOf, subtractDims, symbol } from "../../ir/dim.ts";
-import { type Scalar, scalars, tensor, type TensorType, type Type } from "../../ir/type.ts";
-import { type Constant } from "../sema/constant.ts";
-import type { Expression, TypeNode } from "../syntax/ast.ts";
+import { type Scalar, scalars, type TensorType, type Type, tensor } from "../../ir/type.ts";
+import type { Constant } from "../sema/constant.ts";
+import type { TypeNode } from "../syntax/ast.ts";
+import type { Expression } from "../syntax/ast-expression.ts";
 
 /** Sizes that a call's signature knows: module constants, and names bound by the arguments so far. */
 export interface SizeScope {
@@ -19,7 +20,7 @@ export type Size =
   | { readonly kind: "unknown"; readonly message: string; readonly at: Expression };
 
 /** The size that an expression in a type means. */
-export function sizeOf(expression: Expression, scope: SizeScope): Size {
+function sizeOf(expression: Expression, scope: SizeScope): Size {
   const unknown = (message: string): Size => ({ kind: "unknown", message, at: expression });
   switch (expression.kind) {
     case "int":
@@ -37,10 +38,14 @@ export function sizeOf(expression: Expression, scope: SizeScope): Size {
       const right = sizeOf(expression.right, scope);
       if (left.kind === "unknown") return left;
       if (right.kind === "unknown") return right;
-      if (left.kind === "free") return unknown(`\`${left.name}\` is not known here: it must stand alone before it is used in a sum or product`);
-      if (right.kind === "free") return unknown(`\`${right.name}\` is not known here: it must stand alone before it is used in a sum or product`);
+      if (left.kind === "free")
+        return unknown(`\`${left.name}\` is not known here: it must stand alone before it is used in a sum or product`);
+      if (right.kind === "free")
+        return unknown(`\`${right.name}\` is not known here: it must stand alone before it is used in a sum or product`);
       const dim = combineSizes(expression.operator, left.dim, right.dim);
-      return dim === undefined ? unknown(`\`${printDim(left.dim)} ${expression.operator} ${printDim(right.dim)}\` is no size`) : { kind: "size", dim };
+      return dim === undefined
+        ? unknown(`\`${printDim(left.dim)} ${expression.operator} ${printDim(right.dim)}\` is no size`)
+        : { kind: "size", dim };
     }
     default:
       return unknown("a size is a number, a name, or a sum or product of them");
@@ -48,7 +53,7 @@ export function sizeOf(expression: Expression, scope: SizeScope): Size {
 }
 
 /** Unbound sizes have names that start with a capital. */
-export const isSymbol = (name: string): boolean => /^[A-Z]/.test(name);
+const isSymbol = (name: string): boolean => /^[A-Z]/.test(name);
 
 /** Undefined where the result is no size: an inexact quotient, or a comparison. */
 export function combineSizes(operator: string, a: Dim, b: Dim): Dim | undefined {
@@ -82,7 +87,8 @@ export interface Mismatch {
 export function matchType(node: TypeNode, actual: Type, scope: SizeScope): Mismatch | undefined {
   const whole = (kind: "scalar" | "rank"): Mismatch => ({ kind, wanted: printWritten(node, scope), got: printShape(actual), help: [] });
   if (actual.kind !== "tensor" || actual.scalar !== node.scalar.text) {
-    const help = actual.kind === "tensor" && scalars.some((s) => s === node.scalar.text) ? [`convert it with \`cast(${node.scalar.text})\``] : [];
+    const help =
+      actual.kind === "tensor" && scalars.some((s) => s === node.scalar.text) ? [`convert it with \`cast(${node.scalar.text})\``] : [];
     return { ...whole("scalar"), help };
   }
   const extra = actual.dims.length - node.dims.length;
@@ -95,7 +101,13 @@ export function matchType(node: TypeNode, actual: Type, scope: SizeScope): Misma
     const size = sizeOf(expression, scope);
     if (size.kind === "unknown") return { kind: "unknown", wanted: size.message, got: "", size: size.at, help: [] };
     if (size.kind === "size" && !dimsEqual(size.dim, dim)) {
-      return { kind: "size", wanted: `${axisName(i, node)} of ${printDim(size.dim)}`, got: printDim(dim), size: expression, help: mergeHelp(i === node.dims.length - 1, size.dim, actual) };
+      return {
+        kind: "size",
+        wanted: `${axisName(i, node)} of ${printDim(size.dim)}`,
+        got: printDim(dim),
+        size: expression,
+        help: mergeHelp(i === node.dims.length - 1, size.dim, actual),
+      };
     }
     if (size.kind === "free") scope.dims.set(size.name, dim);
   }
@@ -130,7 +142,9 @@ function axisName(index: number, node: TypeNode): string {
 function mergeHelp(isLast: boolean, wanted: Dim, actual: Type): readonly string[] {
   if (!isLast) return [];
   const tail = actual.dims.slice(-2);
-  return tail.length === 2 && dimsEqual(productOf(tail), wanted) ? [`the last two axes, [${tail.map(printDim).join(", ")}], make up ${printDim(wanted)}; merge them first with \`merge(-2)\``] : [];
+  return tail.length === 2 && dimsEqual(productOf(tail), wanted)
+    ? [`the last two axes, [${tail.map(printDim).join(", ")}], make up ${printDim(wanted)}; merge them first with \`merge(-2)\``]
+    : [];
 }
 
 /** The written type with what is known put in: `f32[.., 512]`. */

@@ -7,9 +7,7 @@ import { printType, withDims } from "../../ir/type.ts";
 import type { EntryContext } from "./entry-context.ts";
 
 /** One item of an index: a range of an axis (without `to`: to its end), or a single position. */
-export type IndexItem =
-  | { readonly kind: "range"; readonly from: Dim; readonly to?: Dim }
-  | { readonly kind: "position"; readonly at: Dim };
+export type IndexItem = { readonly kind: "range"; readonly from: Dim; readonly to?: Dim } | { readonly kind: "position"; readonly at: Dim };
 
 /** Items stand for the first axes, after `..` for the last ones. */
 export function lowerIndex(cx: EntryContext, x: Value, leading: boolean, items: readonly IndexItem[], hint: string | undefined): Value {
@@ -32,11 +30,14 @@ function takeRange(cx: EntryContext, x: Value, axis: number, item: IndexItem, hi
   const whole = x.type.dims[axis] ?? 0;
   const fromEnd = (at: Dim): Dim => (typeof at === "number" && at < 0 && typeof whole === "number" ? at + whole : at);
   const from = fromEnd(item.kind === "range" ? item.from : item.at);
-  const to = item.kind === "position" ? (typeof from === "number" ? from + 1 : undefined) : item.to === undefined ? whole : fromEnd(item.to);
+  const to =
+    item.kind === "position" ? (typeof from === "number" ? from + 1 : undefined) : item.to === undefined ? whole : fromEnd(item.to);
   if (from === 0 && to !== undefined && dimsEqual(to, whole)) return x;
   const place = `axis ${axis} of ${printType(x.type)}`;
   if (typeof from !== "number" || typeof to !== "number") {
-    return reject(`the range ${printDim(from)}..${to === undefined ? "" : printDim(to)} of ${place} is not known when the model is compiled`);
+    return reject(
+      `the range ${printDim(from)}..${to === undefined ? "" : printDim(to)} of ${place} is not known when the model is compiled`,
+    );
   }
   if (from < 0 || to > (typeof whole === "number" ? whole : to)) return reject(`the range ${from}..${to} leaves ${place}`);
   if (to <= from) return reject(`the range ${from}..${to} of ${place} is empty`);

@@ -1,7 +1,7 @@
 // Values known when a model is compiled: what module parameters, `const` and settings hold, and how they combine.
 import { reject } from "../../ir/diagnostic.ts";
 import { printFloat } from "../../ir/literal.ts";
-import type { BinaryOperator } from "../syntax/ast.ts";
+import type { BinaryOperator } from "../syntax/ast-expression.ts";
 
 /** `literal` marks an integer that was written as digits: it alone may stand for a float. */
 export type Constant =
@@ -71,11 +71,15 @@ export function combine(operator: BinaryOperator, a: Constant, b: Constant): Con
   const right = asFloat(b);
   if (left?.kind === "float" && right?.kind === "float") return combineFloats(operator, left.value, right.value);
   const mixed = (a.kind === "int" && b.kind === "float") || (a.kind === "float" && b.kind === "int");
-  return reject(`\`${operator}\` does not take ${describeConstant(a)} and ${describeConstant(b)}`, mixed ? ["an int becomes a float by `float(...)`"] : []);
+  return reject(
+    `\`${operator}\` does not take ${describeConstant(a)} and ${describeConstant(b)}`,
+    mixed ? ["an int becomes a float by `float(...)`"] : [],
+  );
 }
 
 function equal(a: Constant, b: Constant): boolean {
-  if (a.kind === "list" && b.kind === "list") return a.items.length === b.items.length && a.items.every((item, i) => item !== undefined && equal(item, b.items[i] ?? item));
+  if (a.kind === "list" && b.kind === "list")
+    return a.items.length === b.items.length && a.items.every((item, i) => item !== undefined && equal(item, b.items[i] ?? item));
   if (a.kind === "list" || b.kind === "list") return reject(`\`==\` does not take ${describeConstant(a)} and ${describeConstant(b)}`);
   // A word such as `none` may stand where a number could: then they differ.
   const comparable = a.kind === b.kind || a.kind === "word" || b.kind === "word" || (asFloat(a) !== undefined && asFloat(b) !== undefined);
@@ -150,7 +154,10 @@ export function negate(a: Constant): Constant {
 const floatOf = (name: string, a: Constant | undefined): number => {
   const value = a === undefined ? undefined : asFloat(a);
   if (value?.kind === "float") return value.value;
-  return reject(`\`${name}\` takes a float${a === undefined ? "" : `, got ${describeConstant(a)}`}`, a?.kind === "int" ? ["an int becomes a float by `float(...)`"] : []);
+  return reject(
+    `\`${name}\` takes a float${a === undefined ? "" : `, got ${describeConstant(a)}`}`,
+    a?.kind === "int" ? ["an int becomes a float by `float(...)`"] : [],
+  );
 };
 
 /** Functions of constants, by name. */
@@ -178,6 +185,7 @@ export const constantFunctionNames: readonly string[] = Object.keys(functions);
 export function callConstantFunction(name: string, args: readonly Constant[]): Constant | undefined {
   const found = Object.hasOwn(functions, name) ? functions[name] : undefined;
   if (found === undefined) return undefined;
-  if (args.length !== found.count) return reject(`\`${name}\` takes ${found.count} argument${found.count === 1 ? "" : "s"}, got ${args.length}`);
+  if (args.length !== found.count)
+    return reject(`\`${name}\` takes ${found.count} argument${found.count === 1 ? "" : "s"}, got ${args.length}`);
   return found.call(args);
 }

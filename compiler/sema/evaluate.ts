@@ -1,8 +1,8 @@
 // Constant evaluation: expressions over module parameters, `const` and literals.
 import { type Diagnostic, error, Rejection } from "../../ir/diagnostic.ts";
 import type { Span } from "../../ir/source.ts";
-import type { Expression } from "../syntax/ast.ts";
-import { callConstantFunction, type Constant, combine, constantFunctionNames, describeConstant, negate } from "./constant.ts";
+import type { Expression } from "../syntax/ast-expression.ts";
+import { type Constant, callConstantFunction, combine, constantFunctionNames, describeConstant, negate } from "./constant.ts";
 import { suggest } from "./suggest.ts";
 
 /** Names with their constants, and where problems go. */
@@ -15,7 +15,7 @@ export interface Scope {
 }
 
 /** Run a rule; what it rejects becomes a diagnostic at `at`, and the answer undefined. */
-export function attempt<T>(diagnostics: Diagnostic[], code: string, at: Span, label: string, run: () => T): T | undefined {
+function attempt<T>(diagnostics: Diagnostic[], code: string, at: Span, label: string, run: () => T): T | undefined {
   try {
     return run();
   } catch (problem) {
@@ -41,7 +41,9 @@ export function evaluate(expression: Expression, scope: Scope, diagnostics: Diag
       if (known !== undefined || scope.broken?.has(expression.text)) return known;
       if (scope.words) return { kind: "word", value: expression.text };
       if (expression.text === "none") return { kind: "word", value: "none" };
-      diagnostics.push(error("unknown-name", `no constant is named \`${expression.text}\``, span, "", suggest(expression.text, scope.constants.keys())));
+      diagnostics.push(
+        error("unknown-name", `no constant is named \`${expression.text}\``, span, "", suggest(expression.text, scope.constants.keys())),
+      );
       return undefined;
     }
     case "list": {
@@ -61,7 +63,9 @@ export function evaluate(expression: Expression, scope: Scope, diagnostics: Diag
       const condition = inner(expression.condition);
       if (condition === undefined) return undefined;
       if (condition.kind === "bool") return inner(condition.value ? expression.then : expression.otherwise);
-      diagnostics.push(error("type-mismatch", "the condition of `if` must be a bool", expression.condition.span, `this is ${describeConstant(condition)}`));
+      diagnostics.push(
+        error("type-mismatch", "the condition of `if` must be a bool", expression.condition.span, `this is ${describeConstant(condition)}`),
+      );
       return undefined;
     }
     case "call": {
@@ -69,7 +73,11 @@ export function evaluate(expression: Expression, scope: Scope, diagnostics: Diag
       const name = expression.callee.kind === "use-name" ? expression.callee.text : "";
       const named = expression.args.find((argument) => argument.name !== undefined);
       if (named !== undefined || !constantFunctionNames.includes(name)) {
-        diagnostics.push(error("not-constant", "this is not known when the model is compiled", span, "", [`constants know the functions ${constantFunctionNames.map((n) => `\`${n}\``).join(", ")}`]));
+        diagnostics.push(
+          error("not-constant", "this is not known when the model is compiled", span, "", [
+            `constants know the functions ${constantFunctionNames.map((n) => `\`${n}\``).join(", ")}`,
+          ]),
+        );
         return undefined;
       }
       const known = args.filter((a) => a !== undefined);
@@ -99,7 +107,9 @@ export function evaluateAs<K extends Constant["kind"]>(
   const value = evaluate(expression, scope, diagnostics);
   if (value === undefined) return undefined;
   if (isKind(value, kind)) return value;
-  diagnostics.push(error("type-mismatch", `${kind === "int" ? "an" : "a"} ${kind} is needed here`, expression.span, `this is ${describeConstant(value)}`));
+  diagnostics.push(
+    error("type-mismatch", `${kind === "int" ? "an" : "a"} ${kind} is needed here`, expression.span, `this is ${describeConstant(value)}`),
+  );
   return undefined;
 }
 

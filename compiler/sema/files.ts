@@ -1,7 +1,9 @@
 // Files and their names: loads what a file uses, and says what each name at the top of a file means.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { Source } from "../../ir/source.ts";
-import type { Item, ModuleDeclaration, Name, PolicyAlias, PolicyDeclaration, RecipeDeclaration, SourceFile, UseDeclaration } from "../syntax/ast.ts";
+import type { Item, ModuleDeclaration, SourceFile, UseDeclaration } from "../syntax/ast.ts";
+import type { Name } from "../syntax/ast-expression.ts";
+import type { PolicyAlias, PolicyDeclaration, RecipeDeclaration } from "../syntax/ast-recipe.ts";
 import { parse } from "../syntax/parse.ts";
 import { type Constant, constantFunctionNames } from "./constant.ts";
 import { evaluate } from "./evaluate.ts";
@@ -63,7 +65,14 @@ export function loadFiles(root: Source, load: LoadSource, diagnostics: Diagnosti
   const scopeOf = (file: SourceFile): MutableScope => {
     const known = scopes.get(file.source.path);
     if (known !== undefined) return known;
-    const scope: MutableScope = { source: file.source, modules: new Map(), policies: new Map(), recipes: new Map(), constants: new Map(), broken: new Set() };
+    const scope: MutableScope = {
+      source: file.source,
+      modules: new Map(),
+      policies: new Map(),
+      recipes: new Map(),
+      constants: new Map(),
+      broken: new Set(),
+    };
     // Known before its names are: two files may use each other.
     scopes.set(file.source.path, scope);
     const taken = new Map<string, Name>();
@@ -95,9 +104,12 @@ function findUsed(use: UseDeclaration, from: Source, load: LoadSource): Source |
 }
 
 function unknownFile(use: UseDeclaration): Diagnostic {
-  if (use.file.length === 0) return error("unknown-file", "`use` needs a file and a name of it", use.span, "", ["write `use std.{Linear}`"]);
+  if (use.file.length === 0)
+    return error("unknown-file", "`use` needs a file and a name of it", use.span, "", ["write `use std.{Linear}`"]);
   const path = use.file.map((name) => name.text).join("/");
-  return error("unknown-file", `there is no file \`${path}.loom\``, use.span, "", ["`use a.b.{Name}` reads `a/b.loom` in the folder of this file"]);
+  return error("unknown-file", `there is no file \`${path}.loom\``, use.span, "", [
+    "`use a.b.{Name}` reads `a/b.loom` in the folder of this file",
+  ]);
 }
 
 /** Whether the name is free; a second declaration is reported. */
@@ -119,13 +131,20 @@ function takeName(name: Name, from: FileScope, file: SourceFile, into: MutableSc
   const own = file.items.flatMap((item) => (item.kind === "use" ? [] : [item.name.text]));
   const [module, policy, constant] = [from.modules.get(name.text), from.policies.get(name.text), from.constants.get(name.text)];
   if (!own.includes(name.text)) {
-    diagnostics.push(error("unknown-name", `\`${file.source.path}\` does not declare \`${name.text}\``, name.span, "", suggest(name.text, own)));
+    diagnostics.push(
+      error("unknown-name", `\`${file.source.path}\` does not declare \`${name.text}\``, name.span, "", suggest(name.text, own)),
+    );
     into.broken.add(name.text);
   } else if (module !== undefined) into.modules.set(name.text, module);
   else if (policy !== undefined) into.policies.set(name.text, policy);
   else if (constant !== undefined) into.constants.set(name.text, constant);
   else if (from.broken.has(name.text)) into.broken.add(name.text);
-  else diagnostics.push(error("unknown-name", `\`${name.text}\` cannot be used from another file`, name.span, "", ["`use` takes modules, policies and constants"]));
+  else
+    diagnostics.push(
+      error("unknown-name", `\`${name.text}\` cannot be used from another file`, name.span, "", [
+        "`use` takes modules, policies and constants",
+      ]),
+    );
 }
 
 function declare(item: Exclude<Item, UseDeclaration>, scope: MutableScope, diagnostics: Diagnostic[]): void {

@@ -4,8 +4,15 @@ import { type InitRule, initFrom } from "../../ir/init.ts";
 import type { Span } from "../../ir/source.ts";
 import { type Scalar, scalars, type TensorType, tensor } from "../../ir/type.ts";
 import type {
-  Argument, ChildDeclaration, Expression, FunctionDeclaration, ModuleDeclaration, Name, RequireDeclaration, TieDeclaration, TypeNode, WeightDeclaration,
+  ChildDeclaration,
+  FunctionDeclaration,
+  ModuleDeclaration,
+  RequireDeclaration,
+  TieDeclaration,
+  TypeNode,
+  WeightDeclaration,
 } from "../syntax/ast.ts";
+import type { Argument, Expression, Name } from "../syntax/ast-expression.ts";
 import { type Constant, describeConstant, intConstant, printConstant } from "./constant.ts";
 import { evaluate, evaluateAs, type Scope } from "./evaluate.ts";
 import type { Declared, FileScope } from "./files.ts";
@@ -29,7 +36,12 @@ export interface InstantiateContext {
   budget: number;
 }
 
-export const newInstantiateContext = (diagnostics: Diagnostic[]): InstantiateContext => ({ diagnostics, ties: [], open: [], budget: mostInstances });
+export const newInstantiateContext = (diagnostics: Diagnostic[]): InstantiateContext => ({
+  diagnostics,
+  ties: [],
+  open: [],
+  budget: mostInstances,
+});
 
 /** Far more than any model has; a module that contains itself with ever new parameters reaches it. */
 const mostInstances = 100_000;
@@ -83,7 +95,14 @@ class InstanceBuilder {
   readonly #functions = new Map<string, FunctionDeclaration>();
   readonly #names = new Map<string, Span>();
 
-  constructor(cx: InstantiateContext, module: ModuleDeclaration, file: FileScope, path: string, parameters: ReadonlyMap<string, Constant>, at: Span) {
+  constructor(
+    cx: InstantiateContext,
+    module: ModuleDeclaration,
+    file: FileScope,
+    path: string,
+    parameters: ReadonlyMap<string, Constant>,
+    at: Span,
+  ) {
     this.#cx = cx;
     this.#module = module;
     this.#file = file;
@@ -153,7 +172,14 @@ class InstanceBuilder {
       return true;
     }
     const what = name === "" ? "the function without a name" : `\`${name}\``;
-    this.#report("duplicate-name", `${what} is declared twice in \`${this.#module.name.text}\``, at, "here again", [], [{ span: first, message: "declared here first" }]);
+    this.#report(
+      "duplicate-name",
+      `${what} is declared twice in \`${this.#module.name.text}\``,
+      at,
+      "here again",
+      [],
+      [{ span: first, message: "declared here first" }],
+    );
     return false;
   }
 
@@ -171,7 +197,14 @@ class InstanceBuilder {
     const bound = [...this.#parameters].map(([name, constant]) => `${name} = ${printConstant(constant)}`).join(", ");
     const where = this.#path === "" ? `\`${this.#module.name.text}\`` : `\`${this.#path}\``;
     const message = member.message?.value ?? "a requirement does not hold";
-    this.#report("require", `${where}: ${message}`, this.#at, `here, ${this.#module.name.text}(${bound})`, [], [{ span: member.condition.span, message: "required here" }]);
+    this.#report(
+      "require",
+      `${where}: ${message}`,
+      this.#at,
+      `here, ${this.#module.name.text}(${bound})`,
+      [],
+      [{ span: member.condition.span, message: "required here" }],
+    );
   }
 
   #weight(member: WeightDeclaration): void {
@@ -193,7 +226,8 @@ class InstanceBuilder {
       return size?.value;
     });
     const scalar = scalarOf(node.scalar, this.#cx.diagnostics);
-    if (scalar !== undefined && scalar !== "f32") this.#report("unknown-type", "parameters are f32", node.scalar.span, "", ["a policy says how they are quantized"]);
+    if (scalar !== undefined && scalar !== "f32")
+      this.#report("unknown-type", "parameters are f32", node.scalar.span, "", ["a policy says how they are quantized"]);
     const known = dims.filter((d) => d !== undefined);
     return node.leading || scalar === undefined || known.length < dims.length ? undefined : tensor(scalar, known);
   }
@@ -211,13 +245,26 @@ class InstanceBuilder {
       const value = evaluate(argument.value, this.#scope, this.#cx.diagnostics);
       if (value === undefined) return undefined;
       if (value.kind === "float" || (value.kind === "int" && value.literal === true)) return value.value;
-      this.#report("type-mismatch", `\`${callee.text}\` takes floats`, argument.value.span, `this is ${describeConstant(value)}`, value.kind === "int" ? ["an int becomes a float by `float(...)`"] : []);
+      this.#report(
+        "type-mismatch",
+        `\`${callee.text}\` takes floats`,
+        argument.value.span,
+        `this is ${describeConstant(value)}`,
+        value.kind === "int" ? ["an int becomes a float by `float(...)`"] : [],
+      );
       return undefined;
     });
     const known = args.filter((a) => a !== undefined);
     if (known.length < args.length) return undefined;
     const rule = initFrom(callee.text, known);
-    if (rule === undefined) this.#report("unknown-init", `there is no initial value \`${callee.text}\` of ${known.length} argument${known.length === 1 ? "" : "s"}`, initial.span, "", [`initial values are ${rules}`]);
+    if (rule === undefined)
+      this.#report(
+        "unknown-init",
+        `there is no initial value \`${callee.text}\` of ${known.length} argument${known.length === 1 ? "" : "s"}`,
+        initial.span,
+        "",
+        [`initial values are ${rules}`],
+      );
     return rule;
   }
 
@@ -240,7 +287,10 @@ class InstanceBuilder {
 
   #iterations(value: Extract<Expression, { kind: "comprehension" }>): readonly { item: Expression; scope: Scope }[] | undefined {
     const values = iterate(value.over, this.#scope, this.#cx.diagnostics);
-    return values?.map((constant) => ({ item: value.item, scope: { ...this.#scope, constants: new Map([...this.#constants, [value.name.text, constant]]) } }));
+    return values?.map((constant) => ({
+      item: value.item,
+      scope: { ...this.#scope, constants: new Map([...this.#constants, [value.name.text, constant]]) },
+    }));
   }
 
   /** The instance that `Linear(dim, dim)` makes. */
@@ -248,12 +298,21 @@ class InstanceBuilder {
     if (value.kind === "missing") return undefined;
     const callee = value.kind === "call" ? value.callee : value;
     if (callee.kind !== "use-name") {
-      this.#report("not-a-module", "a submodule is `name = Module(...)`", value.span, "this is not a call of a module", ["a number or a text is `const name = ...`"]);
+      this.#report("not-a-module", "a submodule is `name = Module(...)`", value.span, "this is not a call of a module", [
+        "a number or a text is `const name = ...`",
+      ]);
       return undefined;
     }
     const target = this.#file.modules.get(callee.text);
     if (target === undefined) {
-      if (!this.#file.broken.has(callee.text)) this.#report("unknown-name", `no module is named \`${callee.text}\``, callee.span, "", suggest(callee.text, this.#file.modules.keys()));
+      if (!this.#file.broken.has(callee.text))
+        this.#report(
+          "unknown-name",
+          `no module is named \`${callee.text}\``,
+          callee.span,
+          "",
+          suggest(callee.text, this.#file.modules.keys()),
+        );
       return undefined;
     }
     return instantiate(this.#cx, target, path, { args: value.kind === "call" ? value.args : [], scope, at: value.span, given: [] });
@@ -261,7 +320,7 @@ class InstanceBuilder {
 }
 
 /** The constants that `0..n` or a list runs through. */
-export function iterate(over: Expression, scope: Scope, diagnostics: Diagnostic[]): readonly Constant[] | undefined {
+function iterate(over: Expression, scope: Scope, diagnostics: Diagnostic[]): readonly Constant[] | undefined {
   if (over.kind !== "range") return evaluateAs("list", over, scope, diagnostics)?.items;
   const from = evaluateAs("int", over.from, scope, diagnostics);
   const to = over.to === undefined ? undefined : evaluateAs("int", over.to, scope, diagnostics);
@@ -276,6 +335,7 @@ export function iterate(over: Expression, scope: Scope, diagnostics: Diagnostic[
 
 export function scalarOf(name: Name, diagnostics: Diagnostic[]): Scalar | undefined {
   const scalar = scalars.find((s) => s === name.text);
-  if (scalar === undefined) diagnostics.push(error("unknown-type", `there is no type \`${name.text}\``, name.span, "", suggest(name.text, scalars)));
+  if (scalar === undefined)
+    diagnostics.push(error("unknown-type", `there is no type \`${name.text}\``, name.span, "", suggest(name.text, scalars)));
   return scalar;
 }

@@ -1,7 +1,16 @@
 // Overrides from the command line: the texts after `--policy` and `--set`, read with the language's own parser.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { Source, Span } from "../../ir/source.ts";
-import type { Name, PolicyReference, RecipeDeclaration, RecipeStatement, Selector, SelectorList, Setting, SettingValue } from "../syntax/ast.ts";
+import type { Name } from "../syntax/ast-expression.ts";
+import type {
+  PolicyReference,
+  RecipeDeclaration,
+  RecipeStatement,
+  Selector,
+  SelectorList,
+  Setting,
+  SettingValue,
+} from "../syntax/ast-recipe.ts";
 import { parsePolicyReference, parseSettingValue } from "../syntax/parse.ts";
 import type { Constant } from "./constant.ts";
 import { evaluate } from "./evaluate.ts";
@@ -70,7 +79,8 @@ export function sortOverrides(overrides: readonly Override[], diagnostics: Diagn
     } else if (first !== undefined && override.path.length === 1 && /^[A-Z]/.test(first.text)) {
       const value = constantOf(override, diagnostics);
       if (value?.kind === "int" && value.value > 0) dims.set(first.text, value.value);
-      else if (value !== undefined) diagnostics.push(error("wrong-override", `the size \`${first.text}\` is an int above 0`, override.span));
+      else if (value !== undefined)
+        diagnostics.push(error("wrong-override", `the size \`${first.text}\` is an int above 0`, override.span));
     } else recipe.push(override);
   }
   return { parameters, dims, recipe };

@@ -1,7 +1,8 @@
 // Binding arguments to the typed parameters of a module or a policy.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { Span } from "../../ir/source.ts";
-import type { Argument, Name, ParameterDeclaration } from "../syntax/ast.ts";
+import type { ParameterDeclaration } from "../syntax/ast.ts";
+import type { Argument, Name } from "../syntax/ast-expression.ts";
 import { asParameter, type Constant, describeConstant, type ParameterType, parameterTypes } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
 import { suggest } from "./suggest.ts";
@@ -42,8 +43,17 @@ export function bindParameters(
     const parameter = argument.name === undefined ? parameters[position++] : parameters.find((p) => p.name.text === argument.name?.text);
     const value = evaluate(argument.value, caller, diagnostics);
     if (parameter === undefined) {
-      const message = argument.name === undefined ? `\`${callee.name.text}\` takes ${parameters.length} arguments, got ${args.length}` : `\`${callee.name.text}\` has no parameter \`${argument.name.text}\``;
-      const help = argument.name === undefined ? [signature] : suggest(argument.name.text, parameters.map((p) => p.name.text));
+      const message =
+        argument.name === undefined
+          ? `\`${callee.name.text}\` takes ${parameters.length} argument${parameters.length === 1 ? "" : "s"}, got ${args.length}`
+          : `\`${callee.name.text}\` has no parameter \`${argument.name.text}\``;
+      const help =
+        argument.name === undefined
+          ? [signature]
+          : suggest(
+              argument.name.text,
+              parameters.map((p) => p.name.text),
+            );
       diagnostics.push(error("wrong-argument", message, argument.span, "", help));
       if (argument.name === undefined) break;
       continue;
@@ -56,7 +66,19 @@ export function bindParameters(
   }
   for (const { name, value, at: place } of given) {
     if (parameters.some((p) => p.name.text === name.text)) byName.set(name.text, { value, at: place });
-    else diagnostics.push(error("wrong-argument", `\`${callee.name.text}\` has no parameter \`${name.text}\``, name.span, "", suggest(name.text, parameters.map((p) => p.name.text))));
+    else
+      diagnostics.push(
+        error(
+          "wrong-argument",
+          `\`${callee.name.text}\` has no parameter \`${name.text}\``,
+          name.span,
+          "",
+          suggest(
+            name.text,
+            parameters.map((p) => p.name.text),
+          ),
+        ),
+      );
   }
 
   const bound = new Map<string, Constant>();
@@ -102,6 +124,6 @@ function checked(parameter: ParameterDeclaration, value: Constant, at: Span, dia
   return fitting;
 }
 
-export function parameterTypeOf(parameter: ParameterDeclaration): ParameterType | undefined {
+function parameterTypeOf(parameter: ParameterDeclaration): ParameterType | undefined {
   return parameterTypes.find((t) => t === parameter.type.text);
 }

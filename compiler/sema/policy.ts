@@ -3,7 +3,7 @@ import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import { didYouMean } from "../../ir/nearest.ts";
 import type { QuantizeChoice, SettingValue } from "../../ir/quant/choice.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
-import type { PolicyDeclaration, PolicyReference, PolicyRule, Selector, Setting } from "../syntax/ast.ts";
+import type { PolicyDeclaration, PolicyReference, PolicyRule, Selector, Setting } from "../syntax/ast-recipe.ts";
 import { type Constant, describeConstant, printConstant } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
 import type { FileScope } from "./files.ts";
@@ -21,7 +21,7 @@ export interface PolicyContext {
 }
 
 /** Instances that own a matrix: what a policy chooses for. */
-export function sitesOf(model: Instance): readonly Instance[] {
+function sitesOf(model: Instance): readonly Instance[] {
   return instancesBelow(model).filter((instance) => [...instance.weights.values()].some((weight) => weight.type.dims.length >= 2));
 }
 
@@ -33,13 +33,20 @@ export function resolvePolicy(cx: PolicyContext, reference: PolicyReference): Re
   const { policy, scope } = bound;
   if (policy.model !== undefined && policy.model.text !== cx.model.module.name.text) {
     cx.diagnostics.push({
-      ...error("wrong-model", `\`${policy.name.text}\` is a policy for \`${policy.model.text}\`, not for \`${cx.model.module.name.text}\``, reference.span),
+      ...error(
+        "wrong-model",
+        `\`${policy.name.text}\` is a policy for \`${policy.model.text}\`, not for \`${cx.model.module.name.text}\``,
+        reference.span,
+      ),
       secondary: [{ span: policy.model.span, message: "declared here" }],
     });
     return undefined;
   }
   const sites = assignRules(cx, policy.rules, policy, scope);
-  const name = reference.args.length === 0 ? reference.name.text : `${reference.name.text}(${[...bound.parameters].map(([n, v]) => `${n} = ${printConstant(v)}`).join(", ")})`;
+  const name =
+    reference.args.length === 0
+      ? reference.name.text
+      : `${reference.name.text}(${[...bound.parameters].map(([n, v]) => `${n} = ${printConstant(v)}`).join(", ")})`;
   return cx.diagnostics.slice(before).some((d) => d.severity === "error") ? undefined : { name, sites };
 }
 
@@ -54,14 +61,21 @@ function bindPolicy(cx: PolicyContext, file: FileScope, reference: PolicyReferen
   const { name } = reference;
   const target = file.policies.get(name.text);
   if (target === undefined) {
-    if (!file.broken.has(name.text)) cx.diagnostics.push(error("unknown-policy", `no policy is named \`${name.text}\``, name.span, "", suggest(name.text, file.policies.keys())));
+    if (!file.broken.has(name.text))
+      cx.diagnostics.push(
+        error("unknown-policy", `no policy is named \`${name.text}\``, name.span, "", suggest(name.text, file.policies.keys())),
+      );
     return undefined;
   }
   const { declaration, scope: home } = target;
   const caller: Scope = { constants: file.constants, broken: file.broken, words: true };
   if (declaration.kind === "alias") {
     if (reference.args.length > 0) {
-      cx.diagnostics.push(error("wrong-argument", `\`${name.text}\` is an alias: its settings are fixed`, reference.span, "", [`it stands for \`${declaration.target.name.text}\`, which takes them`]));
+      cx.diagnostics.push(
+        error("wrong-argument", `\`${name.text}\` is an alias: its settings are fixed`, reference.span, "", [
+          `it stands for \`${declaration.target.name.text}\`, which takes them`,
+        ]),
+      );
       return undefined;
     }
     if (through.includes(name.text)) {
@@ -76,7 +90,12 @@ function bindPolicy(cx: PolicyContext, file: FileScope, reference: PolicyReferen
   return { policy: declaration, parameters, scope: { constants: new Map([...home.constants, ...parameters]), broken, words: true } };
 }
 
-function assignRules(cx: PolicyContext, rules: readonly PolicyRule[], policy: PolicyDeclaration, scope: Scope): ReadonlyMap<string, SiteChoice> {
+function assignRules(
+  cx: PolicyContext,
+  rules: readonly PolicyRule[],
+  policy: PolicyDeclaration,
+  scope: Scope,
+): ReadonlyMap<string, SiteChoice> {
   const sites = sitesOf(cx.model);
   const taken = new Map<string, PolicyRule>();
   const chosen = new Map<string, SiteChoice>();
@@ -85,7 +104,11 @@ function assignRules(cx: PolicyContext, rules: readonly PolicyRule[], policy: Po
     for (const selector of rule.selectors) {
       const matched = sites.filter((site) => matches(selector, site.path));
       if (selector.value !== undefined) {
-        cx.diagnostics.push(error("unsupported", "a policy cannot choose for single values yet", selector.span, "", ["leave out what follows the colon to choose for the whole site"]));
+        cx.diagnostics.push(
+          error("unsupported", "a policy cannot choose for single values yet", selector.span, "", [
+            "leave out what follows the colon to choose for the whole site",
+          ]),
+        );
         continue;
       }
       if (matched.length === 0) {
@@ -105,7 +128,9 @@ function assignRules(cx: PolicyContext, rules: readonly PolicyRule[], policy: Po
   if (first !== undefined) {
     const more = left.length > 1 ? ` and ${left.length - 1} more` : "";
     cx.diagnostics.push({
-      ...error("no-rule", `no rule of \`${policy.name.text}\` matches \`${first.path}\`${more}`, policy.name.span, "", ["end with `** => none` to leave the rest in float"]),
+      ...error("no-rule", `no rule of \`${policy.name.text}\` matches \`${first.path}\`${more}`, policy.name.span, "", [
+        "end with `** => none` to leave the rest in float",
+      ]),
       secondary: [{ span: first.declaredAt, message: "declared here" }],
     });
   }
@@ -119,11 +144,15 @@ function matchesNothing(model: Instance, sites: readonly Instance[], selector: S
   const below = other === undefined ? undefined : sites.find((site) => site.path.startsWith(`${other.path}.`));
   const code = "matches-nothing";
   if (other !== undefined && below !== undefined) {
-    return error(code, `\`${written}\` matches no contraction`, selector.span, `\`${other.path}\` is a ${other.module.name.text}`, [`write \`${written}.**\` for all that is inside it`]);
+    return error(code, `\`${written}\` matches no contraction`, selector.span, `\`${other.path}\` is a ${other.module.name.text}`, [
+      `write \`${written}.**\` for all that is inside it`,
+    ]);
   }
   if (other !== undefined) {
     return {
-      ...error(code, `\`${written}\` matches no contraction`, selector.span, `\`${other.path}\` has no weight matrix`, ["leave it out: nothing of it is quantized"]),
+      ...error(code, `\`${written}\` matches no contraction`, selector.span, `\`${other.path}\` has no weight matrix`, [
+        "leave it out: nothing of it is quantized",
+      ]),
       secondary: [{ span: other.declaredAt, message: "declared here" }],
     };
   }
@@ -134,8 +163,16 @@ function matchesNothing(model: Instance, sites: readonly Instance[], selector: S
 }
 
 function nearPaths(written: string, model: Instance, sites: readonly Instance[]): readonly string[] {
-  const near = didYouMean(written, instancesBelow(model).map((instance) => instance.path));
-  return near.length > 0 ? near : suggest(written, sites.map((site) => site.path));
+  const near = didYouMean(
+    written,
+    instancesBelow(model).map((instance) => instance.path),
+  );
+  return near.length > 0
+    ? near
+    : suggest(
+        written,
+        sites.map((site) => site.path),
+      );
 }
 
 function cannotMatch(selector: Selector, matched: readonly Instance[], taken: ReadonlyMap<string, PolicyRule>): Diagnostic {
@@ -143,7 +180,9 @@ function cannotMatch(selector: Selector, matched: readonly Instance[], taken: Re
   const all = matched.map((site) => `\`${site.path}\``);
   const what = all.length <= 3 ? all.join(", ") : `all ${all.length} sites that it matches`;
   return {
-    ...error("never-matches", `\`${printSelector(selector)}\` can never match: earlier rules take ${what}`, selector.span, "", ["the first rule that matches decides: put the special rule first"]),
+    ...error("never-matches", `\`${printSelector(selector)}\` can never match: earlier rules take ${what}`, selector.span, "", [
+      "the first rule that matches decides: put the special rule first",
+    ]),
     secondary: before.map((rule) => ({ span: rule.span, message: "this rule is first" })),
   };
 }
@@ -158,7 +197,15 @@ function resolveChoice(cx: PolicyContext, rule: PolicyRule, scope: Scope): Quant
   }
   const quantizer = cx.quantizers.find((q) => q.name === scheme.text);
   if (quantizer === undefined) {
-    cx.diagnostics.push(error("unknown-scheme", `there is no scheme \`${scheme.text}\``, scheme.span, "", suggest(scheme.text, [...cx.quantizers.map((q) => q.name), "none"])));
+    cx.diagnostics.push(
+      error(
+        "unknown-scheme",
+        `there is no scheme \`${scheme.text}\``,
+        scheme.span,
+        "",
+        suggest(scheme.text, [...cx.quantizers.map((q) => q.name), "none"]),
+      ),
+    );
     return undefined;
   }
   const settings = new Map<string, SettingValue>();
@@ -167,7 +214,15 @@ function resolveChoice(cx: PolicyContext, rule: PolicyRule, scope: Scope): Quant
     const declared = Object.hasOwn(quantizer.settings, name) ? quantizer.settings[name] : undefined;
     if (declared === undefined) {
       const message = `no setting \`${name}\`; \`${quantizer.name}\` has ${Object.keys(quantizer.settings).join(", ")}`;
-      cx.diagnostics.push(error("unknown-setting", message, setting.name.span, "", suggest(name, Object.keys(quantizer.settings)).filter((s) => s.startsWith("did"))));
+      cx.diagnostics.push(
+        error(
+          "unknown-setting",
+          message,
+          setting.name.span,
+          "",
+          suggest(name, Object.keys(quantizer.settings)).filter((s) => s.startsWith("did")),
+        ),
+      );
       continue;
     }
     if (settings.has(name)) cx.diagnostics.push(error("duplicate-setting", `\`${name}\` is set twice`, setting.span));
@@ -176,12 +231,19 @@ function resolveChoice(cx: PolicyContext, rule: PolicyRule, scope: Scope): Quant
       settings.set(name, "none");
       continue;
     }
-    if (!declared.accepts(value)) cx.diagnostics.push(error("wrong-setting", `\`${name} = ${value}\` is not allowed`, setting.span, "", [`\`${name}\` is ${declared.describe}`]));
+    if (!declared.accepts(value))
+      cx.diagnostics.push(
+        error("wrong-setting", `\`${name} = ${value}\` is not allowed`, setting.span, "", [`\`${name}\` is ${declared.describe}`]),
+      );
     settings.set(name, value);
   }
   for (const [name, declared] of Object.entries(quantizer.settings)) {
     if (declared.fallback !== undefined || settings.has(name)) continue;
-    cx.diagnostics.push(error("missing-setting", `\`${quantizer.name}\` needs the setting \`${name}\``, scheme.span, "", [`\`${name}\` is ${declared.describe}`]));
+    cx.diagnostics.push(
+      error("missing-setting", `\`${quantizer.name}\` needs the setting \`${name}\``, scheme.span, "", [
+        `\`${name}\` is ${declared.describe}`,
+      ]),
+    );
   }
   // In the table's order, so that two policies that mean the same print the same.
   const ordered = Object.keys(quantizer.settings).flatMap((name) => {
@@ -199,6 +261,8 @@ function settingValue(setting: Setting, scope: Scope, diagnostics: Diagnostic[])
   const value: Constant | undefined = evaluate(setting.value, scope, diagnostics);
   if (value === undefined) return undefined;
   if (value.kind === "int" || value.kind === "float" || value.kind === "word") return value.value;
-  diagnostics.push(error("wrong-setting", `\`${setting.name.text}\` takes a number or a word, not ${describeConstant(value)}`, setting.span));
+  diagnostics.push(
+    error("wrong-setting", `\`${setting.name.text}\` takes a number or a word, not ${describeConstant(value)}`, setting.span),
+  );
   return undefined;
 }

@@ -4,7 +4,16 @@ import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { HostRule } from "../../ir/host.ts";
 import type { OptimizerSpec } from "../../ir/module.ts";
 import { tensor } from "../../ir/type.ts";
-import type { DataStatement, EvalStatement, Expression, OptimizerStatement, RecipeDeclaration, RecipeStatement, ScheduleStatement, Selector } from "../syntax/ast.ts";
+import type { Expression } from "../syntax/ast-expression.ts";
+import type {
+  DataStatement,
+  EvalStatement,
+  OptimizerStatement,
+  RecipeDeclaration,
+  RecipeStatement,
+  ScheduleStatement,
+  Selector,
+} from "../syntax/ast-recipe.ts";
 import { asParameter, describeConstant } from "./constant.ts";
 import { evaluate, evaluateAs, type Scope } from "./evaluate.ts";
 import type { FileScope } from "./files.ts";
@@ -32,7 +41,13 @@ const schedules = {
     peak: { kind: "float", describe: "a float above 0", from: Number.MIN_VALUE },
     warmup: { kind: "int", describe: "an int from 0", from: 0, fallback: [0] },
     steps,
-    floor: { kind: "float", describe: "a float from 0 to 1, the share of the peak that is left at the end", from: 0, below: 1 + Number.EPSILON, fallback: [0] },
+    floor: {
+      kind: "float",
+      describe: "a float from 0 to 1, the share of the peak that is left at the end",
+      from: 0,
+      below: 1 + Number.EPSILON,
+      fallback: [0],
+    },
   },
   constant: { rate: { kind: "float", describe: "a float above 0", from: Number.MIN_VALUE }, steps },
 } as const satisfies Record<string, SettingsSpec>;
@@ -51,7 +66,9 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
   const schedule = found.schedule === undefined ? undefined : resolveSchedule(found.schedule, scope, diagnostics);
   const clipNorm = found.clip === undefined ? undefined : positive("float", found.clip.value, scope, diagnostics);
   if (found.clip !== undefined && found.clip.name.text !== "grad_norm") {
-    diagnostics.push(error("unknown-setting", `\`clip\` has no \`${found.clip.name.text}\``, found.clip.name.span, "", ["write `clip grad_norm = 1.0`"]));
+    diagnostics.push(
+      error("unknown-setting", `\`clip\` has no \`${found.clip.name.text}\``, found.clip.name.span, "", ["write `clip grad_norm = 1.0`"]),
+    );
   }
   const rematerialize = (found.remat?.selectors ?? []).flatMap((selector) => pathsOf(model, selector, diagnostics));
   const evaluation = found.eval === undefined ? undefined : resolveEvaluation(found.eval, scope, diagnostics);
@@ -61,7 +78,8 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
     diagnostics.push(error("unsupported", "gradients cannot be accumulated yet", found.accumulate.span));
   }
   if (diagnostics.slice(before).some((d) => d.severity === "error")) return undefined;
-  if (data === undefined || optimizer === undefined || schedule === undefined || found.loss === undefined || accumulate === undefined) return undefined;
+  if (data === undefined || optimizer === undefined || schedule === undefined || found.loss === undefined || accumulate === undefined)
+    return undefined;
   return {
     name: recipe.name.text,
     at: recipe.name.span,
@@ -104,7 +122,10 @@ function onePerKind(recipe: RecipeDeclaration, diagnostics: Diagnostic[]): ByKin
     }
   }
   for (const [kind, example] of Object.entries(needed)) {
-    if (!found.has(kind)) diagnostics.push(error("missing-statement", `the recipe \`${recipe.name.text}\` needs \`${kind}\``, recipe.name.span, "", [`write ${example}`]));
+    if (!found.has(kind))
+      diagnostics.push(
+        error("missing-statement", `the recipe \`${recipe.name.text}\` needs \`${kind}\``, recipe.name.span, "", [`write ${example}`]),
+      );
   }
   return Object.fromEntries(found) as ByKind;
 }
@@ -114,14 +135,26 @@ function positive(kind: "int" | "float", expression: Expression, scope: Scope, d
   if (value === undefined) return undefined;
   const fitting = asParameter(value, kind);
   if ((fitting?.kind === "int" || fitting?.kind === "float") && fitting.value > 0) return fitting.value;
-  diagnostics.push(error("type-mismatch", `${kind === "int" ? "an" : "a"} ${kind} above 0 is needed here`, expression.span, `this is ${describeConstant(value)}`));
+  diagnostics.push(
+    error(
+      "type-mismatch",
+      `${kind === "int" ? "an" : "a"} ${kind} above 0 is needed here`,
+      expression.span,
+      `this is ${describeConstant(value)}`,
+    ),
+  );
   return undefined;
 }
 
-function resolveData(statement: DataStatement, scope: Scope, diagnostics: Diagnostic[]): { readonly arrays: readonly DataArray[]; readonly record: RunRecord["data"] } {
+function resolveData(
+  statement: DataStatement,
+  scope: Scope,
+  diagnostics: Diagnostic[],
+): { readonly arrays: readonly DataArray[]; readonly record: RunRecord["data"] } {
   const arrays: DataArray[] = [];
   for (const { name, type } of statement.arrays) {
-    if (arrays.some((array) => array.name === name.text)) diagnostics.push(error("duplicate-name", `\`${name.text}\` is declared twice`, name.span));
+    if (arrays.some((array) => array.name === name.text))
+      diagnostics.push(error("duplicate-name", `\`${name.text}\` is declared twice`, name.span));
     if (type.leading) diagnostics.push(error("unknown-size", "the data's axes must be known: `..` cannot stand here", type.span));
     const dims = type.dims.map((dim) => {
       const size = evaluateAs("int", dim, { ...scope, words: false }, diagnostics)?.value;
@@ -129,7 +162,8 @@ function resolveData(statement: DataStatement, scope: Scope, diagnostics: Diagno
       return size ?? 1;
     });
     const scalar = scalarOf(type.scalar, diagnostics);
-    if (scalar !== undefined && scalar !== "f32" && scalar !== "i32") diagnostics.push(error("unknown-type", "data is f32 or i32", type.scalar.span));
+    if (scalar !== undefined && scalar !== "f32" && scalar !== "i32")
+      diagnostics.push(error("unknown-type", "data is f32 or i32", type.scalar.span));
     arrays.push({ name: name.text, type: tensor(scalar ?? "f32", dims), declaredAt: name.span });
   }
   const { origin } = statement;
@@ -140,11 +174,15 @@ function resolveData(statement: DataStatement, scope: Scope, diagnostics: Diagno
   for (const argument of origin.kind === "call" ? origin.args : []) {
     const value = evaluate(argument.value, scope, diagnostics);
     if (value === undefined) continue;
-    if (value.kind === "list") diagnostics.push(error("wrong-argument", "a data source takes numbers, texts, words, true and false", argument.value.span));
+    if (value.kind === "list")
+      diagnostics.push(error("wrong-argument", "a data source takes numbers, texts, words, true and false", argument.value.span));
     else if (argument.name === undefined) args.push(value.value);
     else named[argument.name.text] = value.value;
   }
-  return { arrays, record: { source: callee.kind === "use-name" ? callee.text : "", args, named, arrays: arrays.map((array) => array.name) } };
+  return {
+    arrays,
+    record: { source: callee.kind === "use-name" ? callee.text : "", args, named, arrays: arrays.map((array) => array.name) },
+  };
 }
 
 interface RecipeContext {
@@ -153,11 +191,16 @@ interface RecipeContext {
   readonly diagnostics: Diagnostic[];
 }
 
-function resolveOptimizer(cx: RecipeContext, statement: OptimizerStatement): { readonly spec: OptimizerSpec; readonly decays: ReadonlySet<string> } | undefined {
+function resolveOptimizer(
+  cx: RecipeContext,
+  statement: OptimizerStatement,
+): { readonly spec: OptimizerSpec; readonly decays: ReadonlySet<string> } | undefined {
   const { name, settings } = statement;
   const kind = name.text;
   if (kind !== "adamw" && kind !== "sgd") {
-    cx.diagnostics.push(error("unknown-optimizer", `there is no optimizer \`${kind}\``, name.span, "", suggest(kind, Object.keys(optimizers))));
+    cx.diagnostics.push(
+      error("unknown-optimizer", `there is no optimizer \`${kind}\``, name.span, "", suggest(kind, Object.keys(optimizers))),
+    );
     return undefined;
   }
   const values = readSettings(name, settings, optimizers[kind], ["decay_only"], cx.scope, cx.diagnostics);
@@ -173,7 +216,8 @@ function resolveOptimizer(cx: RecipeContext, statement: OptimizerStatement): { r
 /** Parameters of rank 2 and more, of those that the selectors name: so float and quantized runs decay the same weights. */
 function decayingStates(cx: RecipeContext, only: readonly Selector[] | undefined): ReadonlySet<string> {
   const weights = instancesBelow(cx.model).flatMap((instance) => [...instance.weights.values()].map((weight) => ({ instance, weight })));
-  const named = (selector: Selector, { instance, weight }: { instance: Instance; weight: Weight }) => matches(selector, weight.path) || matches(selector, instance.path);
+  const named = (selector: Selector, { instance, weight }: { instance: Instance; weight: Weight }) =>
+    matches(selector, weight.path) || matches(selector, instance.path);
   for (const selector of only ?? []) {
     if (!selector.optional && !weights.some((w) => named(selector, w))) cx.diagnostics.push(noMatch(cx.model, selector));
   }
@@ -183,7 +227,16 @@ function decayingStates(cx: RecipeContext, only: readonly Selector[] | undefined
 
 function noMatch(model: Instance, selector: Selector): Diagnostic {
   const written = printSelector(selector);
-  return error("matches-nothing", `\`${written}\` matches nothing in \`${model.module.name.text}\``, selector.span, "", suggest(written, instancesBelow(model).map((i) => i.path)));
+  return error(
+    "matches-nothing",
+    `\`${written}\` matches nothing in \`${model.module.name.text}\``,
+    selector.span,
+    "",
+    suggest(
+      written,
+      instancesBelow(model).map((i) => i.path),
+    ),
+  );
 }
 
 function pathsOf(model: Instance, selector: Selector, diagnostics: Diagnostic[]): readonly string[] {
@@ -192,7 +245,11 @@ function pathsOf(model: Instance, selector: Selector, diagnostics: Diagnostic[])
   return paths;
 }
 
-function resolveSchedule(statement: ScheduleStatement, scope: Scope, diagnostics: Diagnostic[]): { readonly rule: HostRule; readonly steps: number } | undefined {
+function resolveSchedule(
+  statement: ScheduleStatement,
+  scope: Scope,
+  diagnostics: Diagnostic[],
+): { readonly rule: HostRule; readonly steps: number } | undefined {
   const { name, settings } = statement;
   const kind = name.text;
   if (kind !== "warmup_cosine" && kind !== "constant") {
@@ -206,7 +263,9 @@ function resolveSchedule(statement: ScheduleStatement, scope: Scope, diagnostics
   const rule = { peak: one("peak"), warmup: one("warmup"), steps: one("steps"), floor: one("floor") };
   if (rule.warmup > rule.steps) {
     const at = settings.find((setting) => setting.name.text === "warmup")?.span ?? statement.span;
-    diagnostics.push(error("wrong-setting", `the warm-up of ${rule.warmup} steps is longer than the ${rule.steps} steps of the schedule`, at));
+    diagnostics.push(
+      error("wrong-setting", `the warm-up of ${rule.warmup} steps is longer than the ${rule.steps} steps of the schedule`, at),
+    );
   }
   return { rule: { warmup_cosine: rule }, steps: rule.steps };
 }

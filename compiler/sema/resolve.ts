@@ -1,17 +1,19 @@
 // Semantic analysis of a model file: from text to instance tree, policy and recipe.
 import { type Diagnostic, error, hasErrors, type Report } from "../../ir/diagnostic.ts";
+import { type Dim, printDim, shapesEqual } from "../../ir/dim.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
 import { quantizers as allQuantizers } from "../../ir/quant/table.ts";
 import type { Source } from "../../ir/source.ts";
-import { type Dim, printDim, shapesEqual } from "../../ir/dim.ts";
-import type { Argument, ModuleDeclaration, PolicyReference, RecipeDeclaration, Selector } from "../syntax/ast.ts";
+import type { ModuleDeclaration } from "../syntax/ast.ts";
+import type { Argument } from "../syntax/ast-expression.ts";
+import type { PolicyReference, RecipeDeclaration, Selector } from "../syntax/ast-recipe.ts";
 import { type Declared, type FileScope, type LoadSource, loadFiles } from "./files.ts";
 import { callName, instantiate, newInstantiateContext, type PendingTie } from "./instantiate.ts";
 import { overrideRecipe, readOverride, readPolicyOverride, sortOverrides } from "./overrides.ts";
 import { resolvePolicy } from "./policy.ts";
 import { resolveRecipe } from "./recipe.ts";
-import { type Instance, instancesBelow, type Resolved } from "./resolved.ts";
 import { withoutRepeats } from "./repeats.ts";
+import { type Instance, instancesBelow, type Resolved } from "./resolved.ts";
 import { printSelector } from "./selector.ts";
 import { suggest } from "./suggest.ts";
 
@@ -56,7 +58,10 @@ function resolveInto(source: Source, options: ResolveOptions, diagnostics: Diagn
   if (hasErrors(diagnostics)) return undefined;
 
   const reference: PolicyReference | undefined = policyOverride ?? (options.policy === undefined ? target.recipe?.policy : undefined);
-  const policy = reference === undefined ? undefined : resolvePolicy({ file: root, model, quantizers: options.quantizers ?? allQuantizers, diagnostics }, reference);
+  const policy =
+    reference === undefined
+      ? undefined
+      : resolvePolicy({ file: root, model, quantizers: options.quantizers ?? allQuantizers, diagnostics }, reference);
   let recipe: Resolved["recipe"];
   if (target.recipe !== undefined) {
     recipe = resolveRecipe(overrideRecipe(target.recipe, sorted.recipe, diagnostics), root, model, diagnostics);
@@ -83,7 +88,8 @@ interface Target {
 function chooseTarget(root: FileScope, options: ResolveOptions, diagnostics: Diagnostic[]): Target | undefined {
   const moduleNamed = (name: string, at?: RecipeDeclaration) => {
     const module = root.modules.get(name);
-    if (module === undefined && !root.broken.has(name)) diagnostics.push(error("unknown-model", `no module is named \`${name}\``, at?.model.span, "", suggest(name, root.modules.keys())));
+    if (module === undefined && !root.broken.has(name))
+      diagnostics.push(error("unknown-model", `no module is named \`${name}\``, at?.model.span, "", suggest(name, root.modules.keys())));
     return module;
   };
   if (options.model !== undefined && options.recipe === undefined) {
@@ -95,9 +101,14 @@ function chooseTarget(root: FileScope, options: ResolveOptions, diagnostics: Dia
   const name = options.recipe ?? (others.length === 0 ? only : undefined);
   const recipe = name === undefined ? undefined : root.recipes.get(name);
   if (recipe === undefined) {
-    if (name !== undefined) diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe \`${name}\``, undefined, "", suggest(name, names)));
-    else if (names.length > 0) diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has several recipes: say which one`, undefined, "", suggest("", names)));
-    else diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe`, undefined, "", ["say which module is the model"]));
+    if (name !== undefined)
+      diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe \`${name}\``, undefined, "", suggest(name, names)));
+    else if (names.length > 0)
+      diagnostics.push(
+        error("unknown-recipe", `\`${root.source.path}\` has several recipes: say which one`, undefined, "", suggest("", names)),
+      );
+    else
+      diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe`, undefined, "", ["say which module is the model"]));
     return undefined;
   }
   const module = moduleNamed(recipe.model.text, recipe);
@@ -105,12 +116,15 @@ function chooseTarget(root: FileScope, options: ResolveOptions, diagnostics: Dia
 }
 
 function resolveTies(model: Instance, pending: readonly PendingTie[], diagnostics: Diagnostic[]): ReadonlyMap<string, string> {
-  const weights = new Map(instancesBelow(model).flatMap((instance) => [...instance.weights.values()].map((weight) => [weight.path, weight] as const)));
+  const weights = new Map(
+    instancesBelow(model).flatMap((instance) => [...instance.weights.values()].map((weight) => [weight.path, weight] as const)),
+  );
   const ties = new Map<string, string>();
   const find = (selector: Selector, inside: string) => {
     const path = inside === "" ? printSelector(selector) : `${inside}.${printSelector(selector)}`;
     const weight = weights.get(path);
-    if (weight === undefined) diagnostics.push(error("unknown-name", `no parameter is named \`${path}\``, selector.span, "", suggest(path, weights.keys())));
+    if (weight === undefined)
+      diagnostics.push(error("unknown-name", `no parameter is named \`${path}\``, selector.span, "", suggest(path, weights.keys())));
     return weight;
   };
   for (const { tie, inside } of pending) {
@@ -119,7 +133,12 @@ function resolveTies(model: Instance, pending: readonly PendingTie[], diagnostic
     if (from === undefined || to === undefined) continue;
     if (!shapesEqual(from.type.dims, to.type.dims)) {
       diagnostics.push({
-        ...error("shape-mismatch", `\`${from.path}\` is ${shapeText(from.type.dims)}, \`${to.path}\` is ${shapeText(to.type.dims)}`, tie.span, "tied parameters have one shape"),
+        ...error(
+          "shape-mismatch",
+          `\`${from.path}\` is ${shapeText(from.type.dims)}, \`${to.path}\` is ${shapeText(to.type.dims)}`,
+          tie.span,
+          "tied parameters have one shape",
+        ),
         secondary: [from, to].map((weight) => ({ span: weight.declaredAt, message: `\`${weight.path}\` is declared here` })),
       });
     } else if (ties.has(from.path)) {

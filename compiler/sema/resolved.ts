@@ -7,7 +7,9 @@ import type { OptimizerSpec } from "../../ir/module.ts";
 import type { QuantizeChoice } from "../../ir/quant/choice.ts";
 import type { Source, Span } from "../../ir/source.ts";
 import type { TensorType } from "../../ir/type.ts";
-import type { Expression, FunctionDeclaration, LossStatement, ModuleDeclaration } from "../syntax/ast.ts";
+import type { FunctionDeclaration, ModuleDeclaration } from "../syntax/ast.ts";
+import type { Expression } from "../syntax/ast-expression.ts";
+import type { LossStatement } from "../syntax/ast-recipe.ts";
 import type { Constant } from "./constant.ts";
 
 export interface Resolved {

@@ -1,5 +1,5 @@
 // Selectors: which paths a pattern such as `layers.*.attn.{wq, wk}` names.
-import type { Segment, Selector } from "../syntax/ast.ts";
+import type { Segment, Selector } from "../syntax/ast-recipe.ts";
 
 /** Whether the whole path fits: `*` is one segment, `**` any number of them, none included. */
 export function matches(selector: Selector, path: string): boolean {

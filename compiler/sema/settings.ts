@@ -1,6 +1,7 @@
 // Settings of optimizers and schedules: typed specifications, and reading a block of settings against one.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
-import type { Name, Selector, Setting } from "../syntax/ast.ts";
+import type { Name } from "../syntax/ast-expression.ts";
+import type { Selector, Setting } from "../syntax/ast-recipe.ts";
 import { asParameter, type Constant, describeConstant } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
 import { suggest } from "./suggest.ts";
@@ -45,14 +46,23 @@ export function readSettings(
     const name = setting.name.text;
     if (selectorNames.includes(name)) {
       const found = selectorsOf(setting);
-      if (found === undefined) fail(error("wrong-setting", `\`${name}\` takes a selector`, setting.span, "", [`write \`${name} = layers.**\``]));
+      if (found === undefined)
+        fail(error("wrong-setting", `\`${name}\` takes a selector`, setting.span, "", [`write \`${name} = layers.**\``]));
       else selectors.set(name, found);
       continue;
     }
     const wanted = Object.hasOwn(spec, name) ? spec[name] : undefined;
     if (wanted === undefined) {
       const known = [...Object.keys(spec), ...selectorNames];
-      fail(error("unknown-setting", `no setting \`${name}\`; \`${owner.text}\` has ${known.join(", ")}`, setting.name.span, "", suggest(name, known).filter((s) => s.startsWith("did"))));
+      fail(
+        error(
+          "unknown-setting",
+          `no setting \`${name}\`; \`${owner.text}\` has ${known.join(", ")}`,
+          setting.name.span,
+          "",
+          suggest(name, known).filter((s) => s.startsWith("did")),
+        ),
+      );
       continue;
     }
     if (setting.value.kind === "selector" || setting.value.kind === "selectors") {
@@ -67,7 +77,10 @@ export function readSettings(
   }
   for (const [name, wanted] of Object.entries(spec)) {
     if (numbers.has(name) || failed) continue;
-    if (wanted.fallback === undefined) fail(error("missing-setting", `\`${owner.text}\` needs the setting \`${name}\``, owner.span, "", [`\`${name}\` is ${wanted.describe}`]));
+    if (wanted.fallback === undefined)
+      fail(
+        error("missing-setting", `\`${owner.text}\` needs the setting \`${name}\``, owner.span, "", [`\`${name}\` is ${wanted.describe}`]),
+      );
     else numbers.set(name, wanted.fallback);
   }
   return failed ? undefined : { numbers: (name) => numbers.get(name) ?? [], selectors };
@@ -89,7 +102,9 @@ function selectorsOf(setting: Setting): readonly Selector[] | undefined {
   if (value.kind === "selectors") return value.items;
   const names = value.kind === "list" ? value.items : [value];
   const selectors = names.map((item): Selector | undefined =>
-    item.kind === "use-name" ? { kind: "selector", span: item.span, segments: [{ kind: "word", span: item.span, text: item.text }], optional: false } : undefined,
+    item.kind === "use-name"
+      ? { kind: "selector", span: item.span, segments: [{ kind: "word", span: item.span, text: item.text }], optional: false }
+      : undefined,
   );
   const known = selectors.filter((s) => s !== undefined);
   return known.length === selectors.length ? known : undefined;

@@ -1,10 +1,9 @@
 // Concrete to abstract syntax: expressions, types and statements.
 import type { CstNode, IToken } from "chevrotain";
 import { joinSpans } from "../../ir/source.ts";
-import type {
-  Argument, BinaryOperator, Block, Expression, InputDeclaration, NameExpression, ParameterDeclaration, Statement, TextLiteral, TypeNode,
-} from "./ast.ts";
-import { binaryOperators } from "./ast.ts";
+import type { Block, InputDeclaration, ParameterDeclaration, Statement, TypeNode } from "./ast.ts";
+import type { Argument, BinaryOperator, Expression, NameExpression, TextLiteral } from "./ast-expression.ts";
+import { binaryOperators } from "./ast-expression.ts";
 import { type BuildContext, chosen, complain, isReal, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
 
 export function buildExpression(cx: BuildContext, cst: CstNode | undefined, near?: CstNode): Expression {
@@ -12,7 +11,13 @@ export function buildExpression(cx: BuildContext, cst: CstNode | undefined, near
   if (choose !== undefined) {
     const [condition, then, otherwise] = [0, 1, 2].map((i) => buildExpression(cx, node(choose, "expression", i), choose));
     const missing = buildExpression(cx, undefined, choose);
-    return { kind: "if", span: spanOf(cx, choose), condition: condition ?? missing, then: then ?? missing, otherwise: otherwise ?? missing };
+    return {
+      kind: "if",
+      span: spanOf(cx, choose),
+      condition: condition ?? missing,
+      then: then ?? missing,
+      otherwise: otherwise ?? missing,
+    };
   }
   const pipe = node(cst, "pipe");
   if (pipe !== undefined) return buildPipe(cx, pipe);
@@ -45,7 +50,14 @@ type BuildPart = (cx: BuildContext, cst: CstNode | undefined, near: CstNode) => 
 
 const buildProduct: BuildPart = (cx, cst, near) => buildChain(cx, cst, near, ["Star", "Slash", "Percent"], "unary", buildUnary);
 
-function buildChain(cx: BuildContext, cst: CstNode | undefined, near: CstNode, marks: readonly string[], rule: string, part: BuildPart): Expression {
+function buildChain(
+  cx: BuildContext,
+  cst: CstNode | undefined,
+  near: CstNode,
+  marks: readonly string[],
+  rule: string,
+  part: BuildPart,
+): Expression {
   let left = part(cx, node(cst, rule), cst ?? near);
   tokens(cst, ...marks).forEach((operator, i) => {
     left = binary(operator, left, part(cx, node(cst, rule, i + 1), cst ?? near));
@@ -110,7 +122,7 @@ export function buildText(cx: BuildContext, found: IToken): TextLiteral {
   try {
     return { kind: "text", span, value: String(JSON.parse(found.image)) };
   } catch {
-    complain(cx, "a text takes the escapes of JSON: `\\\"`, `\\\\`, `\\n`, `\\t`, `\\u0041`", span);
+    complain(cx, 'a text takes the escapes of JSON: `\\"`, `\\\\`, `\\n`, `\\t`, `\\u0041`', span);
     return { kind: "text", span, value: found.image.slice(1, -1) };
   }
 }
@@ -120,7 +132,13 @@ function buildList(cx: BuildContext, cst: CstNode): Expression {
   const items = nodes(cst, "expression").map((item) => buildExpression(cx, item));
   const [item] = items;
   if (token(cst, "For") === undefined || item === undefined) return { kind: "list", span, items };
-  return { kind: "comprehension", span, item, name: nameOf(cx, token(cst, "Identifier"), cst), over: buildRange(cx, node(cst, "range"), cst) };
+  return {
+    kind: "comprehension",
+    span,
+    item,
+    name: nameOf(cx, token(cst, "Identifier"), cst),
+    over: buildRange(cx, node(cst, "range"), cst),
+  };
 }
 
 /** `a..b`, or a single expression. */

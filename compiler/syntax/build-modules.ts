@@ -48,7 +48,12 @@ function buildMember(cx: BuildContext, rule: string, cst: CstNode): Member {
       return { kind: "require", span, condition: expression(), ...message };
     }
     case "tie":
-      return { kind: "tie", span, path: buildSelector(cx, node(cst, "selector"), cst), target: buildSelector(cx, node(cst, "selector", 1), cst) };
+      return {
+        kind: "tie",
+        span,
+        path: buildSelector(cx, node(cst, "selector"), cst),
+        target: buildSelector(cx, node(cst, "selector", 1), cst),
+      };
     case "fn":
       return buildFunction(cx, cst);
     case "child":

@@ -1,8 +1,17 @@
 // Concrete to abstract syntax: policies, their selectors and settings, and recipes.
 import type { CstNode } from "chevrotain";
+import type { Name } from "./ast-expression.ts";
 import type {
-  Name, PolicyAlias, PolicyDeclaration, PolicyReference, RecipeDeclaration, RecipeStatement, Segment, Selector, Setting, SettingValue,
-} from "./ast.ts";
+  PolicyAlias,
+  PolicyDeclaration,
+  PolicyReference,
+  RecipeDeclaration,
+  RecipeStatement,
+  Segment,
+  Selector,
+  Setting,
+  SettingValue,
+} from "./ast-recipe.ts";
 import { buildArguments, buildBlock, buildExpression, buildInputs, buildParameters } from "./build-expressions.ts";
 import { type BuildContext, chosen, complain, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
 
@@ -32,7 +41,12 @@ export function buildPolicy(cx: BuildContext, cst: CstNode): PolicyDeclaration |
 
 export function buildPolicyReference(cx: BuildContext, cst: CstNode | undefined, near: CstNode): PolicyReference {
   const around = cst ?? near;
-  return { kind: "policy-reference", span: spanOf(cx, around), name: nameOf(cx, token(cst, "Identifier"), around), args: buildArguments(cx, node(cst, "args")) };
+  return {
+    kind: "policy-reference",
+    span: spanOf(cx, around),
+    name: nameOf(cx, token(cst, "Identifier"), around),
+    args: buildArguments(cx, node(cst, "args")),
+  };
 }
 
 export function buildSelector(cx: BuildContext, cst: CstNode | undefined, near: CstNode): Selector {
@@ -49,14 +63,15 @@ export function buildSelector(cx: BuildContext, cst: CstNode | undefined, near: 
 function buildSegment(cx: BuildContext, cst: CstNode): readonly Segment[] {
   const span = spanOf(cx, cst);
   const list = node(cst, "choices");
-  if (list !== undefined) return [{ kind: "choice", span, names: tokens(list, "Identifier", "Int").map((name): Name => nameOf(cx, name, list)) }];
+  if (list !== undefined)
+    return [{ kind: "choice", span, names: tokens(list, "Identifier", "Int").map((name): Name => nameOf(cx, name, list)) }];
   const [found] = tokens(cst, "Identifier", "Int", "Star", "StarStar");
   if (found === undefined || found.image === "") return [];
   if (found.image === "*" || found.image === "**") return [{ kind: "wildcard", span, deep: found.image === "**" }];
   return [{ kind: "word", span, text: found.image }];
 }
 
-export function buildSettings(cx: BuildContext, cst: CstNode | undefined): readonly Setting[] {
+function buildSettings(cx: BuildContext, cst: CstNode | undefined): readonly Setting[] {
   return nodes(cst, "setting").map((setting) => {
     const name = nameOf(cx, token(setting, "Identifier"), setting);
     const written = node(setting, "settingValue");
@@ -70,7 +85,8 @@ export function buildSettings(cx: BuildContext, cst: CstNode | undefined): reado
 
 export function buildSettingValue(cx: BuildContext, cst: CstNode | undefined, near: CstNode): SettingValue {
   const list = node(cst, "selectorList");
-  if (list !== undefined) return { kind: "selectors", span: spanOf(cx, list), items: nodes(list, "selector").map((item) => buildSelector(cx, item, list)) };
+  if (list !== undefined)
+    return { kind: "selectors", span: spanOf(cx, list), items: nodes(list, "selector").map((item) => buildSelector(cx, item, list)) };
   const selector = node(cst, "selector");
   return selector === undefined ? buildExpression(cx, node(cst, "expression"), cst ?? near) : buildSelector(cx, selector, near);
 }
@@ -114,7 +130,8 @@ function buildRecipeStatement(cx: BuildContext, rule: string, cst: CstNode): Rec
         name: nameOf(cx, token(metric, "Identifier"), metric),
         ...(token(metric, "Over") === undefined ? {} : { over: buildExpression(cx, node(metric, "expression"), metric) }),
       }));
-      if (metrics.length === 0 && token(cst, "CloseBrace") !== undefined) complain(cx, "`eval` measures nothing", span, "", ["write `eval every 50 { loss over 20 }`"]);
+      if (metrics.length === 0 && token(cst, "CloseBrace") !== undefined)
+        complain(cx, "`eval` measures nothing", span, "", ["write `eval every 50 { loss over 20 }`"]);
       return { kind: "eval", span, every: value(), metrics };
     }
     case "checkpoint":

@@ -2,7 +2,7 @@
 import type { CstNode, IToken } from "chevrotain";
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { Source, Span } from "../../ir/source.ts";
-import type { Name } from "./ast.ts";
+import type { Name } from "./ast-expression.ts";
 
 /** What the builder needs while it walks: the text, and where problems go. */
 export interface BuildContext {

@@ -1,20 +1,18 @@
-// The grammar of `.loom`, without actions: tokens to a concrete syntax tree, with error recovery.
-import { type CstNode, CstParser, EOF, type IToken, type ParserMethod } from "chevrotain";
-import { messages } from "./messages.ts";
+// The grammar of `.loom`: files, modules, policies and recipes. Tokens to a concrete syntax tree.
+import { EOF, type IToken } from "chevrotain";
+import { BodyParser, type Rule } from "./grammar-bodies.ts";
 import * as t from "./tokens.ts";
 
 /** What {@link LoomParser} can parse from the top. */
 export type EntryRule = "file" | "policyReferenceAlone" | "overrideValue";
 
-type Rule = ParserMethod<[], CstNode>;
-
 /** How many tokens of a list are looked at to see what it holds. */
 const longestList = 1_000;
 
 /** One instance can be used again: set `input`, call a rule, read `errors`. */
-export class LoomParser extends CstParser {
+export class LoomParser extends BodyParser {
   constructor() {
-    super(t.vocabulary, { recoveryEnabled: true, maxLookahead: 3, errorMessageProvider: messages });
+    super();
     this.performSelfAnalysis();
   }
 
@@ -68,22 +66,6 @@ export class LoomParser extends CstParser {
     this.CONSUME(t.OpenBrace);
     this.MANY(() => this.SUBRULE(this.member));
     this.CONSUME(t.CloseBrace);
-  });
-
-  private readonly parameters: Rule = this.RULE("parameters", () => {
-    this.CONSUME(t.OpenParen);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.parameter) });
-    this.CONSUME(t.CloseParen);
-  });
-
-  private readonly parameter: Rule = this.RULE("parameter", () => {
-    this.CONSUME(t.Identifier);
-    this.CONSUME(t.Colon);
-    this.CONSUME2(t.Identifier);
-    this.OPTION(() => {
-      this.CONSUME(t.Assign);
-      this.SUBRULE(this.expression);
-    });
   });
 
   private readonly member: Rule = this.RULE("member", () => {
@@ -149,239 +131,6 @@ export class LoomParser extends CstParser {
     this.CONSUME(t.Arrow);
     this.SUBRULE(this.type);
     this.SUBRULE(this.block);
-  });
-
-  private readonly inputs: Rule = this.RULE("inputs", () => {
-    this.CONSUME(t.OpenParen);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.arrayInput) });
-    this.CONSUME(t.CloseParen);
-  });
-
-  private readonly arrayInput: Rule = this.RULE("arrayInput", () => {
-    this.CONSUME(t.Identifier);
-    this.CONSUME(t.Colon);
-    this.SUBRULE(this.type);
-  });
-
-  private readonly type: Rule = this.RULE("type", () => {
-    this.CONSUME(t.Identifier);
-    this.OPTION(() => this.SUBRULE(this.dims));
-  });
-
-  private readonly dims: Rule = this.RULE("dims", () => {
-    this.CONSUME(t.OpenBracket);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.indexItem) });
-    this.CONSUME(t.CloseBracket);
-  });
-
-  /** `..`, `i`, `a..b` or `a..`: in an index; in a type's dims the builder takes only `..` and single expressions. */
-  private readonly indexItem: Rule = this.RULE("indexItem", () => {
-    this.OR([
-      { ALT: () => this.CONSUME(t.DotDot) },
-      {
-        ALT: () => {
-          this.SUBRULE(this.expression);
-          this.OPTION(() => {
-            this.CONSUME2(t.DotDot);
-            this.OPTION2(() => this.SUBRULE2(this.expression));
-          });
-        },
-      },
-    ]);
-  });
-
-  // Statements
-
-  private readonly block: Rule = this.RULE("block", () => {
-    this.CONSUME(t.OpenBrace);
-    this.MANY(() => this.SUBRULE(this.statement));
-    this.CONSUME(t.CloseBrace);
-  });
-
-  private readonly statement: Rule = this.RULE("statement", () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.declare) },
-      { ALT: () => this.SUBRULE(this.loop) },
-      { ALT: () => this.SUBRULE(this.give) },
-      { ALT: () => this.SUBRULE(this.assign) },
-    ]);
-  });
-
-  private readonly declare: Rule = this.RULE("declare", () => {
-    this.OR([{ ALT: () => this.CONSUME(t.Let) }, { ALT: () => this.CONSUME(t.Var) }]);
-    this.CONSUME(t.Identifier);
-    this.CONSUME(t.Assign);
-    this.SUBRULE(this.expression);
-  });
-
-  private readonly assign: Rule = this.RULE("assign", () => {
-    this.CONSUME(t.Identifier);
-    this.CONSUME(t.Assign);
-    this.SUBRULE(this.expression);
-  });
-
-  private readonly loop: Rule = this.RULE("loop", () => {
-    this.CONSUME(t.For);
-    this.CONSUME(t.Identifier);
-    this.CONSUME(t.In);
-    this.SUBRULE(this.range);
-    this.SUBRULE(this.block);
-  });
-
-  private readonly give: Rule = this.RULE("give", () => {
-    this.CONSUME(t.Return);
-    this.SUBRULE(this.expression);
-  });
-
-  /** What a `for` runs over: `0..n`, or an expression that is an array. */
-  private readonly range: Rule = this.RULE("range", () => {
-    this.SUBRULE(this.expression);
-    this.OPTION(() => {
-      this.CONSUME(t.DotDot);
-      this.SUBRULE2(this.expression);
-    });
-  });
-
-  // Expressions, loosest first
-
-  private readonly expression: Rule = this.RULE("expression", () => {
-    this.OR([{ ALT: () => this.SUBRULE(this.choose) }, { ALT: () => this.SUBRULE(this.pipe) }]);
-  });
-
-  private readonly choose: Rule = this.RULE("choose", () => {
-    this.CONSUME(t.If);
-    this.SUBRULE(this.expression);
-    this.CONSUME(t.Then);
-    this.SUBRULE2(this.expression);
-    this.CONSUME(t.Else);
-    this.SUBRULE3(this.expression);
-  });
-
-  private readonly pipe: Rule = this.RULE("pipe", () => {
-    this.SUBRULE(this.comparison);
-    this.MANY(() => {
-      this.CONSUME(t.PipeMark);
-      this.SUBRULE(this.postfix);
-    });
-  });
-
-  private readonly comparison: Rule = this.RULE("comparison", () => {
-    this.SUBRULE(this.sum);
-    this.OPTION(() => {
-      this.OR([
-        { ALT: () => this.CONSUME(t.Equal) },
-        { ALT: () => this.CONSUME(t.NotEqual) },
-        { ALT: () => this.CONSUME(t.Less) },
-        { ALT: () => this.CONSUME(t.LessEqual) },
-        { ALT: () => this.CONSUME(t.Greater) },
-        { ALT: () => this.CONSUME(t.GreaterEqual) },
-      ]);
-      this.SUBRULE2(this.sum);
-    });
-  });
-
-  private readonly sum: Rule = this.RULE("sum", () => {
-    this.SUBRULE(this.product);
-    this.MANY(() => {
-      this.OR([{ ALT: () => this.CONSUME(t.Plus) }, { ALT: () => this.CONSUME(t.Minus) }]);
-      this.SUBRULE2(this.product);
-    });
-  });
-
-  private readonly product: Rule = this.RULE("product", () => {
-    this.SUBRULE(this.unary);
-    this.MANY(() => {
-      this.OR([{ ALT: () => this.CONSUME(t.Star) }, { ALT: () => this.CONSUME(t.Slash) }, { ALT: () => this.CONSUME(t.Percent) }]);
-      this.SUBRULE2(this.unary);
-    });
-  });
-
-  private readonly unary: Rule = this.RULE("unary", () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(t.Minus);
-          this.SUBRULE(this.unary);
-        },
-      },
-      { ALT: () => this.SUBRULE(this.postfix) },
-    ]);
-  });
-
-  private readonly postfix: Rule = this.RULE("postfix", () => {
-    this.SUBRULE(this.primary);
-    this.MANY(() => this.SUBRULE(this.suffix));
-  });
-
-  private readonly suffix: Rule = this.RULE("suffix", () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.args) },
-      { ALT: () => this.SUBRULE(this.dims) },
-      {
-        ALT: () => {
-          this.CONSUME(t.Dot);
-          this.CONSUME(t.Identifier);
-        },
-      },
-    ]);
-  });
-
-  private readonly args: Rule = this.RULE("args", () => {
-    this.CONSUME(t.OpenParen);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.argument) });
-    this.CONSUME(t.CloseParen);
-  });
-
-  private readonly argument: Rule = this.RULE("argument", () => {
-    this.OPTION(() => {
-      this.CONSUME(t.Identifier);
-      this.CONSUME(t.Assign);
-    });
-    this.SUBRULE(this.expression);
-  });
-
-  private readonly primary: Rule = this.RULE("primary", () => {
-    this.OR([
-      { ALT: () => this.CONSUME(t.Int) },
-      { ALT: () => this.CONSUME(t.Float) },
-      { ALT: () => this.CONSUME(t.Text) },
-      { ALT: () => this.CONSUME(t.True) },
-      { ALT: () => this.CONSUME(t.False) },
-      { ALT: () => this.CONSUME(t.Identifier) },
-      { ALT: () => this.SUBRULE(this.list) },
-      { ALT: () => this.SUBRULE(this.group) },
-    ]);
-  });
-
-  private readonly group: Rule = this.RULE("group", () => {
-    this.CONSUME(t.OpenParen);
-    this.SUBRULE(this.expression);
-    this.CONSUME(t.CloseParen);
-  });
-
-  private readonly list: Rule = this.RULE("list", () => {
-    this.CONSUME(t.OpenBracket);
-    this.OPTION(() => {
-      this.SUBRULE(this.expression);
-      this.OR([
-        {
-          ALT: () => {
-            this.CONSUME(t.For);
-            this.CONSUME(t.Identifier);
-            this.CONSUME(t.In);
-            this.SUBRULE(this.range);
-          },
-        },
-        {
-          ALT: () =>
-            this.MANY(() => {
-              this.CONSUME(t.Comma);
-              this.SUBRULE2(this.expression);
-            }),
-        },
-      ]);
-    });
-    this.CONSUME(t.CloseBracket);
   });
 
   // Policies

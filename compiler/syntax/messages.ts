@@ -39,7 +39,10 @@ const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> =
   suffix: { Identifier: "a name must follow the dot" },
   args: { CloseParen: "the call is not closed: it needs `,` between its arguments and `)` at the end" },
   group: { CloseParen: "`(` is not closed" },
-  list: { CloseBracket: "the list is not closed: it needs `,` between its items and `]` at the end", In: "`for` in a list needs `in`: `[Block(dim) for i in 0..depth]`" },
+  list: {
+    CloseBracket: "the list is not closed: it needs `,` between its items and `]` at the end",
+    In: "`for` in a list needs `in`: `[Block(dim) for i in 0..depth]`",
+  },
   quantize: {
     Identifier: "`quantize` needs a name, and a model after `for`: `quantize name for any { ... }`",
     For: "a policy needs `for any` or `for Model`",
@@ -60,7 +63,11 @@ const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> =
   optimizer: { Identifier: "`optimizer` needs a name: `optimizer adamw { ... }`" },
   schedule: { Identifier: "`schedule` needs a name: `schedule warmup_cosine { ... }`" },
   clip: { Identifier: "`clip` says what it limits: `clip grad_norm = 1.0`", Assign: "`clip` needs a limit: `clip grad_norm = 1.0`" },
-  evaluate: { Every: "`eval` says how often: `eval every 50 { loss over 20 }`", OpenBrace: "`eval` needs its metrics in braces", CloseBrace: "a metric is `name over batches`: `loss over 20`" },
+  evaluate: {
+    Every: "`eval` says how often: `eval every 50 { loss over 20 }`",
+    OpenBrace: "`eval` needs its metrics in braces",
+    CloseBrace: "a metric is `name over batches`: `loss over 20`",
+  },
   checkpoint: { Every: "`checkpoint` says how often: `checkpoint every 100`" },
   accumulate: { Assign: "`accumulate` needs a number: `accumulate = 8`" },
 };
@@ -81,7 +88,19 @@ const alternatives: Readonly<Record<string, string>> = {
   data: "`data` needs an array: `data x: f32[64, 784] = mnist()`",
   remat: "`remat` needs a selector: `remat layers.*`",
 };
-const expressionRules: ReadonlySet<string> = new Set(["expression", "choose", "pipe", "comparison", "sum", "product", "unary", "postfix", "primary", "indexItem", "suffix"]);
+const expressionRules: ReadonlySet<string> = new Set([
+  "expression",
+  "choose",
+  "pipe",
+  "comparison",
+  "sum",
+  "product",
+  "unary",
+  "postfix",
+  "primary",
+  "indexItem",
+  "suffix",
+]);
 
 function describeToken(token: IToken): string {
   if (token.image === "") return "the end of the text";
@@ -98,7 +117,8 @@ function alternative(ruleName: string, actual: IToken | undefined): string {
 
 export const messages: IParserErrorMessageProvider = {
   buildMismatchTokenMessage({ expected, actual, ruleName }: { expected: TokenType; actual: IToken; ruleName: string }) {
-    if (expected === Identifier && reservedWords.includes(actual.tokenType)) return `\`${actual.image}\` is a word of the language and cannot be a name`;
+    if (expected === Identifier && reservedWords.includes(actual.tokenType))
+      return `\`${actual.image}\` is a word of the language and cannot be a name`;
     if (expected === EOF) return alternative(ruleName, actual);
     const known = expectations[ruleName]?.[expected.name];
     return `${known ?? `${tokenLabel(expected)} is missing`}\nfound ${describeToken(actual)}`;

@@ -2,7 +2,8 @@
 import type { CstNode, ILexingError, IRecognitionException, IToken } from "chevrotain";
 import { type Diagnostic, error, type Report } from "../../ir/diagnostic.ts";
 import type { Source, Span } from "../../ir/source.ts";
-import type { Item, PolicyReference, SettingValue, SourceFile } from "./ast.ts";
+import type { Item, SourceFile } from "./ast.ts";
+import type { PolicyReference, SettingValue } from "./ast-recipe.ts";
 import { buildConst, buildModule, buildUse } from "./build-modules.ts";
 import { buildPolicy, buildPolicyReference, buildRecipe, buildSettingValue } from "./build-policies.ts";
 import { type BuildContext, chosen, isReal, node, nodes } from "./cst.ts";
@@ -77,12 +78,18 @@ function lexingError(source: Source, { offset, length }: ILexingError): Diagnost
   return error("syntax", `\`${source.text.slice(at.start, at.end)}\` has no meaning here`, at);
 }
 
-function recognitionError(source: Source, { message, token, previousToken }: IRecognitionException & { readonly previousToken?: IToken }): Diagnostic {
+function recognitionError(
+  source: Source,
+  { message, token, previousToken }: IRecognitionException & { readonly previousToken?: IToken },
+): Diagnostic {
   const [text, label] = message.split("\n");
   let at: Span = { source, start: token.startOffset, end: token.startOffset + token.image.length };
   if (!isReal(token)) {
     // The end of the text: point behind what was read last.
-    const start = previousToken === undefined || !isReal(previousToken) ? source.text.trimEnd().length : previousToken.startOffset + previousToken.image.length;
+    const start =
+      previousToken === undefined || !isReal(previousToken)
+        ? source.text.trimEnd().length
+        : previousToken.startOffset + previousToken.image.length;
     at = { source, start, end: start };
   }
   return error("syntax", text ?? message, at, label);

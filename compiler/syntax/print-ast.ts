@@ -15,7 +15,9 @@ const isPlain = (value: unknown): boolean => isName(value) || (typeof value !== 
 
 function printNode(node: object, label: string): readonly string[] {
   const fields = Object.entries(node).filter(([name]) => name !== "kind" && name !== "span" && name !== "source");
-  const plain = fields.filter(([, value]) => isPlain(value)).map(([name, value]) => ` ${name}=${isName(value) ? value.text : JSON.stringify(value)}`);
+  const plain = fields
+    .filter(([, value]) => isPlain(value))
+    .map(([name, value]) => ` ${name}=${isName(value) ? value.text : JSON.stringify(value)}`);
   const kind = isNode(node) ? node.kind : "?";
   const lines = [`${label}${kind}${plain.join("")}`];
   for (const [name, value] of fields) {

@@ -6,7 +6,8 @@ export const Identifier = createToken({ name: "Identifier", pattern: /[A-Za-z_]\
 
 const titled = (word: string) => `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
 const reserved = (word: string) => createToken({ name: titled(word), pattern: word, longer_alt: Identifier, label: `\`${word}\`` });
-const blockWord = (word: string) => createToken({ name: titled(word), pattern: word, longer_alt: Identifier, categories: [Identifier], label: `\`${word}\`` });
+const blockWord = (word: string) =>
+  createToken({ name: titled(word), pattern: word, longer_alt: Identifier, categories: [Identifier], label: `\`${word}\`` });
 const mark = (name: string, text: string) => createToken({ name, pattern: text, label: `\`${text}\`` });
 
 export const Use = reserved("use");
@@ -32,7 +33,7 @@ export const Train = reserved("train");
 
 export const Of = blockWord("of");
 export const With = blockWord("with");
-export const Any = blockWord("any");
+const Any = blockWord("any");
 export const Data = blockWord("data");
 export const Loss = blockWord("loss");
 export const Optimizer = blockWord("optimizer");
@@ -89,15 +90,70 @@ const Space = createToken({ name: "Space", pattern: /\s+/, group: Lexer.SKIPPED 
 const Comment = createToken({ name: "Comment", pattern: /\/\/[^\n\r]*/, group: "comments" });
 
 export const reservedWords: readonly TokenType[] = [
-  Use, Module, Param, Const, Require, Tie, Fn, Let, Var, For, In, Return, If, Then, Else, When, True, False, Quantize, Train,
+  Use,
+  Module,
+  Param,
+  Const,
+  Require,
+  Tie,
+  Fn,
+  Let,
+  Var,
+  For,
+  In,
+  Return,
+  If,
+  Then,
+  Else,
+  When,
+  True,
+  False,
+  Quantize,
+  Train,
 ];
 const blockWords = [Of, With, Any, Data, Loss, Optimizer, Schedule, Clip, Remat, Eval, Every, Over, Checkpoint, Accumulate];
 const marks = [
-  Arrow, FatArrow, PipeMark, Equal, NotEqual, LessEqual, GreaterEqual, Less, Greater, Assign, DotDot, Dot, Comma, Colon, Question,
-  OpenParen, CloseParen, OpenBrace, CloseBrace, OpenBracket, CloseBracket, Plus, Minus, StarStar, Star, Slash, Percent,
+  Arrow,
+  FatArrow,
+  PipeMark,
+  Equal,
+  NotEqual,
+  LessEqual,
+  GreaterEqual,
+  Less,
+  Greater,
+  Assign,
+  DotDot,
+  Dot,
+  Comma,
+  Colon,
+  Question,
+  OpenParen,
+  CloseParen,
+  OpenBrace,
+  CloseBrace,
+  OpenBracket,
+  CloseBracket,
+  Plus,
+  Minus,
+  StarStar,
+  Star,
+  Slash,
+  Percent,
 ];
 
 /** In order of precedence: longer marks before their prefixes, words before names, comments before `/`. */
-export const vocabulary: TokenType[] = [Space, Comment, ...reservedWords, ...blockWords, Identifier, Float, Int, Text, UnclosedText, ...marks];
+export const vocabulary: TokenType[] = [
+  Space,
+  Comment,
+  ...reservedWords,
+  ...blockWords,
+  Identifier,
+  Float,
+  Int,
+  Text,
+  UnclosedText,
+  ...marks,
+];
 
 export const lexer = new Lexer(vocabulary, { positionTracking: "onlyOffset", ensureOptimizations: true });

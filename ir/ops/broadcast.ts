@@ -6,7 +6,7 @@ import { type Dim, dimsEqual } from "../dim.ts";
 import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
 import { uint } from "../scalar.ts";
-import { type Scalar, printType, shapeOf, type Type, typesEqual, withDims } from "../type.ts";
+import { printType, type Scalar, shapeOf, type Type, typesEqual, withDims } from "../type.ts";
 import { numbers, requireAxes, requireScalar, withoutAxes } from "./checks.ts";
 import { vjpOfOne } from "./pointwise.ts";
 import { reduceTensor } from "./reduce-tensor.ts";

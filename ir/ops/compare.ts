@@ -1,7 +1,7 @@
 // Comparison, logic and choice.
 import { reject } from "../diagnostic.ts";
 import { type Op, signature } from "../op.ts";
-import { binary, type BinaryOp, select as selectExpr, unary } from "../scalar.ts";
+import { type BinaryOp, binary, select as selectExpr, unary } from "../scalar.ts";
 import { printType, type Scalar, typesEqual } from "../type.ts";
 import { bits, floats, numbers, requireSameDims, requireScalar } from "./checks.ts";
 import { pointwise } from "./pointwise.ts";

@@ -5,7 +5,7 @@ import { reject } from "../diagnostic.ts";
 import { dimsEqual } from "../dim.ts";
 import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
-import { printType, tensor, type Type } from "../type.ts";
+import { printType, type Type, tensor } from "../type.ts";
 import { requireAxis, requireScalar, withoutAxes } from "./checks.ts";
 import { dotTensors } from "./dot-tensors.ts";
 import { vjpOfOne } from "./pointwise.ts";

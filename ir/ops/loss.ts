@@ -4,7 +4,7 @@ import { reject } from "../diagnostic.ts";
 import { shapesEqual } from "../dim.ts";
 import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
-import { f32, printType, tensor, type Type } from "../type.ts";
+import { f32, printType, type Type, tensor } from "../type.ts";
 import { div, maximum, mul, neg, sub } from "./arithmetic.ts";
 import { broadcast, spread, sum } from "./broadcast.ts";
 import { cast } from "./cast.ts";

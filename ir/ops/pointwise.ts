@@ -4,7 +4,7 @@ import type { Builder } from "../builder.ts";
 import type { Value } from "../module.ts";
 import { define, type Op, type OperandNames, type PerOperand, type Signature, type Vjp } from "../op.ts";
 import { binary, type ScalarExpr, uint } from "../scalar.ts";
-import { type Scalar, tensor, type Type } from "../type.ts";
+import { type Scalar, type Type, tensor } from "../type.ts";
 import { floats, requireSameDims, requireScalar } from "./checks.ts";
 
 /** The vector-Jacobian product of an op with one result, called only where that result has a cotangent. */

@@ -1,12 +1,12 @@
 // Quantization along the last axis. Every rule comes from the quantizer's entry in the table (ir/quant/table.ts).
 // A scale is the distance between neighbouring levels: the spec's `step`.
-import { either, int, nameIn, oneOf, float as floatAttribute, withDefault } from "../attribute.ts";
+import { either, float as floatAttribute, int, nameIn, oneOf, withDefault } from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
 import { type Dim, divideDims, shapesEqual } from "../dim.ts";
 import { define, signature } from "../op.ts";
 import { decodeCode, type Outer } from "../quant/quantizer.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
-import { codes as codesType, printType, tensor, type TensorType, type Type } from "../type.ts";
+import { codes as codesType, printType, type TensorType, type Type, tensor } from "../type.ts";
 import { mul } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { requireScalar } from "./checks.ts";

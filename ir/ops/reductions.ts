@@ -5,7 +5,7 @@ import type { Dim } from "../dim.ts";
 import { productOf } from "../dim.ts";
 import type { Value } from "../module.ts";
 import { define, type Op, signature } from "../op.ts";
-import { f32, tensor, type Type } from "../type.ts";
+import { f32, type Type, tensor } from "../type.ts";
 import { div, mul } from "./arithmetic.ts";
 import { broadcast, inferReduction, spread, sum } from "./broadcast.ts";
 import { cast } from "./cast.ts";

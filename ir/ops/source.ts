@@ -1,5 +1,5 @@
 // Values that come from nowhere else: state at entry, constants, positions.
-import { floats as floatList, resultType, text } from "../attribute.ts";
+import { floats as floatList, int, resultType, text } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
 import { dimsEqual, productOf } from "../dim.ts";
@@ -8,7 +8,6 @@ import { define, signature } from "../op.ts";
 import { allocate, denseTensor, splatTensor } from "../tensor.ts";
 import { elementCount, isFloat, printType, shapeOf, type Type } from "../type.ts";
 import { numbers, requireAxis, requireScalar } from "./checks.ts";
-import { int } from "../attribute.ts";
 
 export const stateRead = signature({
   name: "state.read",

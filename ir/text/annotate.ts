@@ -1,29 +1,35 @@
 // Prints verifier errors inside the text that they are about: whole entries, with marks and messages under the guilty lines.
-import type { Diagnostic } from "../diagnostic.ts";
-import { positionAt, type Source } from "../source.ts";
+import { type Diagnostic, printDiagnostic } from "../diagnostic.ts";
+import { positionAt } from "../source.ts";
 
 /**
- * The blocks of a printed module (header or entries) that have errors, each error under its line, and a count.
- * Help and places in the model's source are left to `printDiagnostic`.
+ * The blocks of a module's text (its header, its entries) that have errors, each error under its line with its help and its place in
+ * the model, then a count. Errors in other texts, or in none, follow as they are.
  */
-export function annotate(source: Source, diagnostics: readonly Diagnostic[]): string {
-  const lines = source.text.split("\n");
+export function annotate(diagnostics: readonly Diagnostic[]): string {
+  const source = diagnostics.find((d) => d.primary !== undefined)?.primary?.span.source;
+  const lines = source?.text.split("\n") ?? [];
   const notes = new Map<number, string[]>();
-  for (const { primary, code, message } of diagnostics) {
-    if (primary?.span.source !== source) continue;
+  const others: string[] = [];
+  for (const diagnostic of diagnostics) {
+    const { primary, secondary, severity, code, message, help } = diagnostic;
+    if (source === undefined || primary?.span.source !== source) {
+      others.push(printDiagnostic(diagnostic));
+      continue;
+    }
     const { line, column } = positionAt(source, primary.span.start);
+    const indent = " ".repeat(column - 1);
     const width = Math.max(1, Math.min(primary.span.end - primary.span.start, (lines[line - 1] ?? "").length - column + 1));
-    const under = `${" ".repeat(column - 1)}${"^".repeat(width)} error[${code}]: ${message}`;
-    notes.set(line, [...(notes.get(line) ?? []), under]);
+    const places = (secondary ?? []).map(({ span, message: what }) => {
+      const at = positionAt(span.source, span.start);
+      return `${indent}  ${what}: ${span.source.path}:${at.line}:${at.column}`;
+    });
+    const under = [`${indent}${"^".repeat(width)} ${severity}[${code}]: ${message}`, ...places, ...(help ?? []).map((h) => `${indent}  help: ${h}`)];
+    notes.set(line, [...(notes.get(line) ?? []), ...under]);
   }
-  const out: string[] = [];
-  for (const { from, to } of blocks(lines)) {
-    if (![...notes.keys()].some((line) => line >= from && line <= to)) continue;
-    for (let line = from; line <= to; line++) out.push(lines[line - 1] ?? "", ...(notes.get(line) ?? []));
-    out.push("");
-  }
-  for (const { primary, code, message } of diagnostics) if (primary?.span.source !== source) out.push(`error[${code}]: ${message}`);
-  return [...out, `${diagnostics.length} error${diagnostics.length === 1 ? "" : "s"}`].join("\n");
+  const guilty = blocks(lines).filter(({ from, to }) => [...notes.keys()].some((line) => line >= from && line <= to));
+  const texts = guilty.map(({ from, to }) => lines.slice(from - 1, to).flatMap((line, i) => [line, ...(notes.get(from + i) ?? [])]).join("\n"));
+  return [...texts, ...others, `${diagnostics.length} problem${diagnostics.length === 1 ? "" : "s"}`].join("\n\n");
 }
 
 /** Runs of lines between blank ones, as 1-based line numbers. */

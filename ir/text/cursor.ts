@@ -84,13 +84,13 @@ export class Cursor {
   }
 
   /** Report at the token at hand and end the statement. */
-  fail(message: string, help: readonly string[] = []): never {
+  fail(message: string, help: readonly string[] = [], code = "syntax"): never {
     // On a line with junk the junk is the problem, and it has been reported.
     const { text } = this.source;
     const { start } = this.token;
     const lineStart = text.lastIndexOf("\n", start - 1);
     const lineEnd = text.indexOf("\n", start);
-    if (!this.#junk.some((at) => at > lineStart && (lineEnd < 0 || at < lineEnd))) this.report("syntax", message, this.spanOf(this.token), help);
+    if (!this.#junk.some((at) => at > lineStart && (lineEnd < 0 || at < lineEnd))) this.report(code, message, this.spanOf(this.token), help);
     throw new Stop();
   }
 

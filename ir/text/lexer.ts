@@ -1,6 +1,6 @@
 // Tokens of IR text. One statement stands on one line, so line ends are tokens; blanks and `//` comments are not.
 import { type Diagnostic, error } from "../diagnostic.ts";
-import { type Source, type Span, span } from "../source.ts";
+import { type Source, span } from "../source.ts";
 
 /**
  * - `word`: `state`, `quant.encode`, `arena.0` (dots join). - `value`: `%x`. - `entry`: `@train`.
@@ -55,8 +55,6 @@ export function lex(source: Source): { readonly tokens: readonly Token[]; readon
   tokens.push({ kind: "end", text: "", start: text.length, end: text.length });
   return { tokens, diagnostics };
 }
-
-export const spanOf = (source: Source, token: Token): Span => span(source, token.start, token.end);
 
 function match(text: string, at: number): { readonly kind: TokenKind | "blank"; readonly end: number } | undefined {
   for (const [kind, pattern] of patterns) {

@@ -70,7 +70,11 @@ export class ScalarParser {
 
   #index(scope: VariableScope): ScalarExpr {
     const index = this.read(scope);
-    return index.type === "u32" ? index : this.#cursor.fail(`an index is u32, got ${index.type}`);
+    return index.type === "u32" ? index : this.#illTyped(`an index is u32, got ${index.type}`);
+  }
+
+  #illTyped(message: string): never {
+    return this.#cursor.fail(message, [], "ill-typed");
   }
 
   #storage(): Storage {
@@ -137,21 +141,21 @@ export class ScalarParser {
     const [a, b, c] = args;
     const count = (n: number) => args.length === n || cursor.fail(`\`${name}\` takes ${n} argument${n === 1 ? "" : "s"}, got ${args.length}`);
     const type = types.find((t) => t === name);
-    if (type !== undefined && count(1) && a !== undefined) return a.type === type ? cursor.fail(`a cast of ${type} to itself`) : cast(type, a);
+    if (type !== undefined && count(1) && a !== undefined) return a.type === type ? this.#illTyped(`a cast of ${type} to itself`) : cast(type, a);
     const one = unaryOps.find((op) => op === name);
     if (one !== undefined && count(1) && a !== undefined) return this.#unary(one, a);
     const two = binaryOps.find((op) => op === name && infixOps[op] === undefined);
     if (two !== undefined && count(2) && a !== undefined && b !== undefined) return this.#binary(two, a, b);
     if (name === "select" && count(3) && a !== undefined && b !== undefined && c !== undefined) {
       if (a.type === "bool" && b.type === c.type) return select(a, b, c);
-      return cursor.fail(`\`select\` of ${a.type}, ${b.type} and ${c.type}`);
+      return this.#illTyped(`\`select\` of ${a.type}, ${b.type} and ${c.type}`);
     }
     return cursor.fail(`no function \`${name}\``);
   }
 
   #unary(op: UnaryOp, a: ScalarExpr): ScalarExpr {
     const wrong = (floatsOnly.has(op) && a.type !== "f32") || (neverBool.has(op) && a.type === "bool") || (op === "not" && a.type !== "bool") || (op === "bitcast_f32" && a.type !== "u32");
-    return wrong ? this.#cursor.fail(`\`${op}\` of ${a.type}`) : unary(op, a);
+    return wrong ? this.#illTyped(`\`${op}\` of ${a.type}`) : unary(op, a);
   }
 
   #binary(op: BinaryOp, a: ScalarExpr, b: ScalarExpr): ScalarExpr {
@@ -162,6 +166,6 @@ export class ScalarParser {
       (floatsOnly.has(op) && a.type !== "f32") ||
       (neverBool.has(op) && a.type === "bool") ||
       ((op === "and" || op === "or") && a.type === "f32");
-    return wrong ? this.#cursor.fail(`\`${op}\` of ${a.type} and ${b.type}`) : binary(op, a, b);
+    return wrong ? this.#illTyped(`\`${op}\` of ${a.type} and ${b.type}`) : binary(op, a, b);
   }
 }

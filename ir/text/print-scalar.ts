@@ -15,7 +15,7 @@ export const infixOps: Readonly<Partial<Record<BinaryOp, { readonly mark: string
 
 
 /** `q4.linear.16` (signed), `u1.linear.4`, `q4.planes.16`; dense storage is its scalar. */
-export function printStorage(storage: Storage): string {
+function printStorage(storage: Storage): string {
   if (storage.kind === "dense") return storage.scalar;
   return `${storage.signed ? "q" : "u"}${storage.bits}.${storage.layout}.${storage.pitch}`;
 }
@@ -26,7 +26,7 @@ export function loadedType(storage: Storage): ScalarType {
   return storage.bits === 1 && !storage.signed ? "bool" : "i32";
 }
 
-export const isPlainRow = (storage: Storage, row: ScalarExpr): boolean =>
+const isPlainRow = (storage: Storage, row: ScalarExpr): boolean =>
   storage.kind === "dense" && row.kind === "const" && row.type === "u32" && row.value === 0;
 
 /** Names shared nodes across the expressions of one dispatch. */

@@ -16,7 +16,10 @@ const dotOfTranspose: Rule = ruleFor(dot, "dot-of-transpose", ([lhs, rhs], attrs
   const left = throughTranspose(lhs, attrs.contract[0], attrs.batch[0], free.lhs, cx);
   const right = throughTranspose(rhs, attrs.contract[1], attrs.batch[1], free.rhs, cx);
   if (left === undefined && right === undefined) return undefined;
-  const [l, r] = [left ?? { x: lhs, contract: attrs.contract[0], batch: attrs.batch[0] }, right ?? { x: rhs, contract: attrs.contract[1], batch: attrs.batch[1] }];
+  const [l, r] = [
+    left ?? { x: lhs, contract: attrs.contract[0], batch: attrs.batch[0] },
+    right ?? { x: rhs, contract: attrs.contract[1], batch: attrs.batch[1] },
+  ];
   return [cx.builder.emit(dot, [l.x, r.x], { contract: [l.contract, r.contract], batch: [l.batch, r.batch] })];
 });
 
@@ -26,7 +29,13 @@ interface Side {
   readonly batch: readonly number[];
 }
 
-function throughTranspose(value: Value, contract: readonly number[], batch: readonly number[], free: readonly number[], cx: RewriteContext): Side | undefined {
+function throughTranspose(
+  value: Value,
+  contract: readonly number[],
+  batch: readonly number[],
+  free: readonly number[],
+  cx: RewriteContext,
+): Side | undefined {
   const inner = matchUnary(value, transpose, cx);
   if (inner === undefined) return undefined;
   const original = (axis: number): number => inner.attrs.permutation[axis] ?? axis;
@@ -45,7 +54,14 @@ const transposeOfDot: Rule = ruleFor(transpose, "transpose-of-dot", ([product], 
   const left = free.lhs.length;
   const swapped = permutation.every((axis, i) => axis === (i + left) % permutation.length);
   if (!swapped || left === 0 || left === permutation.length) return undefined;
-  return [builder.emit(dot, [rhs, lhs], { contract: [contract[1], contract[0]], batch }, { marks: from.marks, ...(from.at === undefined ? {} : { at: from.at }) })];
+  return [
+    builder.emit(
+      dot,
+      [rhs, lhs],
+      { contract: [contract[1], contract[0]], batch },
+      { marks: from.marks, ...(from.at === undefined ? {} : { at: from.at }) },
+    ),
+  ];
 });
 
 export const contractionRules: readonly Rule[] = [dotOfTranspose, transposeOfDot];

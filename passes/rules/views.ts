@@ -1,5 +1,5 @@
 // Views that change nothing, views of views, and views of constants: places only, so every rule here is exact.
-import type { AttributesOf, AttributeSpec } from "../../ir/attribute.ts";
+import type { AttributeSpec, AttributesOf } from "../../ir/attribute.ts";
 import type { Value } from "../../ir/module.ts";
 import type { OperandNames, Signature } from "../../ir/op.ts";
 import { broadcast, sum } from "../../ir/ops/broadcast.ts";
@@ -58,7 +58,7 @@ const viewOfConstant: Rule = rule("view-of-constant", ({ op, operands: [x], resu
   return [splat(cx.builder, out.type, value)];
 });
 
-/** A sum or an extreme over axes of size 1 has one term. */
+/** A sum or an extreme over axes of size 1 has one term. (A sum of -0 may come out as 0: no kernel promises where a sum starts.) */
 const reductionOfOne = (sig: typeof sum | typeof max | typeof min): Rule =>
   ruleFor(sig, `${sig.name}-of-one`, ([x], { axes }, { builder }, { results: [out] }) => {
     if (out === undefined || !axes.every((axis) => x.type.dims[axis] === 1)) return undefined;

@@ -10,7 +10,7 @@ const root = import.meta.dirname;
 const bless = process.env["BLESS"] === "1";
 
 const paths = readdirSync(root, { recursive: true, encoding: "utf8" })
-  .filter((path) => /\.(loomir|loom)$/.test(path))
+  .filter((path) => /\.(loomir|loom|plan)$/.test(path))
   .map((path) => relative(root, join(root, path)).replaceAll("\\", "/"))
   .sort();
 

@@ -38,12 +38,17 @@ function readHeader(text: string, name: string): Header {
   const [, stageText = "", rest = ""] = /^\/\/ (\w+)(.*)$/.exec(first) ?? [];
   const stage = stages.find((s) => s === stageText);
   if (stage === undefined) throw new Error(`${name}: the first line must say one of ${stages.join(", ")}`);
-  const words = [...rest.matchAll(/(\w+)=(?:'([^']*)'|(\S+))/g)].map(([, key = "", quoted, plain]) => [key, quoted ?? plain ?? ""] as const);
+  const words = [...rest.matchAll(/(\w+)=(?:'([^']*)'|(\S+))/g)].map(
+    ([, key = "", quoted, plain]) => [key, quoted ?? plain ?? ""] as const,
+  );
   const one = (key: "policy" | "recipe" | "model") => {
     const value = words.find(([k]) => k === key)?.[1];
     return value === undefined ? {} : { [key]: value };
   };
-  return { stage, options: { ...one("policy"), ...one("recipe"), ...one("model"), set: words.flatMap(([key, value]) => (key === "set" ? [value] : [])) } };
+  return {
+    stage,
+    options: { ...one("policy"), ...one("recipe"), ...one("model"), set: words.flatMap(([key, value]) => (key === "set" ? [value] : [])) },
+  };
 }
 
 export const caseNames: readonly string[] = readdirSync(folder)
@@ -55,7 +60,8 @@ export function runCase(name: string): { readonly actual: string; readonly expec
   const source: Source = { path: `tests/language/cases/${name}`, text: readFileSync(folder + name, "utf8") };
   const { stage, options } = readHeader(source.text, name);
   const { text, diagnostics } = print(source, stage, options);
-  if (stage !== "errors" && diagnostics.some((d) => d.severity === "error")) throw new Error(`${name} has errors:\n${diagnostics.map(printDiagnostic).join("\n")}`);
+  if (stage !== "errors" && diagnostics.some((d) => d.severity === "error"))
+    throw new Error(`${name} has errors:\n${diagnostics.map(printDiagnostic).join("\n")}`);
   if (stage === "errors" && !diagnostics.some((d) => d.severity === "error")) throw new Error(`${name} has no errors`);
   const problems = diagnostics.map((d) => `${printDiagnostic(d)}\n`).join("");
   const actual = stage === "errors" ? problems : text + problems;
@@ -63,13 +69,21 @@ export function runCase(name: string): { readonly actual: string; readonly expec
   return { actual, expected: existsSync(beside) ? readFileSync(beside, "utf8") : undefined, bless: () => writeFileSync(beside, actual) };
 }
 
-function print(source: Source, stage: Stage, options: Header["options"]): { readonly text: string; readonly diagnostics: readonly Diagnostic[] } {
+function print(
+  source: Source,
+  stage: Stage,
+  options: Header["options"],
+): { readonly text: string; readonly diagnostics: readonly Diagnostic[] } {
   if (stage === "ast") {
     const { value, diagnostics } = parse(source);
     return { text: printAst(value), diagnostics };
   }
   const resolved = resolve(source, { ...options, load: loadSource });
-  if (stage === "resolve") return { text: resolved.value === undefined ? "" : printResolved(resolved.value), diagnostics: resolved.diagnostics };
+  if (stage === "resolve")
+    return { text: resolved.value === undefined ? "" : printResolved(resolved.value), diagnostics: resolved.diagnostics };
   const module = resolved.value === undefined ? undefined : lower(resolved.value);
-  return { text: module?.value === undefined ? "" : printModule(module.value), diagnostics: [...resolved.diagnostics, ...(module?.diagnostics ?? [])] };
+  return {
+    text: module?.value === undefined ? "" : printModule(module.value),
+    diagnostics: [...resolved.diagnostics, ...(module?.diagnostics ?? [])],
+  };
 }

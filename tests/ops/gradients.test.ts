@@ -21,7 +21,11 @@ function bothDerivatives(name: string, { operands, attrs = {} }: GradientCase) {
   const { vjp } = op;
   if (vjp === "none") throw new Error(`${name} has no rule`);
   const next = uniform(7);
-  const randomLike = (t: TypedTensor): TypedTensor => value(t.type, elements(t).map(() => 0.25 + next()));
+  const randomLike = (t: TypedTensor): TypedTensor =>
+    value(
+      t.type,
+      elements(t).map(() => 0.25 + next()),
+    );
   const forward = (at: readonly TypedTensor[]) => runEntry(at, "wide", (b, inputs) => b.emitOp(op, inputs, attrs));
   const cotangents = forward(operands).map(randomLike);
   const directions = operands.map((o) => (differentiable(o) ? randomLike(o) : undefined));
@@ -43,11 +47,20 @@ function bothDerivatives(name: string, { operands, attrs = {} }: GradientCase) {
   const moved = (h: number) =>
     operands.map((o, i) => {
       const direction = directions[i];
-      return direction === undefined ? o : value(o.type, elements(o).map((x, k) => x + h * elements(direction)[k]!));
+      return direction === undefined
+        ? o
+        : value(
+            o.type,
+            elements(o).map((x, k) => x + h * elements(direction)[k]!),
+          );
     });
-  const objective = (at: readonly TypedTensor[]) => forward(at).reduce((total, y, j) => total + dotted(elements(y), elements(cotangents[j]!)), 0);
+  const objective = (at: readonly TypedTensor[]) =>
+    forward(at).reduce((total, y, j) => total + dotted(elements(y), elements(cotangents[j]!)), 0);
   const byDifference = (objective(moved(step)) - objective(moved(-step))) / (2 * step);
-  const byRule = operands.reduce((total, _, i) => total + (grads[i] && directions[i] ? dotted(elements(grads[i]), elements(directions[i])) : 0), 0);
+  const byRule = operands.reduce(
+    (total, _, i) => total + (grads[i] && directions[i] ? dotted(elements(grads[i]), elements(directions[i])) : 0),
+    0,
+  );
   return { byDifference, byRule, gradientTypes };
 }
 
@@ -66,7 +79,9 @@ for (const [name, { gradients = [], flatAt = [] }] of Object.entries(cases)) {
         // Of the operand's own type where the operand is a float, nothing for the others.
         expect(gradientTypes).toEqual(gradientCase.operands.map((o) => (differentiable(o) ? printType(o.type) : undefined)));
         expect(Math.abs(byDifference)).toBeGreaterThan(1e-3);
-        expect(Math.abs(byRule - byDifference) / Math.abs(byDifference), `${byRule} against ${byDifference}`).toBeLessThanOrEqual(tolerance);
+        expect(Math.abs(byRule - byDifference) / Math.abs(byDifference), `${byRule} against ${byDifference}`).toBeLessThanOrEqual(
+          tolerance,
+        );
       });
     });
   }

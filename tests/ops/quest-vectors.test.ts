@@ -48,7 +48,11 @@ describe("V3: 1 bit, no rotation", () => {
       const { step, codes, decoded, mask } = quantized(f32([1, 8], rowA), 1, 1, outer);
       near(step, [2.49841088], 5e-9);
       expect(codes).toEqual(rowA.map((v) => (v < 0 ? -1 : 0)));
-      near(decoded.map(Math.abs), rowA.map(() => 1.249205), 5e-7);
+      near(
+        decoded.map(Math.abs),
+        rowA.map(() => 1.249205),
+        5e-7,
+      );
       expect(mask).toEqual([1, 1, 0, 1, 1, 1, 1, 0]);
     });
   }
@@ -80,14 +84,27 @@ test("V5: a linear layer, forward and backward", () => {
   const stepX = quantized(f32([1, 8], rowA), 4, 8).step[0]!;
   near(y!, [43.5 * stepX * weight.step[0]!, -11.5 * stepX * weight.step[1]!], 1e-14);
   near(y!, [1.931999, -0.610025], 2e-6);
-  near(dx!, [0.769615, -1.304824, -0.004969, 0.733032, -0.460457, 0.13798, -0.636606, 0.028232], 5e-7);
+  const levels = weight.decoded;
+  near(dx!, timesSylvester(Array.from({ length: 8 }, (_, k) => levels[k]! - 2 * levels[8 + k]!)), 1e-14);
+  near(dx!, [0.769615, -1.304824, -0.004969, 0.733032, -0.460457, 0.13798, -0.636606, 0.028232], 2e-6);
   const row0 = [0.371083, -1.484331, 2.968663, 0.371083, -0.371083, 0.742166, -0.742166, -2.597579];
-  near(dw!, [...row0, ...row0.map((v) => -2 * v)], 1.5e-6);
+  near(dw!, [...row0, ...row0.map((v) => -2 * v)], 2e-6);
 });
+
+/** A row times the orthonormal matrix of its length: entry (i, j) is negative where i and j share an odd number of bits. */
+function timesSylvester(row: readonly number[]): readonly number[] {
+  const parity = (bits: number): number => (bits === 0 ? 0 : (bits & 1) ^ parity(bits >> 1));
+  return row.map((_, j) => row.reduce((total, v, i) => total + (parity(i & j) === 1 ? -v : v), 0) / Math.sqrt(row.length));
+}
 
 test("V6: the integer product gives the half grid's dot product", () => {
   const next = uniform(81);
-  for (const [bitsA, bitsB] of [[1, 1], [2, 4], [4, 4], [3, 8]] as const) {
+  for (const [bitsA, bitsB] of [
+    [1, 1],
+    [2, 4],
+    [4, 4],
+    [3, 8],
+  ] as const) {
     const columns = 40;
     const codesOf = (bits: number) => Array.from({ length: columns }, () => Math.floor(next() * 2 ** bits) - 2 ** (bits - 1));
     const [a, b] = [codesOf(bitsA), codesOf(bitsB)];
@@ -99,8 +116,14 @@ test("V6: the integer product gives the half grid's dot product", () => {
 });
 
 test("V7: a one-hot row spreads over its block and is trusted whole", () => {
-  const row = f32([1, 128], Array.from({ length: 128 }, (_, i) => (i === 5 ? 3 : 0)));
-  for (const [bits, level] of [[4, 0.222202], [1, 0.211571]] as const) {
+  const row = f32(
+    [1, 128],
+    Array.from({ length: 128 }, (_, i) => (i === 5 ? 3 : 0)),
+  );
+  for (const [bits, level] of [
+    [4, 0.222202],
+    [1, 0.211571],
+  ] as const) {
     const { decoded, mask } = quantized(row, bits, 128);
     near(decoded.map(Math.abs), new Array(128).fill(level), 5e-7);
     expect(mask.every((m) => m === 1)).toBe(true);
@@ -123,7 +146,10 @@ describe("V9: masked shares of N(0, 1)", () => {
   const shares = [0.11054, 0.046439, 0.019074, 7.3287e-3, 2.6111e-3, 8.7282e-4, 2.8408e-4, 9.6124e-5];
   const count = 1 << 18;
   const next = uniform(83);
-  const gaussian = f32([1, count], Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())));
+  const gaussian = f32(
+    [1, count],
+    Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())),
+  );
   const check = (bits: number, outer: "trust" | number, share: number) => {
     const { mask, step, codes } = quantized(gaussian, bits, 1, outer);
     const masked = mask.reduce((n, m) => n + 1 - m, 0);

@@ -68,11 +68,23 @@ describe("all trusted and none trusted", () => {
     for (const precision of ["wide", "f32"] as const) {
       test(`${name} in ${precision}`, () => {
         // A row of one magnitude: nothing lies beyond its levels. A row of zeros: no element is trusted (spec P3).
-        const level = f32([3, columns], elements(x).map((v) => (v < 0 ? -0.75 : 0.75)));
+        const level = f32(
+          [3, columns],
+          elements(x).map((v) => (v < 0 ? -0.75 : 0.75)),
+        );
         const trusted = gradientOfFake(name, 4, "trust", level, precision);
         const rounded = precision === "f32" ? elements(cotangent).map(Math.fround) : elements(cotangent);
         expect(trusted.dx).toEqual(rounded);
-        const none = gradientOfFake(name, 4, "trust", f32([3, columns], elements(x).map(() => 0)), precision);
+        const none = gradientOfFake(
+          name,
+          4,
+          "trust",
+          f32(
+            [3, columns],
+            elements(x).map(() => 0),
+          ),
+          precision,
+        );
         expect(none.dx.every((g) => g === 0)).toBe(true);
       });
     }

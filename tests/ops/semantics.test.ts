@@ -16,7 +16,9 @@ for (const [name, { semantics, rejects = [] }] of Object.entries(cases)) {
         for (const [i, result] of results.entries()) {
           const [got, want] = [elements(result), elements(expected[i]!)];
           if (within === 0) expect(got.map(unsigned)).toEqual(want.map(unsigned));
-          else for (const [k, w] of want.entries()) expect(Math.abs(got[k]! - w), `element ${k}: ${got[k]} against ${w}`).toBeLessThanOrEqual(within);
+          else
+            for (const [k, w] of want.entries())
+              expect(Math.abs(got[k]! - w), `element ${k}: ${got[k]} against ${w}`).toBeLessThanOrEqual(within);
         }
       });
     }
@@ -24,7 +26,11 @@ for (const [name, { semantics, rejects = [] }] of Object.entries(cases)) {
       test(`refuses: ${says}`, () => {
         const { signature } = opNamed(name);
         const complete = { ...Object.fromEntries(Object.entries(signature.attrs).map(([key, kind]) => [key, kind.fallback])), ...attrs };
-        const attempt = () => opNamed(name).infer(operands.map((o) => o.type), complete);
+        const attempt = () =>
+          opNamed(name).infer(
+            operands.map((o) => o.type),
+            complete,
+          );
         expect(attempt).toThrow(Rejection);
         expect(attempt).toThrow(says);
       });

@@ -32,14 +32,20 @@ const matrix = (m: Matrix) => denseTensor([m.length, m[0]?.length ?? 0], Float64
 function gradients(x: Matrix, w: Matrix, g: Matrix, choice: string, until: string) {
   const columns = x[0]?.length ?? 0;
   const { module } = run(moduleOf(layerText(x.length, columns, w.length, choice)), pipeline, { until });
-  const result = evaluateEntry(module, "train", { precision: "wide", inputs: { g: matrix(g) }, state: { x: matrix(x), w: matrix(w) }, step: 0 });
+  const result = evaluateEntry(module, "train", {
+    precision: "wide",
+    inputs: { g: matrix(g) },
+    state: { x: matrix(x), w: matrix(w) },
+    step: 0,
+  });
   const rowsOf = (tensor: Parameters<typeof contiguous>[0] | undefined): number[][] => {
     if (tensor === undefined) throw new Error("no such tensor");
     const data = Array.from(contiguous(tensor));
     const width = tensor.shape[1] ?? 1;
     return Array.from({ length: data.length / width }, (_, i) => data.slice(i * width, (i + 1) * width));
   };
-  const step = (before: Matrix, name: string) => rowsOf(result.state[name]).map((row, i) => row.map((after, k) => (before[i]?.[k] ?? NaN) - after));
+  const step = (before: Matrix, name: string) =>
+    rowsOf(result.state[name]).map((row, i) => row.map((after, k) => (before[i]?.[k] ?? NaN) - after));
   return { y: rowsOf(result.outputs["y"]), dx: step(x, "x"), dw: step(w, "w") };
 }
 
@@ -57,7 +63,9 @@ const random = (rows: number, columns: number, seed: number, scale = 1): Matrix 
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state + 0.5) / 2 ** 32;
   };
-  return Array.from({ length: rows }, () => Array.from({ length: columns }, () => scale * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())));
+  return Array.from({ length: rows }, () =>
+    Array.from({ length: columns }, () => scale * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())),
+  );
 };
 
 // The specification in plain loops: nothing of ours is used from here to the tests.
@@ -74,9 +82,13 @@ const rotate = (m: Matrix, block: number): Matrix =>
       return signs.reduce((sum, sign, j) => sum + sign * (row[base + j] ?? 0), 0) / Math.sqrt(block);
     }),
   );
-const product = (a: Matrix, b: Matrix): Matrix => a.map((row) => (b[0] ?? []).map((_, j) => row.reduce((sum, v, k) => sum + v * (b[k]?.[j] ?? 0), 0)));
+const product = (a: Matrix, b: Matrix): Matrix =>
+  a.map((row) => (b[0] ?? []).map((_, j) => row.reduce((sum, v, k) => sum + v * (b[k]?.[j] ?? 0), 0)));
 const transposed = (m: Matrix): Matrix => (m[0] ?? []).map((_, j) => m.map((row) => row[j] ?? 0));
-const alpha = [0.7978845587140913, 1.4935346200015913, 2.051068354131873, 2.513930578568423, 2.9160938834961225, 3.276597282593217, 3.6010497188221655, 3.884938678807525];
+const alpha = [
+  0.7978845587140913, 1.4935346200015913, 2.051068354131873, 2.513930578568423, 2.9160938834961225, 3.276597282593217, 3.6010497188221655,
+  3.884938678807525,
+];
 
 function quantizeRows(rotated: Matrix, bits: number, outer: "trust" | number): { readonly values: Matrix; readonly mask: Matrix } {
   const levels = 2 ** bits;
@@ -147,7 +159,12 @@ describe("a QuEST layer", () => {
     expectClose(open.dx, rotate(product(g, wq.values), 16), 1e-12);
     expectClose(open.dw, rotate(product(transposed(g), xq.values), 16), 1e-12);
     const shut = gradients(xs, ws, g, "quest(w = 2, a = 2, outer = 1e-9)", "primitive");
-    expect(shut.dx.flat().concat(shut.dw.flat()).every((v) => v === 0)).toBe(true);
+    expect(
+      shut.dx
+        .flat()
+        .concat(shut.dw.flat())
+        .every((v) => v === 0),
+    ).toBe(true);
   });
 
   test("with the rounding taken out, the rotated layer's gradient is the plain layer's", () => {

@@ -10,7 +10,8 @@ export const pass: Subtest = {
   run(input, argument) {
     const parsed = parseWithSpans(input);
     const pipeline = parsePipeline({ path: "pipeline", text: argument });
-    if (parsed.value === undefined || pipeline.value === undefined) return { diagnostics: [...parsed.diagnostics, ...pipeline.diagnostics] };
+    if (parsed.value === undefined || pipeline.value === undefined)
+      return { diagnostics: [...parsed.diagnostics, ...pipeline.diagnostics] };
     const outcome = runPipeline(parsed.value.module, pipeline.value, { spans: parsed.value.spans });
     if (outcome.kind === "crashed") throw outcome.crash.error;
     if (outcome.kind === "rejected") return { diagnostics: outcome.diagnostics };

@@ -78,6 +78,11 @@ export const reductionCases: Cases = {
         operands: [random(48, [2, 3, 4, 5]), random(49, [5, 6, 3, 2])],
         attrs: { contract: [[1, 3], [2, 0]], batch: [[0], [3]] },
       },
+      {
+        what: "left axes in descending order",
+        operands: [random(48, [2, 3, 4, 5]), random(49, [5, 6, 3, 2])],
+        attrs: { contract: [[3, 1], [0, 2]], batch: [[0], [3]] },
+      },
     ],
     rejects: [
       { operands: [sixes, f32([2], [1, 2])], attrs: { contract: [[1], [0]], batch: [[], []] }, says: "pairs axis 1 of f32[2, 3] with axis 0 of f32[2]" },

@@ -72,4 +72,3 @@ export function emitGradients(
   }
   return inputs.map((v) => cotangents.get(v));
 }
-

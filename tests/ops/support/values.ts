@@ -1,7 +1,7 @@
 // Typed tensors written down in tests, and random ones from a seed.
 import type { TypedTensor } from "../../../ir/evaluate-op.ts";
 import { allocate, contiguous, denseTensor } from "../../../ir/tensor.ts";
-import { codes, elementCount, type Grid, type Scalar, tensor, type Type } from "../../../ir/type.ts";
+import { codes, elementCount, type Grid, type Scalar, type Type, tensor } from "../../../ir/type.ts";
 
 export function value(type: Type, values: readonly number[]): TypedTensor {
   const shape = type.dims as readonly number[];
@@ -24,7 +24,8 @@ export const i8 = of("i8");
 export const u8 = of("u8");
 export const bool = of("bool");
 export const b1 = of("b1");
-export const q = (bits: number, grid: Grid, shape: readonly number[], values: readonly number[]): TypedTensor => value(codes(bits, grid, shape), values);
+export const q = (bits: number, grid: Grid, shape: readonly number[], values: readonly number[]): TypedTensor =>
+  value(codes(bits, grid, shape), values);
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32). */
 export function uniform(seed: number): () => number {
@@ -41,7 +42,10 @@ export function uniform(seed: number): () => number {
 /** A random tensor with elements between two bounds. */
 export function random(seed: number, shape: readonly number[], low = -1, high = 1): TypedTensor {
   const next = uniform(seed);
-  return f32(shape, Array.from({ length: elementCount(shape) }, () => low + (high - low) * next()));
+  return f32(
+    shape,
+    Array.from({ length: elementCount(shape) }, () => low + (high - low) * next()),
+  );
 }
 
 /** A random tensor whose elements are at least `gap` apart and at least half of that from 0, in random order: for ops with kinks. */

@@ -1,0 +1,160 @@
+// Emission: a placed kernel plan to one target of an artifact, with its kernels as files. Kernels of equal text are one kernel.
+import { createHash } from "node:crypto";
+import type { DispatchRecord, EntryPlacement, KernelRecord, SlabRange, TargetRecord, TargetRequirements } from "../../ir/artifact.ts";
+import { byteLength, storageOf, writePacked } from "../../ir/packing.ts";
+import type { BindingUse, Dispatch, EntryPort, KernelPlan, MemoryPlan, PlanEntry } from "../../ir/plan.ts";
+import { shapeOf, type Type } from "../../ir/type.ts";
+import type { Kernel } from "./kernel.ts";
+import { emitKernel } from "./templates.ts";
+import { verifyTarget } from "./verify-target.ts";
+
+export interface EmittedTarget {
+  readonly target: TargetRecord;
+  readonly files: ReadonlyMap<string, string | Uint8Array>;
+  /** For each kernel file, the IR value that each line serves: maps a driver's message back. */
+  readonly sourceMaps: ReadonlyMap<string, readonly (string | undefined)[]>;
+}
+
+/** Emit every dispatch of a plan. Throws where the plan has no places yet, or breaks a rule of the target: bugs of ours. */
+export function emit(plan: KernelPlan): EmittedTarget {
+  const { memory } = plan;
+  if (memory === undefined) throw new Error("a plan is emitted after plan-memory");
+  const kernels = new KernelTable();
+  const files = new Map<string, string | Uint8Array>();
+  const constants: { readonly range: SlabRange; readonly file: string }[] = [];
+  const entries: Record<string, EntryPlacement> = {};
+  const dispatches: Record<string, readonly DispatchRecord[]> = {};
+  for (const entry of plan.entries) {
+    const places = new EntryPlaces(entry, memory);
+    dispatches[entry.name] = entry.dispatches.map((dispatch) => emitDispatch(dispatch, plan, places, kernels));
+    entries[entry.name] = { inputs: portsOf(entry.inputs, places), outputs: portsOf(entry.outputs, places) };
+    for (const { buffer, values } of entry.constants) {
+      const bytes = encode(places.typeOf(buffer), values);
+      const file = `constants/${shortHash(bytes)}.bin`;
+      files.set(file, bytes);
+      constants.push({ range: places.range({ buffer, access: "read" }), file });
+    }
+  }
+  for (const { file, kernel } of kernels.all) files.set(file, kernel.text);
+  const target: TargetRecord = {
+    name: plan.target.name,
+    requires: requirementsOf(plan, kernels.all.map((k) => k.kernel), Object.values(dispatches).flat()),
+    slabs: memory.slabs,
+    kernels: kernels.all.map(({ file, kernel }): KernelRecord => ({ file, workgroup: kernel.workgroup, bindings: kernel.bindings, immediates: kernel.immediates.length })),
+    entries,
+    dispatches,
+    constants,
+  };
+  verifyTarget(target, plan.target.limits);
+  return { target, files, sourceMaps: new Map(kernels.all.map(({ file, kernel }) => [file, kernel.sourceMap])) };
+}
+
+function emitDispatch(dispatch: Dispatch, plan: KernelPlan, places: EntryPlaces, kernels: KernelTable): DispatchRecord {
+  const { problem, schedule, bind, serves, at } = dispatch;
+  const kernel = emitKernel(problem, schedule, plan.target, serves);
+  if (kernel.bindings > bind.length) throw new Error(`${serves.join(", ")}: ${bind.length} buffers for a kernel of ${kernel.bindings} bindings`);
+  return {
+    kernel: kernels.add(problem.kind, { ...kernel, bindings: bind.length }),
+    bind: bind.map((use) => places.range(use)),
+    immediates: kernel.immediates,
+    groups: kernel.groups,
+    serves,
+    ...(at === undefined ? {} : { at: `${at.path}:${at.line}:${at.column}` }),
+  };
+}
+
+/** Distinct kernels in order of first use. */
+class KernelTable {
+  readonly all: { readonly file: string; readonly kernel: Kernel }[] = [];
+  readonly #known = new Map<string, number>();
+
+  add(family: string, kernel: Kernel): number {
+    // The number of bindings makes the pipeline's layout, so it is part of what a kernel is.
+    const key = `${kernel.bindings} ${kernel.text}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const index = this.all.length;
+    this.#known.set(key, index);
+    this.all.push({ file: `kernels/${family}-${shortHash(kernel.text)}.wgsl`, kernel });
+    return index;
+  }
+}
+
+const shortHash = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex").slice(0, 8);
+
+/** Where an entry's buffers lie. */
+class EntryPlaces {
+  readonly #entry: PlanEntry;
+  readonly #memory: MemoryPlan;
+
+  constructor(entry: PlanEntry, memory: MemoryPlan) {
+    this.#entry = entry;
+    this.#memory = memory;
+  }
+
+  #place(buffer: string) {
+    const place = this.#memory.places[this.#entry.name]?.[buffer];
+    const made = this.#entry.buffers.find((b) => b.name === buffer);
+    if (place === undefined || made === undefined) throw new Error(`@${this.#entry.name}: ${buffer} has no place`);
+    return { ...place, bytes: made.bytes, type: made.type };
+  }
+
+  typeOf(buffer: string): Type {
+    return this.#place(buffer).type;
+  }
+
+  range({ buffer, through }: BindingUse): SlabRange {
+    const first = this.#place(buffer);
+    const last = this.#place(through ?? buffer);
+    if (first.slab !== last.slab || last.offset < first.offset) throw new Error(`@${this.#entry.name}: ${through} does not follow ${buffer} in its slab`);
+    return [first.slab, first.offset, last.offset + last.bytes - first.offset];
+  }
+
+  port({ buffer, byteOffset, type }: EntryPort): SlabRange {
+    const { slab, offset } = this.#place(buffer);
+    return [slab, offset + byteOffset, byteLength(type)];
+  }
+}
+
+const portsOf = (ports: readonly EntryPort[], places: EntryPlaces): Readonly<Record<string, SlabRange>> =>
+  Object.fromEntries(ports.map((port) => [port.name, places.port(port)]));
+
+/** A constant's bytes as its buffer holds them. */
+function encode(type: Type, values: readonly number[]): Uint8Array {
+  const storage = storageOf(type);
+  const words = new Uint32Array(byteLength(type) / 4);
+  if (storage.kind === "packed") {
+    const columns = shapeOf(type).at(-1) ?? 1;
+    for (const [i, value] of values.entries()) writePacked(words, storage, Math.floor(i / columns), i % columns, value);
+    return new Uint8Array(words.buffer);
+  }
+  const view = storage.scalar === "f32" ? new Float32Array(words.buffer) : storage.scalar === "i32" ? new Int32Array(words.buffer) : words;
+  view.set(values);
+  return new Uint8Array(words.buffer);
+}
+
+/** What the default limits of WebGPU grant anyway. */
+const granted: Readonly<Record<string, number>> = {
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxStorageBufferBindingSize: 134217728,
+  maxStorageBuffersPerShaderStage: 8,
+  maxBufferSize: 268435456,
+};
+
+/** Only what the kernels really need, so that a target fits as many adapters as it can. */
+function requirementsOf({ target, memory }: KernelPlan, kernels: readonly Kernel[], dispatches: readonly DispatchRecord[]): TargetRequirements {
+  const needs: Readonly<Record<string, number>> = {
+    maxComputeInvocationsPerWorkgroup: Math.max(1, ...kernels.map(({ workgroup: [x, y, z] }) => x * y * z)),
+    maxComputeWorkgroupSizeX: Math.max(1, ...kernels.map((k) => k.workgroup[0])),
+    maxComputeWorkgroupStorageSize: Math.max(0, ...kernels.map((k) => k.sharedBytes)),
+    maxStorageBufferBindingSize: Math.max(0, ...dispatches.flatMap((d) => d.bind.map(([, , bytes]) => bytes))),
+    maxStorageBuffersPerShaderStage: Math.max(0, ...kernels.map((k) => k.bindings)),
+    maxBufferSize: Math.max(0, ...(memory?.slabs ?? []).map((s) => s.bytes)),
+  };
+  const limits = Object.fromEntries(Object.entries(needs).filter(([name, value]) => value > (granted[name] ?? 0)));
+  const features = [...new Set(kernels.flatMap((k) => k.features))].sort();
+  const size = kernels.find((k) => k.subgroupSize !== undefined)?.subgroupSize;
+  return { features, limits, ...(size === undefined ? {} : { subgroupSize: size, subgroups: target.subgroups }) };
+}

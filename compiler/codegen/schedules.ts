@@ -1,0 +1,187 @@
+// Default schedules: a table per adapter class, and the choice among what a target and a problem allow.
+// The figures come from measurements on lavapipe and SwiftShader; those of real GPUs are textbook values until a tuner replaces them.
+import { createHash } from "node:crypto";
+import type { ChooseSchedule, DotProblem, PointwiseProblem, Problem, ReduceProblem, RowsProblem, Schedule, Store, Target } from "../../ir/plan.ts";
+import { plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
+import { quad } from "./emitter.ts";
+import { coordinatesOf, product } from "./kernel.ts";
+import { loadSites, storeSites } from "./load-sites.ts";
+import { reduceVector } from "./reduce.ts";
+import { isPacked } from "./store.ts";
+import { refuseSchedule } from "./templates.ts";
+
+/** What the choice goes by, for one class of adapters. */
+export interface ScheduleTable {
+  /** Lanes and steps of large pointwise kernels; small ones get less, down to `smallest` lanes, until there are `groups` workgroups. */
+  readonly pointwise: { readonly workgroup: number; readonly perLane: number; readonly smallest: number };
+  /** Workgroups that keep the whole adapter busy. */
+  readonly groups: number;
+  /** Lanes an output where outputs are few: with subgroups the subgroup, and beyond `wideFrom` elements an output this many. */
+  readonly reduce: { readonly workgroup: number; readonly wide: number; readonly wideFrom: number; readonly plainLanes: number };
+  /** Row groups of the broadcast frame, best first; instructions that load and store, above which kernels take too long to compile. */
+  readonly dot: {
+    readonly rows: readonly number[];
+    readonly mostSites: number;
+    readonly tileRows: readonly number[];
+    readonly tileWorkgroup: readonly [number, number];
+  };
+  readonly rows: { readonly rowsPerGroup: number; readonly workgroup: number };
+}
+
+export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
+  lavapipe: {
+    pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
+    groups: 8,
+    reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 32 },
+    dot: { rows: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
+    rows: { rowsPerGroup: 4, workgroup: 64 },
+  },
+  swiftshader: {
+    pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
+    groups: 8,
+    reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 16 },
+    dot: { rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
+    rows: { rowsPerGroup: 4, workgroup: 32 },
+  },
+  gpu: {
+    pointwise: { workgroup: 256, perLane: 1, smallest: 64 },
+    groups: 64,
+    reduce: { workgroup: 64, wide: 256, wideFrom: 4096, plainLanes: 64 },
+    dot: { rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [8, 8] },
+    rows: { rowsPerGroup: 1, workgroup: 64 },
+  },
+};
+
+/** Part of what makes results reproducible: the tables and the rules of this module, by their version. */
+export const schedulesHash = (): string => `sha256-${createHash("sha256").update(JSON.stringify({ rules: rulesVersion, tables: scheduleTables })).digest("hex")}`;
+
+/** Counts changes of the rules below that tables do not show. */
+const rulesVersion = 1;
+
+/** The default schedule of a problem on a target. Throws where nothing fits, with the reasons: a target must run every problem. */
+export const chooseSchedule: ChooseSchedule = (problem, target) => {
+  const reasons: string[] = [];
+  for (const schedule of candidates(problem, target)) {
+    const reason = refuseSchedule(problem, schedule, target);
+    if (reason === undefined) return schedule;
+    reasons.push(`${JSON.stringify(schedule)}: ${reason}`);
+  }
+  throw new Error(`no schedule for a ${problem.kind} problem on ${target.name}\n${reasons.join("\n")}`);
+};
+
+function candidates(problem: Problem, target: Target): readonly Schedule[] {
+  const table = scheduleTables[target.adapterClass] ?? scheduleTables["gpu"];
+  if (table === undefined) throw new Error("the table of schedules has no class gpu");
+  switch (problem.kind) {
+    case "pointwise":
+      return pointwiseCandidates(problem, target, table);
+    case "reduce":
+      return reduceCandidates(problem, target, table);
+    case "dot":
+      return dotCandidates(problem, target, table);
+    case "rows":
+      return rowsCandidates(problem, target, table);
+    default:
+      return problem satisfies never;
+  }
+}
+
+const powerOfTwoUpTo = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
+const roots = (stores: readonly Store[]): readonly ScalarExpr[] => stores.flatMap((s) => [s.row, s.column, s.value]);
+
+function pointwiseCandidates(problem: PointwiseProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
+  const total = product(problem.shape);
+  const wide = problem.stores.some(isPacked) || (total % 4 === 0 && isWorthWidth4(problem));
+  const items = problem.stores.some(isPacked) ? total / 32 : total / (wide ? 4 : 1);
+  const { smallest } = table.pointwise;
+  const most = Math.min(table.pointwise.workgroup, target.limits.maxComputeInvocationsPerWorkgroup);
+  // First fewer steps a lane, then smaller workgroups, until every core has work.
+  const perLane = Math.min(table.pointwise.perLane, powerOfTwoUpTo(items / (most * table.groups)));
+  const workgroup = Math.max(smallest, Math.min(most, powerOfTwoUpTo(items / table.groups)));
+  const schedule = { kind: "pointwise", perLane, workgroup } as const;
+  return wide ? [{ ...schedule, width: 4 }, { ...schedule, width: 1 }] : [{ ...schedule, width: 1 }];
+}
+
+/** Whether four elements at once need fewer load and store instructions than four single ones. */
+function isWorthWidth4({ shape, stores }: PointwiseProblem): boolean {
+  const total = product(shape);
+  const single = coordinatesOf("c", shape, variable("i", total));
+  const fourfold = coordinatesOf("c", shape, plus(times(variable("i", total / 4), uint(4)), quad));
+  const cost = (coordinates: Readonly<Record<string, ScalarExpr>>) => loadSites(roots(stores), coordinates) + storeSites(stores, coordinates);
+  return cost(fourfold) < 4 * cost(single);
+}
+
+function reduceCandidates(problem: ReduceProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
+  const way = reduceVector(problem);
+  const outputs = product(problem.shape) / (way === "outputs" ? 4 : 1);
+  const steps = product(problem.reduced) / (way === "reduced" ? 4 : 1);
+  const { workgroup, wide, wideFrom, plainLanes } = table.reduce;
+  const single: Schedule = { kind: "reduce", lanes: 1, workgroup: Math.max(4, Math.min(workgroup, powerOfTwoUpTo(outputs / table.groups))) };
+  const plain: Schedule = { kind: "reduce", lanes: Math.min(plainLanes, powerOfTwoUpTo(steps)), workgroup: plainLanes };
+  if (product(problem.reduced) >= wideFrom && outputs < table.groups) {
+    const lanes = Math.min(wide, powerOfTwoUpTo(target.limits.maxComputeInvocationsPerWorkgroup));
+    return [{ kind: "reduce", lanes, workgroup: lanes }, single];
+  }
+  const team = target.subgroups === "none" ? plainLanes : target.subgroupSize;
+  // Enough outputs to go round, or too few elements to share out.
+  if (outputs >= table.groups * workgroup || steps < 2 * team) return [single];
+  const shared: Schedule = { kind: "reduce", lanes: target.subgroupSize, workgroup: target.subgroupSize };
+  return target.subgroups === "none" ? [plain, single] : [shared, plain, single];
+}
+
+function dotCandidates(problem: DotProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
+  const { rows, mostSites, tileRows, tileWorkgroup } = table.dot;
+  const s = target.subgroupSize;
+  const perRow = epilogueSites(problem);
+  const batches = product(problem.batch);
+  /** Fitting: few enough instructions, and enough workgroups; the last is the least that there is. */
+  const fits = (tile: number, columns: number) => {
+    const groups = Math.ceil(problem.m / tile) * Math.ceil(problem.n / columns) * batches;
+    return 16 + tile * perRow <= mostSites + 16 && (groups >= table.groups || tile <= s);
+  };
+  const broadcast = rows.filter((r, i) => i === rows.length - 1 || fits(r * s, 4 * s)).map((r): Schedule => ({ kind: "dot", frame: "broadcast", rows: r }));
+  const [x, y] = tileWorkgroup;
+  const byK = problem.a.contracted === "row";
+  const usable = tileRows.filter((r) => !byK || r % 4 === 0);
+  const tile = usable.filter((r, i) => i === usable.length - 1 || fits(r, 4 * x)).map((r): Schedule => ({ kind: "dot", frame: "tile", rows: r, workgroup: [x, y] }));
+  return target.subgroups === "none" ? tile : [...broadcast, ...tile];
+}
+
+/** Load and store instructions of one row of results. */
+function epilogueSites({ stores, n, m }: DotProblem): number {
+  const columns = plus(times(variable("x", Math.ceil(n / 4)), uint(4)), quad);
+  const variables = { m: variable("row", m), n: columns };
+  // What does not depend on the row is loaded once, and what depends on the row alone is handed from lane to lane.
+  const loads = loadSites(roots(stores), variables, (e) => mentions(e, "row") && mentions(e, "x"));
+  return loads + (n % 4 === 0 ? storeSites(stores, variables) : 4 * stores.length);
+}
+
+function mentions(e: ScalarExpr, name: string): boolean {
+  switch (e.kind) {
+    case "variable":
+      return e.name === name;
+    case "const":
+    case "input":
+      return false;
+    case "unary":
+    case "cast":
+      return mentions(e.a, name);
+    case "binary":
+      return mentions(e.a, name) || mentions(e.b, name);
+    case "select":
+      return mentions(e.condition, name) || mentions(e.yes, name) || mentions(e.no, name);
+    case "load":
+      return mentions(e.row, name) || mentions(e.column, name);
+    default:
+      return e satisfies never;
+  }
+}
+
+function rowsCandidates(problem: RowsProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
+  const { rowsPerGroup, workgroup } = table.rows;
+  const lanes = Math.min(workgroup, powerOfTwoUpTo(target.limits.maxComputeInvocationsPerWorkgroup));
+  const plain: readonly Schedule[] = [lanes, 2 * lanes, 32].map((w) => ({ kind: "rows", frame: "workgroup", workgroup: w }));
+  if (target.subgroups === "none") return plain;
+  const together = Math.max(1, Math.min(rowsPerGroup, powerOfTwoUpTo(problem.rows / (2 * table.groups))));
+  return [{ kind: "rows", frame: "subgroup", rowsPerGroup: together }, ...plain];
+}

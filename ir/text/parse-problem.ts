@@ -1,0 +1,135 @@
+// Reads the body of a dispatch: the lines below its first that say what the kernel computes.
+import type { Combine, DotOperand, Family, Problem, RowsProblem, Store } from "../plan.ts";
+import type { ScalarExpr } from "../scalar.ts";
+import type { Span } from "../source.ts";
+import type { Cursor } from "./cursor.ts";
+import { ScalarParser } from "./parse-scalar.ts";
+import { type ProblemScopes, scopesOf } from "./plan-records.ts";
+
+const combines: readonly Combine[] = ["sum", "max", "min", "argmax"];
+const statistics: readonly NonNullable<RowsProblem["statistic"]>[] = ["mean_square", "abs_max", "mean_abs"];
+/** Lines that a body may begin with; anything else belongs to the entry again. */
+const keywords: ReadonlySet<string> = new Set(["let", "a", "b", "element", "per_row", "transform", "statistic", "store", "store_row", ...combines]);
+
+interface Body {
+  a?: DotOperand;
+  b?: DotOperand;
+  element?: ScalarExpr;
+  perRow?: ScalarExpr;
+  statistic?: NonNullable<RowsProblem["statistic"]>;
+  block: number;
+  readonly accumulators: { readonly combine: Combine; readonly element: ScalarExpr }[];
+  readonly stores: Store[];
+  readonly rowStores: Store[];
+}
+
+/** Past the body of a dispatch whose first line could not be read. */
+export function skipProblem(cursor: Cursor): void {
+  for (cursor.skipLines(); cursor.sees("word") && keywords.has(cursor.token.text); cursor.skipLines()) cursor.skipLine();
+}
+
+/** The problem of a family; `outer` and `inner` are the sizes of the dispatch's first line. Undefined after a report. */
+export function readProblem(cursor: Cursor, family: Family, outer: readonly number[], inner: readonly number[], at: Span): Problem | undefined {
+  const body: Body = { block: 1, accumulators: [], stores: [], rowStores: [] };
+  const scalars = new ScalarParser(cursor);
+  const scopes = () =>
+    scopesOf(family, {
+      outer: family === "rows" ? [] : outer,
+      inner: family === "rows" ? outer : inner,
+      a: sideOf(cursor, "a", body.a),
+      b: sideOf(cursor, "b", body.b),
+    });
+  let sound = true;
+  for (cursor.skipLines(); cursor.sees("word") && keywords.has(cursor.token.text); cursor.skipLines()) {
+    const read = cursor.statement(() => {
+      readLine(cursor, scalars, scopes(), body);
+      cursor.endLine();
+      return true;
+    });
+    if (read === undefined) sound = false;
+  }
+  const problem = assemble(family, outer, inner, body);
+  if (problem === undefined && sound) cursor.report("syntax", `this ${family} lacks ${missing(family)}`, at);
+  return sound ? problem : undefined;
+}
+
+/** Bounds of `let` lines depend on the sides' axes, which stand below them: look ahead. */
+function sideOf(cursor: Cursor, name: "a" | "b", known: DotOperand | undefined): "row" | "column" {
+  if (known !== undefined) return known.contracted;
+  for (let i = 0; ; i++) {
+    const token = cursor.peek(i);
+    if (token === undefined || token.kind === "end" || (token.kind === "word" && token.text === "dispatch")) return "column";
+    if (token.text === name && cursor.peek(i + 1)?.text === "by") return cursor.peek(i + 2)?.text === "row" ? "row" : "column";
+  }
+}
+
+function readLine(cursor: Cursor, scalars: ScalarParser, scopes: ProblemScopes, body: Body): void {
+  const keyword = cursor.next().text;
+  const value = (scope: keyof ProblemScopes): ScalarExpr => {
+    cursor.expect("mark", "=");
+    return scalars.read(scopes[scope]);
+  };
+  const combine = combines.find((c) => c === keyword);
+  if (combine !== undefined) {
+    body.accumulators.push({ combine, element: value("element") });
+    return;
+  }
+  switch (keyword) {
+    case "let":
+      return scalars.readLet(scopes.shared);
+    case "a":
+    case "b": {
+      cursor.expect("word", "by");
+      const axis = cursor.word("`row` or `column`").name;
+      if (axis !== "row" && axis !== "column") return cursor.fail("a side is contracted by `row` or by `column`");
+      body[keyword] = { element: value(keyword === "a" ? "element" : "b"), contracted: axis };
+      return;
+    }
+    case "element":
+      body.element = value("element");
+      return;
+    case "per_row":
+      body.perRow = value("store");
+      return;
+    case "transform":
+      body.block = Number(cursor.expect("int", undefined, "the block").text);
+      return;
+    case "statistic": {
+      const { name } = cursor.word("a statistic");
+      body.statistic = statistics.find((s) => s === name) ?? cursor.fail(`no statistic \`${name}\``, [`there are ${statistics.join(", ")}`]);
+      return;
+    }
+    default: {
+      const binding = Number(cursor.expect("int", undefined, "the number of a binding").text);
+      const place = scalars.place(scopes.store);
+      (keyword === "store" ? body.stores : body.rowStores).push({ binding, ...place, value: value("store") });
+    }
+  }
+}
+
+function missing(family: Family): string {
+  return family === "dot" ? "`a` or `b`, or its sizes are not m, n and k" : family === "rows" ? "`element`, or its sizes are not rows and columns" : "stores";
+}
+
+function assemble(family: Family, outer: readonly number[], inner: readonly number[], body: Body): Problem | undefined {
+  const { a, b, element, perRow, statistic, block, accumulators, stores, rowStores } = body;
+  switch (family) {
+    case "pointwise":
+      return { kind: family, shape: outer, stores };
+    case "reduce":
+      return { kind: family, shape: outer, reduced: inner, accumulators, stores };
+    case "dot": {
+      const [m, n, k] = inner;
+      if (a === undefined || b === undefined || m === undefined || n === undefined || k === undefined || inner.length > 3) return undefined;
+      return { kind: family, batch: outer, m, n, k, a, b, stores };
+    }
+    case "rows": {
+      const [rows, columns] = outer;
+      if (element === undefined || rows === undefined || columns === undefined || outer.length > 2) return undefined;
+      const optional = { ...(statistic === undefined ? {} : { statistic }), ...(perRow === undefined ? {} : { perRow }) };
+      return { kind: family, rows, columns, block, element, ...optional, stores, rowStores };
+    }
+    default:
+      return family satisfies never;
+  }
+}

@@ -1,0 +1,63 @@
+// Runs the command line in this process or in one of its own, and keeps what it said.
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { run } from "../../cli/run.ts";
+
+export const projectRoot = join(import.meta.dirname, "../..");
+
+export interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** In this process: quick, and errors of ours have stacks. */
+export async function cli(...args: readonly string[]): Promise<Said> {
+  const [out, err] = [new Kept(), new Kept()];
+  const code = await run(args, out, err);
+  return { code, out: out.text, err: err.text };
+}
+
+/** In a process of its own, as a user starts it: for signals, exit codes and a clean end. */
+export function startCli(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): { readonly child: ChildProcess; readonly said: Promise<Said> } {
+  const child = spawn(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], {
+    cwd: projectRoot,
+    env: { ...process.env, NO_COLOR: "1" },
+    ...options,
+  });
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    err += chunk;
+  });
+  const said = new Promise<Said>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, out, err }));
+  });
+  return { child, said };
+}
+
+/** A stream that keeps what is written to it; a terminal where told so. */
+export class Kept extends PassThrough {
+  readonly isTTY: boolean;
+  readonly columns = 120;
+  #text = "";
+
+  constructor(isTTY = false) {
+    super();
+    this.isTTY = isTTY;
+    this.on("data", (chunk) => {
+      this.#text += chunk;
+    });
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+}

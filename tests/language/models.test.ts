@@ -1,0 +1,146 @@
+// The models that come with the project, under each of their policies; and texts made from them at random, which must not throw.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { lower } from "../../compiler/lower/lower.ts";
+import { type ResolveOptions, resolve } from "../../compiler/sema/resolve.ts";
+import { parse } from "../../compiler/syntax/parse.ts";
+import { lexer } from "../../compiler/syntax/tokens.ts";
+import { printDiagnostic, unwrap } from "../../ir/diagnostic.ts";
+import type { Module } from "../../ir/module.ts";
+import { printChoice } from "../../ir/quant/choice.ts";
+import { parseModule } from "../../ir/text/parse.ts";
+import { printModule } from "../../ir/text/print.ts";
+import { printType } from "../../ir/type.ts";
+import { verifyModule } from "../../ir/verify.ts";
+import { loadSource, modelSource } from "./file-cases.ts";
+
+const mlp = modelSource("models/mlp.loom");
+const policyNames = parse(mlp).value.items.flatMap((item) =>
+  item.kind === "alias" || (item.kind === "policy" && item.parameters.length === 0) ? [item.name.text] : [],
+);
+
+function compiled(options: Omit<ResolveOptions, "load">): Module {
+  return unwrap(lower(unwrap(resolve(mlp, { ...options, load: loadSource }))));
+}
+
+/** `site: choice` of the contractions of an entry. */
+function stamps(module: Module, entry: string): readonly string[] {
+  const instructions = module.entries.find((e) => e.name === entry)?.instructions ?? [];
+  return instructions.flatMap(({ marks }) =>
+    marks.site === undefined ? [] : [`${marks.site}: ${marks.quantize === undefined ? "none" : printChoice(marks.quantize)}`],
+  );
+}
+
+describe("models/mlp.loom", () => {
+  test("its policies", () => {
+    expect(policyNames).toEqual([
+      "float",
+      "quest_w8a8",
+      "quest_w4a4",
+      "quest_w3a3",
+      "quest_w2a2",
+      "quest_w1a1",
+      "quest_w4",
+      "quest_w2",
+      "mixed",
+    ]);
+  });
+
+  test.each(policyNames)("%s: verifies, and its text parses back", (policy) => {
+    const module = compiled({ policy });
+    expect(verifyModule(module).map(printDiagnostic)).toEqual([]);
+    for (const locations of [false, true]) {
+      const text = printModule(module, { locations });
+      const again = unwrap(parseModule({ path: "mlp.loomir", text }));
+      expect(printModule(again, { locations })).toBe(text);
+    }
+  });
+
+  test("the same sites in every entry", () => {
+    const module = compiled({ policy: "mixed" });
+    expect(module.entries.map((e) => e.name)).toEqual(["train", "eval", "logits"]);
+    const expected = ["fc1: quest(w = 4, a = 8)", "fc2: quest(w = 2, a = 4)", "fc3: quest(w = 8, a = 8)"];
+    for (const entry of module.entries) expect(stamps(module, entry.name)).toEqual(expected);
+  });
+
+  test("a policy with arguments, a size and a model parameter from the command line", () => {
+    const module = compiled({
+      policy: "quest(w = 2, a = none)",
+      set: ["B=7", "model.hidden=64", "schedule.peak=5e-3", "optimizer.decay=0"],
+    });
+    expect(stamps(module, "logits")).toEqual(["fc1", "fc2", "fc3"].map((site) => `${site}: quest(w = 2, a = none)`));
+    expect(module.entries[2]?.inputs.map(({ value }) => printType(value.type))).toEqual(["f32[7, 784]"]);
+    expect(module.states.map(({ name, type, decay }) => `${name}: ${printType(type)} ${decay}`)).toEqual([
+      "fc1.weight: f32[64, 784] true",
+      "fc1.shift: f32[64] false",
+      "fc2.weight: f32[64, 64] true",
+      "fc2.shift: f32[64] false",
+      "fc3.weight: f32[10, 64] true",
+      "fc3.shift: f32[10] false",
+    ]);
+    expect(module.host).toEqual({ lr: { warmup_cosine: { peak: 5e-3, warmup: 100, steps: 1250, floor: 0.1 } } });
+    expect(module.training?.optimizer).toMatchObject({ kind: "adamw", decay: 0 });
+  });
+
+  test("the recipe's run", () => {
+    expect(unwrap(resolve(mlp, { load: loadSource })).recipe?.run).toEqual({
+      steps: 1250,
+      data: { source: "mnist", args: [], named: {}, arrays: ["images", "labels"] },
+      evaluate: { everySteps: 250, metrics: [{ metric: "loss" }, { metric: "accuracy" }] },
+      checkpoint: { everySteps: 250 },
+    });
+  });
+
+  test("a misspelt policy has a suggestion", () => {
+    const { diagnostics } = resolve(mlp, { load: loadSource, policy: "quest_w4a5" });
+    expect(diagnostics.map((d) => [d.code, d.help?.[0]])).toEqual([["unknown-policy", expect.stringContaining("did you mean `quest_w")]]);
+  });
+});
+
+describe("no text makes analysis or lowering throw", () => {
+  const tokens = lexer.tokenize(mlp.text).tokens.map((token) => token.image);
+  const other = fc.constantFrom(...new Set(tokens), "none", "0", "-1", "f32", "x", "dot", "..", "**", '"text"');
+
+  /** Answers which stage had the last word. */
+  function compileAny(text: string): "errors" | "module" {
+    const source = { path: "models/test.loom", text };
+    const resolved = resolve(source, { load: loadSource });
+    const module = resolved.value === undefined ? undefined : lower(resolved.value);
+    for (const d of [...resolved.diagnostics, ...(module?.diagnostics ?? [])]) printDiagnostic(d);
+    if (module?.value !== undefined) expect(verifyModule(module.value).map(printDiagnostic)).toEqual([]);
+    return module?.value === undefined ? "errors" : "module";
+  }
+
+  test("one token replaced by another", () => {
+    const ends = { errors: 0, module: 0 };
+    fc.assert(
+      fc.property(fc.nat(tokens.length - 1), other, (at, word) => {
+        ends[compileAny(tokens.with(at, word).join(" ").replace(/\s+\./g, ".").replace(/\.\s+/g, "."))]++;
+      }),
+      { numRuns: 400, seed: 4 },
+    );
+    // Both happen, or the test says nothing.
+    expect(ends.errors).toBeGreaterThan(50);
+    expect(ends.module).toBeGreaterThan(10);
+  });
+
+  test("any text behind --policy and --set", () => {
+    const piece = fc.oneof(
+      other,
+      fc.constantFrom("schedule.peak", "model.hidden", "B", "=", "quest", "(", ")", "w = 2", ","),
+      fc.string({ maxLength: 4 }),
+    );
+    const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
+    fc.assert(
+      fc.property(text, text, (policy, set) => {
+        const { diagnostics } = resolve(mlp, { load: loadSource, policy, set: [set] });
+        for (const d of diagnostics) printDiagnostic(d);
+      }),
+      { numRuns: 300, seed: 5 },
+    );
+  });
+
+  test("every prefix", () => {
+    for (let end = 0; end <= mlp.text.length; end += 7) compileAny(mlp.text.slice(0, end));
+  });
+});
