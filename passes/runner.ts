@@ -1,7 +1,8 @@
 // Runs a pipeline: verifies between passes, counts, times, dumps, stops where told, and turns a crash into data that reproduces it.
-import { type Diagnostic, hasErrors, printDiagnostic } from "../ir/diagnostic.ts";
+import { type Diagnostic, hasErrors } from "../ir/diagnostic.ts";
 import type { Instruction, Module } from "../ir/module.ts";
 import type { Location, Source, Span } from "../ir/source.ts";
+import { annotate } from "../ir/text/annotate.ts";
 import type { ModuleSpans } from "../ir/text/spans.ts";
 import { verifyModule } from "../ir/verify.ts";
 import { type PassContext, type PipelineStep, printPipeline, type Stage, stages } from "./pass.ts";
@@ -76,7 +77,7 @@ export function runPipeline(module: Module, pipeline: readonly PipelineStep[], o
       next = pass.run(current, step.options, collected.cx);
       diagnostics.push(...collected.diagnostics);
       if (hasErrors(collected.diagnostics)) return { kind: "rejected", steps, diagnostics };
-      if (next !== current) throwIfBroken(next, pass.name);
+      if (next !== current) throwIfBroken(next, pass.name, options.sources);
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       return {
@@ -115,9 +116,9 @@ export function untilNames(pipeline: readonly PipelineStep[]): readonly string[]
   return [...new Set([...stages, ...pipeline.map(({ pass }) => pass.name)])];
 }
 
-function throwIfBroken(module: Module, pass: string): void {
-  const problems = verifyModule(module);
-  if (hasErrors(problems)) throw new Error(`the module does not verify after ${pass}:\n${problems.map(printDiagnostic).join("\n")}`);
+function throwIfBroken(module: Module, pass: string, sources: readonly Source[] = []): void {
+  const problems = verifyModule(module, { sources });
+  if (hasErrors(problems)) throw new Error(`the module does not verify after ${pass}:\n\n${annotate(problems)}`);
 }
 
 interface Collector {

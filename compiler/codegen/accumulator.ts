@@ -35,7 +35,7 @@ export class Accumulator {
     this.#combine = combine;
     const start = neutral(combine, type);
     this.#value = combine === "sum" ? wgsl.zero("sum", vector ? vectorOf[type] : type) : wgsl.var<NumericType>("best", vector ? splat(start) : start);
-    if (combine === "argmax") this.#position = wgsl.var<"i32" | "vec4i">("where", vector ? splat(i32(nowhere)) : i32(nowhere));
+    if (combine === "argmax") this.#position = wgsl.var<"i32" | "vec4i">("position", vector ? splat(i32(nowhere)) : i32(nowhere));
   }
 
   /** Take one element, or four. `position`: its place along the reduced axes. */

@@ -307,13 +307,13 @@ function unaryText(e: Extract<ScalarExpr, { kind: "unary" }>, type: WgslType, a:
       return invoke(type, "inverseSqrt", [a]);
     case "abs":
     case "exp":
-    case "log":
     case "sqrt":
     case "floor":
     case "ceil":
     case "round":
       return invoke(type, e.op, [a]);
     case "tanh":
+    case "log":
     case "is_finite":
       throw new Error(`${e.op} was not lowered`);
     default:

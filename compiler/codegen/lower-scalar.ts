@@ -1,4 +1,4 @@
-// Rewrites from what a scalar expression means to what WGSL and the drivers do rightly: packed loads, tanh, tests for finite numbers.
+// Rewrites from what a scalar expression means to what WGSL and the drivers do rightly: packed loads, tanh, log, tests for finite numbers.
 // After them the printer can be dumb. Each is named; the reasons are measured facts about drivers.
 import { binary, cast, childrenOf, float, int, load, over, type ScalarExpr, type Storage, select, times, uint, unary, withChildren } from "../../ir/scalar.ts";
 
@@ -56,14 +56,40 @@ export const loweringRules: readonly LoweringRule[] = [
       const x = e.a;
       const size = unary("abs", x);
       const square = times(x, x);
-      const series = [0.021869488, -17 / 315, 2 / 15, -1 / 3, 1].map((c) => float(Math.fround(c))).reduce((sum, c) => binary("add", times(sum, square), c));
+      const series = polynomial([0.021869488, -17 / 315, 2 / 15, -1 / 3, 1], square);
       const power = unary("exp", times(float(2), binary("min", size, float(15))));
       const far = binary("sub", float(1), over(float(2), binary("add", power, float(1))));
       const signed = select(binary("lt", x, float(0)), unary("neg", far), far);
-      return select(binary("lt", size, float(Math.fround(0.3))), times(x, series), signed);
+      return select(binary("lt", size, exact(0.3)), times(x, series), signed);
+    },
+  },
+  {
+    // WGSL's log is off by 4e-4 relative near 1 (a small loss is the log of a sum near 1), and -88 at 0 on SwiftShader. This: 2e-7.
+    // x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 artanh((m - 1) / (m + 1)) by its series; ln 2 in two parts.
+    name: "own-log",
+    apply(e) {
+      if (e.kind !== "unary" || e.op !== "log") return undefined;
+      const x = e.a;
+      const rootHalf = uint(0x3f3504f3);
+      const offset = binary("sub", unary("bitcast_u32", x), rootHalf);
+      const exponent = cast("f32", shr(cast("i32", offset), uint(23)));
+      const m = unary("bitcast_f32", binary("add", and(offset, uint(0x7fffff)), rootHalf));
+      const s = over(binary("sub", m, float(1)), binary("add", m, float(1)));
+      const square = times(s, s);
+      const series = polynomial([2 / 9, 2 / 7, 2 / 5, 2 / 3], square);
+      const ofM = binary("add", times(float(2), s), times(times(s, square), series));
+      const [high, low] = [0.693145751953125, 1.42860677e-6];
+      const regular = binary("add", times(exponent, exact(high)), binary("add", times(exponent, exact(low)), ofM));
+      const special = select(binary("eq", x, float(0)), float(Number.NEGATIVE_INFINITY), select(binary("gt", x, float(0)), x, float(Number.NaN)));
+      const isRegular = binary("and", binary("gt", x, float(0)), binary("le", x, exact(3.4028234663852886e38)));
+      return select(isRegular, regular, special);
     },
   },
 ];
+
+const exact = (value: number): ScalarExpr => float(Math.fround(value));
+/** Coefficients from the highest power down. */
+const polynomial = (coefficients: readonly number[], x: ScalarExpr): ScalarExpr => coefficients.map(exact).reduce((sum, c) => binary("add", times(sum, x), c));
 
 /**
  * Expressions in the words that WGSL has; loads are of 32-bit elements from here on. From the roots down, because a cast of

@@ -26,7 +26,7 @@ function batches(module: Module): Batches {
 }
 
 const elements = (type: Type, data: HostArray): TensorData => {
-  if (type.kind === "codes" || type.scalar === "b1") {
+  if (type.kind === "codes" || type.scalar === "b1" || type.scalar === "bool") {
     const values = unpackValues(type, data.buffer as ArrayBuffer);
     return type.kind === "codes" ? Int32Array.from(values) : Uint8Array.from(values);
   }
@@ -67,6 +67,19 @@ function codeDifferences(actual: TensorData, expected: TensorData, source: Tenso
   return { differing, unexplained };
 }
 
+/**
+ * Elements whose gradient passes relu on one side only, although they are not zero but for rounding. A sum of products of half-grid
+ * levels is exactly zero surprisingly often (at 1 bit for one element in twenty), and then rounding decides its sign.
+ */
+function unexplainedKinks(passes: TensorData, of: Tensor): number {
+  const y = contiguous(of);
+  let largest = 0;
+  for (const v of y) largest = Math.max(largest, Math.abs(v));
+  let unexplained = 0;
+  for (let i = 0; i < y.length; i++) if (y[i]! > 0 !== (passes[i] === 1) && Math.abs(y[i]!) > 32 * epsilon * largest) unexplained++;
+  return unexplained;
+}
+
 const adapters = await availableAdapters();
 
 describe.each(adapters)("$name", (adapter) => {
@@ -88,7 +101,7 @@ describe.each(adapters)("$name", (adapter) => {
       const types = Object.fromEntries(twin.reference.entries[0]!.inputs.map((i) => [i.value.hint, i.value.type]));
       const inputs = Object.fromEntries(Object.entries(batch).map(([name, data]) => [name, tensor(types[name]!, data as TensorData)]));
       // The interpreter goes on with the adapter's codes, so that one code on a boundary does not make everything behind it differ.
-      const fedInputs = Object.fromEntries(Object.entries(on).filter(([name]) => /^(codes|mask)\./.test(name)).map(([name, t]) => [name.replace(".", "_"), t]));
+      const fedInputs = Object.fromEntries(Object.entries(on).filter(([name]) => /^(codes|mask|kink)_/.test(name)).map(([name, t]) => [name, t]));
       const fed = evaluateEntry(twin.fed, "train", { precision: "f32", step, state, inputs: { ...inputs, ...fedInputs }, keepValues: true });
       for (const { name, encode, source: from, scale } of twin.roundings) {
         const operands = [from, scale].map((value) => ({ type: value.type, tensor: fed.values.get(value)! }));
@@ -98,9 +111,10 @@ describe.each(adapters)("$name", (adapter) => {
         rounded += elementCount(shapeOf(from.type));
         differing += found.differing;
       }
+      for (const { name, value } of twin.kinks) expect(unexplainedKinks(contiguous(on[name]!), fed.values.get(value)!), `step ${step}, ${name}`).toBe(0);
       const loss = (t: Tensor | undefined) => contiguous(t!)[0]!;
       expect(Math.abs(loss(on["loss"]) / loss(fed.outputs["loss"]) - 1), `loss of step ${step}`).toBeLessThan(1e-5);
-      for (const [name, gradient] of Object.entries(fed.outputs).filter(([n]) => n.startsWith("gradient."))) {
+      for (const [name, gradient] of Object.entries(fed.outputs).filter(([n]) => n.startsWith("gradient_"))) {
         expect(difference(contiguous(on[name]!), contiguous(gradient)), `${name} of step ${step}`).toBeLessThan(1e-4);
       }
     }

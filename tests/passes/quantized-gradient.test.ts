@@ -2,6 +2,7 @@
 // vectors, against plain loops written here, and at the two ends of the trust rule.
 import { describe, expect, test } from "vitest";
 import { evaluateEntry } from "../../ir/interpreter.ts";
+import { type Module, mapEntries } from "../../ir/module.ts";
 import { contiguous, denseTensor } from "../../ir/tensor.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { moduleOf, run } from "./run.ts";
@@ -30,8 +31,12 @@ const matrix = (m: Matrix) => denseTensor([m.length, m[0]?.length ?? 0], Float64
 
 /** Outputs and gradients of the layer through the pipeline up to a stage, in f64. */
 function gradients(x: Matrix, w: Matrix, g: Matrix, choice: string, until: string) {
-  const columns = x[0]?.length ?? 0;
-  const { module } = run(moduleOf(layerText(x.length, columns, w.length, choice)), pipeline, { until });
+  return gradientsOf(run(layer(x, w, choice), pipeline, { until }).module, x, w, g);
+}
+
+const layer = (x: Matrix, w: Matrix, choice: string): Module => moduleOf(layerText(x.length, x[0]?.length ?? 0, w.length, choice));
+
+function gradientsOf(module: Module, x: Matrix, w: Matrix, g: Matrix) {
   const result = evaluateEntry(module, "train", {
     precision: "wide",
     inputs: { g: matrix(g) },
@@ -167,13 +172,22 @@ describe("a QuEST layer", () => {
     ).toBe(true);
   });
 
-  test("with the rounding taken out, the rotated layer's gradient is the plain layer's", () => {
-    const [xs, ws, g] = [random(4, 32, 7), random(3, 32, 8), random(4, 3, 9)];
-    const plain = gradients(xs, ws, g, "", "primitive");
-    expectClose(plain.dx, product(g, ws), 1e-12);
-    // 8 bits with a mask that is always open: what is left of the rounding is its error, at most half a step an element.
-    const fine = gradients(xs, ws, g, "quest(w = 8, a = 8, outer = 1000000.0)", "primitive");
-    expectClose(fine.dx, plain.dx, 0.2);
-    expectClose(fine.dw, plain.dw, 0.2);
-  });
+  test.each(["half", "full"])(
+    "with the rounding taken out, the rotated layer (%s) has the plain layer's value and gradient",
+    (rotation) => {
+      const [xs, ws, g] = [random(4, 32, 7), random(3, 32, 8), random(4, 3, 9)];
+      const rotated = run(layer(xs, ws, `quest(w = 4, a = 4, rotation = ${rotation})`), "insert-hadamard").module;
+      const unstamped = mapEntries(rotated, (entry) => ({
+        ...entry,
+        instructions: entry.instructions.map(({ marks: { quantize: _off, ...marks }, ...rest }) => ({ ...rest, marks })),
+      }));
+      expect(unstamped.entries[0]?.instructions.filter((i) => i.op.signature.name === "hadamard")).toHaveLength(
+        rotation === "half" ? 2 : 4,
+      );
+      const { y, dx, dw } = gradientsOf(run(unstamped, pipeline).module, xs, ws, g);
+      expectClose(y, product(xs, transposed(ws)), 1e-12);
+      expectClose(dx, product(g, ws), 1e-12);
+      expectClose(dw, product(transposed(g), xs), 1e-12);
+    },
+  );
 });

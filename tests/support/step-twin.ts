@@ -16,14 +16,21 @@ export interface Rounding {
   readonly scale: Value;
 }
 
+/** Where relu's gradient is decided: `passes` is whether it passes, `value` what relu was taken of. */
+export interface Kink {
+  readonly name: string;
+  readonly value: Value;
+}
+
 export interface StepTwin {
-  /** Form primitive, entry `train` with further outputs `codes.N`, `mask.N` and `gradient.STATE`. Kernels are numbered. */
+  /** Form primitive, entry `train` with further outputs `codes_N`, `mask_N`, `kink_N` and `gradient_STATE`. Kernels are numbered. */
   readonly observed: Module;
   /** The same step before fusion, for the interpreter (values are those of `roundings`). */
   readonly reference: Module;
-  /** The same step, in which `codes.N` and `mask.N` are inputs. */
+  /** The same step, in which `codes_N`, `mask_N` and `kink_N` are inputs. */
   readonly fed: Module;
   readonly roundings: readonly Rounding[];
+  readonly kinks: readonly Kink[];
 }
 
 const isNamed = (i: Instruction, name: string) => i.op.signature.name === name;
@@ -37,30 +44,39 @@ export function digitsStep(policy: string, set: readonly string[] = []): StepTwi
   if (entry === undefined) throw new Error("no entry train");
   const encodes = entry.instructions.filter((i) => isNamed(i, "quant.encode"));
   const masks = entry.instructions.filter((i) => isNamed(i, "quant.mask"));
-  const named = [...encodes.map((i, n) => ({ name: `codes.${n}`, value: resultOf(i) })), ...masks.map((i, n) => ({ name: `mask.${n}`, value: resultOf(i) }))];
+  const producer = (value: Value | undefined) => entry.instructions.find((i) => value !== undefined && i.results.includes(value));
+  const passing = entry.instructions.filter((i) => isNamed(i, "greater") && producer(i.operands[0])?.op.signature.name === "relu");
+  const outputsOf = (what: string, list: readonly Instruction[]) => list.map((i, n) => ({ name: `${what}_${n}`, value: resultOf(i) }));
+  const named = [...outputsOf("codes", encodes), ...outputsOf("mask", masks), ...outputsOf("kink", passing)];
+  const given = new Set([...encodes, ...masks, ...passing]);
   const gradients = entry.instructions.filter((i) => isNamed(i, "adamw")).map((i) => {
     const [weight, , , gradient] = i.operands;
     const read = entry.instructions.find((r) => weight !== undefined && r.results.includes(weight));
     if (gradient === undefined || read === undefined) throw new Error("adamw takes a weight and a gradient");
-    return { name: `gradient.${read.attrs["name"]}`, value: gradient };
+    return { name: `gradient_${String(read.attrs["name"]).replaceAll(".", "_")}`, value: gradient };
   });
   const reference = withEntry(beforeFusion, { ...entry, outputs: [...entry.outputs, ...named, ...gradients] });
-  const fedNames = new Map(named.map(({ name, value }) => [value, { ...value, hint: name.replace(".", "_") }]));
+  const fedNames = new Map(named.map(({ name, value }) => [value, { ...value, hint: name }]));
   const swap = (v: Value): Value => fedNames.get(v) ?? v;
   const fed: Entry = {
     ...entry,
     inputs: [...entry.inputs, ...[...fedNames.values()].map((value) => ({ value, origin: "caller" as const }))],
-    instructions: entry.instructions.filter((i) => !encodes.includes(i) && !masks.includes(i)).map((i) => ({ ...i, operands: i.operands.map(swap) })),
+    instructions: entry.instructions.filter((i) => !given.has(i)).map((i) => ({ ...i, operands: i.operands.map(swap) })),
     outputs: [...entry.outputs, ...gradients.map((g) => ({ ...g, value: swap(g.value) }))],
   };
   return {
     observed: runSteps(reference, pipeline.filter((s) => s.pass.name === "fuse")),
     reference,
     fed: withEntry(beforeFusion, fed),
+    kinks: passing.map((i, n) => {
+      const [value] = producer(i.operands[0])?.operands ?? [];
+      if (value === undefined) throw new Error("relu takes an operand");
+      return { name: `kink_${n}`, value };
+    }),
     roundings: encodes.map((i, n) => {
       const [source, scale] = i.operands;
       if (source === undefined || scale === undefined) throw new Error("quant.encode takes two operands");
-      return { name: `codes.${n}`, encode: i, source, scale };
+      return { name: `codes_${n}`, encode: i, source, scale };
     }),
   };
 }

@@ -1,0 +1,79 @@
+// The built package: what `npm pack` makes runs without the sources, the compiler for TypeScript or any development dependency.
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cli, projectRoot } from "./run-cli.ts";
+
+let folder = "";
+let main = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "bitloom-package-"));
+  const packed = execFileSync("npm", ["pack", "--json", "--pack-destination", folder], { cwd: projectRoot, encoding: "utf8" });
+  const [{ filename }] = JSON.parse(packed.slice(packed.indexOf("[\n"))) as [{ readonly filename: string }];
+  // As an installation lays it out: the package and its dependencies side by side, nothing else of the project.
+  const installed = join(folder, "node_modules", "bitloom");
+  mkdirSync(installed, { recursive: true });
+  execFileSync("tar", ["xzf", join(folder, filename), "-C", installed, "--strip-components", "1"]);
+  const { dependencies, optionalDependencies, bin } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  for (const name of ["chevrotain", "@chevrotain", ...Object.keys({ ...dependencies, ...optionalDependencies })]) {
+    const from = join(projectRoot, "node_modules", name);
+    if (!existsSync(from)) continue;
+    mkdirSync(join(folder, "node_modules", name, ".."), { recursive: true });
+    symlinkSync(from, join(folder, "node_modules", name));
+  }
+  main = join(installed, bin.bitloom);
+}, 180_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function installed(...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+describe("the command line of the package", () => {
+  test("prints its version", () => {
+    expect(installed("--version")).toMatchObject({ code: 0, out: "0.1.0\n" });
+  });
+
+  test("gives the same IR as the sources, for a model that uses the standard library", async () => {
+    const text = readFileSync(join(projectRoot, "models/mlp.loom"), "utf8");
+    writeFileSync(join(folder, "mine.loom"), text);
+    const here = await cli("ir", "models/mlp.loom", "digits");
+    const there = installed("ir", "mine.loom", "digits");
+    expect(there).toMatchObject({ code: 0, err: "" });
+    expect(there.out.replaceAll("mine.loom", "models/mlp.loom")).toBe(here.out);
+  });
+
+  test("compiles to an artifact folder", () => {
+    const { code, out } = installed("compile", "mine.loom", "digits", "--portable", "-o", "artifact");
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining(`wrote ${join("artifact", "artifact.json")}`) });
+    expect(JSON.parse(readFileSync(join(folder, "artifact/artifact.json"), "utf8"))).toMatchObject({
+      format: "bitloom-artifact",
+      recipe: "digits",
+    });
+  });
+
+  test("refuses wrong input with exit code 1", () => {
+    expect(installed("ir", "other.loom")).toMatchObject({ code: 1, err: expect.stringContaining("did you mean `mine.loom`?") });
+  });
+});
+
+test("the library's two entry points import and compile", () => {
+  const script = `
+    import { compile, portable } from "bitloom";
+    import { Session, train } from "bitloom/runtime";
+    import { readFileSync } from "node:fs";
+    const { value } = compile({ path: "mine.loom", text: readFileSync("mine.loom", "utf8") }, { recipe: "digits", policy: "float", entries: (name) => name === "eval" });
+    console.log(value.manifest.targets.map((t) => t.name).join(), portable.name, typeof Session.open, typeof train);
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], { cwd: folder, encoding: "utf8" });
+  expect({ stdout, stderr }).toEqual({ stdout: "portable portable function function\n", stderr: "" });
+});
