@@ -18,5 +18,7 @@ function nearFiles(path: string): readonly string[] {
   if (!existsSync(folder)) return [`there is no folder \`${folder}\` either`];
   const models = readdirSync(folder).filter((name) => /\.loom(ir)?$/.test(name));
   const near = didYouMean(basename(path), models, (name) => join(folder, name));
-  return near.length > 0 || models.length === 0 ? near : [`\`${folder}\` has ${models.map((name) => `\`${name}\``).join(", ")}`];
+  return near.length > 0 || models.length === 0
+    ? near
+    : [`${folder === "." ? "this folder" : `\`${folder}\``} has ${models.map((name) => `\`${name}\``).join(", ")}`];
 }

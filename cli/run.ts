@@ -6,7 +6,7 @@ import { ModuleFolder } from "./module-files.ts";
 import { Output, type Stream } from "./output.ts";
 import { makeProgram } from "./program.ts";
 
-export const exitCodes = { fine: 0, wrongInput: 1, usage: 2, bug: 70 } as const;
+const exitCodes = { fine: 0, wrongInput: 1, usage: 2, bug: 70 } as const;
 
 /** Run one command line (without `node` and the script). Never throws, and never ends the process. */
 export async function run(args: readonly string[], out?: Stream, err?: Stream): Promise<number> {

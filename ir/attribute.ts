@@ -45,8 +45,10 @@ export const float = kind<number>("a float", floatLiteral, (l) => {
   if (l.kind === "float") return l.value;
   return l.kind === "word" && (l.value === "inf" || l.value === "nan") ? Number(l.value === "inf" ? Infinity : NaN) : undefined;
 });
-export const bool = kind<boolean>("true or false", (v) => word(String(v)), (l) =>
-  l.kind === "word" && (l.value === "true" || l.value === "false") ? l.value === "true" : undefined,
+export const bool = kind<boolean>(
+  "true or false",
+  (v) => word(String(v)),
+  (l) => (l.kind === "word" && (l.value === "true" || l.value === "false") ? l.value === "true" : undefined),
 );
 export const text = kind<string>("a string", stringLiteral, (l) => (l.kind === "string" ? l.value : undefined));
 

@@ -54,7 +54,10 @@ export class Builder {
     const { signature } = op;
     checkOperandCount(signature, operands.length);
     const attrs = completeAttributes(signature, given);
-    const types = op.infer(operands.map((v) => v.type), attrs);
+    const types = op.infer(
+      operands.map((v) => v.type),
+      attrs,
+    );
     const results = types.map((type, i): Value => {
       const fallback = signature.results.length === 1 ? shortName(signature.name) : (signature.results[i] ?? "v");
       return { type, hint: options.hints?.[i] ?? (i === 0 ? options.hint : undefined) ?? fallback };
@@ -76,7 +79,9 @@ export function checkOperandCount(sig: Signature, count: number): void {
     return;
   }
   if (count !== operands.length) {
-    reject(`\`${sig.name}\` takes ${operands.length} operand${operands.length === 1 ? "" : "s"}${operands.length === 0 ? "" : ` (${operands.join(", ")})`}, got ${count}`);
+    reject(
+      `\`${sig.name}\` takes ${operands.length} operand${operands.length === 1 ? "" : "s"}${operands.length === 0 ? "" : ` (${operands.join(", ")})`}, got ${count}`,
+    );
   }
 }
 

@@ -87,16 +87,17 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
     const gutter = " ".repeat(width);
     const home = primary.span.source;
     const frame = (source: Source) => {
-      const here = placed.filter((label) => label.span.source === source).sort((a, b) => a.at.line - b.at.line);
+      const here = placed.filter((label) => label.span.source === source).sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
       const shown = here.find((label) => label.mark === "^") ?? here[0];
       if (shown === undefined) return;
       lines.push(`${" ".repeat(width - 1)}--> ${source.path}:${shown.at.line}:${shown.at.column}`);
+      let last = 0;
       for (const { at, span, mark, message } of here) {
         const text = lineText(source, at.line);
         const length = Math.max(1, Math.min(span.end - span.start, text.length - at.column + 1));
-        lines.push(`${gutter}|`);
-        lines.push(`${String(at.line).padStart(width - 1)} | ${text}`);
+        if (at.line !== last) lines.push(`${gutter}|`, `${String(at.line).padStart(width - 1)} | ${text}`);
         lines.push(`${gutter}| ${" ".repeat(at.column - 1)}${mark.repeat(length)} ${message}`.trimEnd());
+        last = at.line;
       }
       lines.push(`${gutter}|`);
     };

@@ -7,7 +7,12 @@ export type Literal =
   | { readonly kind: "string"; readonly value: string }
   | { readonly kind: "word"; readonly value: string }
   | { readonly kind: "list"; readonly items: readonly Literal[] }
-  | { readonly kind: "call"; readonly name: string; readonly positional: readonly Literal[]; readonly named: readonly (readonly [string, Literal])[] };
+  | {
+      readonly kind: "call";
+      readonly name: string;
+      readonly positional: readonly Literal[];
+      readonly named: readonly (readonly [string, Literal])[];
+    };
 
 export const intLiteral = (value: number): Literal => ({ kind: "int", value });
 export const floatLiteral = (value: number): Literal => ({ kind: "float", value });

@@ -85,7 +85,14 @@ export type ViewIndex<A extends AttributeSpec> = (
  * - `source`: state, constants, iota: nothing to compute, or a function of the index alone.
  */
 export type Lowering<O extends OperandNames, R extends readonly string[], A extends AttributeSpec> =
-  | { readonly kind: "pointwise"; body(inputs: PerOperand<O, ScalarExpr>, attrs: AttributesOf<A>, types: { readonly operands: PerOperand<O, Type>; readonly results: Each<R, Type> }): PerResult<R, ScalarExpr> }
+  | {
+      readonly kind: "pointwise";
+      body(
+        inputs: PerOperand<O, ScalarExpr>,
+        attrs: AttributesOf<A>,
+        types: { readonly operands: PerOperand<O, Type>; readonly results: Each<R, Type> },
+      ): PerResult<R, ScalarExpr>;
+    }
   | { readonly kind: "view"; readonly index: ViewIndex<A> }
   | { readonly kind: "kernel"; readonly family: "reduce" | "dot" | "rows" | "gather" | "scatter" | "norm" }
   | { readonly kind: "expand"; expand(b: Builder, operands: PerOperand<O, Value>, attrs: AttributesOf<A>): PerResult<R, Value> }
@@ -107,7 +114,9 @@ export interface Rules<O extends OperandNames, R extends readonly string[], A ex
    * Reference semantics. Floats may be answered in f64: the interpreter rounds them to its precision (see tensor.ts).
    * Pointwise ops and composites have theirs from `lower`, views may.
    */
-  readonly evaluate: "from lower" | ((operands: PerOperand<O, Tensor>, attrs: AttributesOf<A>, results: Each<R, Type>) => PerResult<R, Tensor>);
+  readonly evaluate:
+    | "from lower"
+    | ((operands: PerOperand<O, Tensor>, attrs: AttributesOf<A>, results: Each<R, Type>) => PerResult<R, Tensor>);
   readonly vjp: "none" | Vjp<O, R, A>;
   readonly lower: Lowering<O, R, A>;
 }
@@ -122,7 +131,10 @@ export interface Op {
 }
 
 /** Tie rules to a signature. The result has erased types: ops live in one table. */
-export function define<O extends OperandNames, R extends readonly string[], A extends AttributeSpec>(sig: Signature<O, R, A>, rules: Rules<O, R, A>): Op {
+export function define<O extends OperandNames, R extends readonly string[], A extends AttributeSpec>(
+  sig: Signature<O, R, A>,
+  rules: Rules<O, R, A>,
+): Op {
   const many = <T>(one: PerResult<R, T>): readonly T[] => (sig.results.length === 1 ? [one as T] : (one as readonly T[]));
   // Operand counts are checked by the builder and the verifier before any rule runs, so these casts only forget tuple lengths.
   const erased = rules as unknown as Rules<OperandNames, readonly string[], AttributeSpec>;
@@ -135,7 +147,10 @@ export function define<O extends OperandNames, R extends readonly string[], A ex
     vjp: erased.vjp as Op["vjp"],
     lower:
       lower.kind === "pointwise"
-        ? { kind: "pointwise", body: (inputs, attrs, types) => each(lower.body(inputs, attrs, types)) as unknown as readonly [ScalarExpr, ScalarExpr] }
+        ? {
+            kind: "pointwise",
+            body: (inputs, attrs, types) => each(lower.body(inputs, attrs, types)) as unknown as readonly [ScalarExpr, ScalarExpr],
+          }
         : lower.kind === "expand"
           ? { kind: "expand", expand: (b, operands, attrs) => each(lower.expand(b, operands, attrs)) as unknown as readonly [Value, Value] }
           : (lower as Op["lower"]),

@@ -29,7 +29,12 @@ export const rule = (name: string, apply: Rule["apply"]): Rule => ({ name, apply
 export function ruleFor<O extends OperandNames, R extends readonly string[], A extends AttributeSpec>(
   sig: Signature<O, R, A>,
   name: string,
-  apply: (operands: PerOperand<O, Value>, attrs: AttributesOf<A>, cx: RewriteContext, instruction: Instruction) => readonly Value[] | undefined,
+  apply: (
+    operands: PerOperand<O, Value>,
+    attrs: AttributesOf<A>,
+    cx: RewriteContext,
+    instruction: Instruction,
+  ) => readonly Value[] | undefined,
 ): Rule {
   return rule(name, (instruction, cx) =>
     instruction.op.signature.name === sig.name
@@ -69,9 +74,18 @@ export function rewriteEntry(entry: Entry, rules: readonly Rule[], count: (rule:
 /** Use other values in place of some (chains are followed). Definitions stay: see {@link removeDead}. */
 export function replaceValues(entry: Entry, replacements: ReadonlyMap<Value, Value>): Entry {
   const resolve = resolver(replacements);
-  const instructions = sameOr(entry.instructions, entry.instructions.map((i) => withOperands(i, resolve)));
-  const outputs = sameOr(entry.outputs, entry.outputs.map((o) => withValue(o, resolve)));
-  const updates = sameOr(entry.updates, entry.updates.map((u) => withValue(u, resolve)));
+  const instructions = sameOr(
+    entry.instructions,
+    entry.instructions.map((i) => withOperands(i, resolve)),
+  );
+  const outputs = sameOr(
+    entry.outputs,
+    entry.outputs.map((o) => withValue(o, resolve)),
+  );
+  const updates = sameOr(
+    entry.updates,
+    entry.updates.map((u) => withValue(u, resolve)),
+  );
   if (instructions === entry.instructions && outputs === entry.outputs && updates === entry.updates) return entry;
   return { ...entry, instructions, outputs, updates };
 }
@@ -143,7 +157,12 @@ function sweep(entry: Entry, rules: readonly Rule[], count: (rule: string) => vo
 }
 
 /** New instructions, with a replaced result's name on the value that stands in for it, so that dumps stay readable. */
-function named(emitted: readonly Instruction[], results: readonly Value[], answer: readonly Value[], replaced: Map<Value, Value>): readonly Instruction[] {
+function named(
+  emitted: readonly Instruction[],
+  results: readonly Value[],
+  answer: readonly Value[],
+  replaced: Map<Value, Value>,
+): readonly Instruction[] {
   return emitted.map((instruction) => {
     const renamed = instruction.results.map((value) => {
       const hint = results[answer.indexOf(value)]?.hint;
@@ -157,7 +176,8 @@ function named(emitted: readonly Instruction[], results: readonly Value[], answe
 }
 
 function checkAnswer(name: string, { op, results }: Instruction, answer: readonly Value[]): void {
-  if (answer.length !== results.length) throw new Error(`rule ${name} answers ${answer.length} values for ${op.signature.name}, which has ${results.length}`);
+  if (answer.length !== results.length)
+    throw new Error(`rule ${name} answers ${answer.length} values for ${op.signature.name}, which has ${results.length}`);
   results.forEach((result, i) => {
     const given = answer[i];
     if (given === result) throw new Error(`rule ${name} answers the result that it replaces`);

@@ -53,7 +53,10 @@ export function withDims<T extends Type>(type: T, dims: readonly Dim[]): T {
 }
 
 export function bindType<T extends Type>(type: T, bindings: ReadonlyMap<string, Dim>): T {
-  return withDims(type, type.dims.map((d) => bindDim(d, bindings)));
+  return withDims(
+    type,
+    type.dims.map((d) => bindDim(d, bindings)),
+  );
 }
 
 /** The dims as numbers, or undefined where a name is unbound. */

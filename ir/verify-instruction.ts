@@ -34,7 +34,13 @@ interface ProblemExtras {
   readonly help?: readonly string[];
 }
 
-export function problem(subject: object, part: string, code: string, message: string, { label = "", help = [] }: ProblemExtras = {}): Problem {
+export function problem(
+  subject: object,
+  part: string,
+  code: string,
+  message: string,
+  { label = "", help = [] }: ProblemExtras = {},
+): Problem {
   return { subject, part, code, message, label, help };
 }
 
@@ -54,7 +60,8 @@ export function instructionProblems(instruction: Instruction, scope: Instruction
   if (instruction.op.signature.name === "state.read") found.push(...stateProblems(instruction, scope));
   const { at } = instruction;
   if (at === undefined) return found;
-  if (!scope.module.sources.includes(at.path)) found.push(problem(instruction, "", "unknown-source", `the module does not list the source ${at.path}`));
+  if (!scope.module.sources.includes(at.path))
+    found.push(problem(instruction, "", "unknown-source", `the module does not list the source ${at.path}`));
   return found.map((p) => ({ ...p, at }));
 }
 
@@ -63,13 +70,23 @@ function formProblems(instruction: Instruction, { form }: Module): readonly Prob
   const { name, forms } = op.signature;
   const found: Problem[] = [];
   if (!forms.includes(form)) {
-    found.push(problem(instruction, "op", "bad-form", `\`${name}\` has no place in form ${form}`, { help: [`it stands in ${forms.join(", ")}`] }));
+    found.push(
+      problem(instruction, "op", "bad-form", `\`${name}\` has no place in form ${form}`, { help: [`it stands in ${forms.join(", ")}`] }),
+    );
   } else if (form === "primitive" && op.lower.kind === "expand") {
-    found.push(problem(instruction, "op", "bad-form", `\`${name}\` is a composite and has no place in form primitive`, { help: ["`expand` rewrites it to primitive ops"] }));
+    found.push(
+      problem(instruction, "op", "bad-form", `\`${name}\` is a composite and has no place in form primitive`, {
+        help: ["`expand` rewrites it to primitive ops"],
+      }),
+    );
   }
   if (marks.quantize === undefined) return found;
   if (form !== "surface") {
-    found.push(problem(instruction, "attr quantize", "bad-form", `a \`quantize\` stamp has no place in form ${form}`, { help: ["`insert-quant` consumes it"] }));
+    found.push(
+      problem(instruction, "attr quantize", "bad-form", `a \`quantize\` stamp has no place in form ${form}`, {
+        help: ["`insert-quant` consumes it"],
+      }),
+    );
   }
   const { quantize } = marks;
   found.push(...rejected(() => checkChoice(quantize), instruction, "attr quantize", "bad-stamp"));
@@ -83,7 +100,14 @@ function countProblems(instruction: Instruction): readonly Problem[] {
   const count = signature.results.length;
   if (results.length !== count) {
     const names = count === 1 ? "" : ` (${signature.results.join(", ")})`;
-    found.push(problem(instruction, "result 0", "result-count", `\`${signature.name}\` gives ${count} result${count === 1 ? "" : "s"}${names}, got ${results.length}`));
+    found.push(
+      problem(
+        instruction,
+        "result 0",
+        "result-count",
+        `\`${signature.name}\` gives ${count} result${count === 1 ? "" : "s"}${names}, got ${results.length}`,
+      ),
+    );
   }
   return found;
 }
@@ -94,16 +118,30 @@ function attributeProblems(instruction: Instruction): readonly Problem[] {
   const found: Problem[] = [];
   const names = Object.keys(signature.attrs);
   for (const name of Object.keys(attrs)) {
-    if (!names.includes(name)) found.push(problem(instruction, `attr ${name}`, "unknown-attribute", `\`${signature.name}\` has no attribute \`${name}\``, { help: didYouMean(name, names) }));
+    if (!names.includes(name))
+      found.push(
+        problem(instruction, `attr ${name}`, "unknown-attribute", `\`${signature.name}\` has no attribute \`${name}\``, {
+          help: didYouMean(name, names),
+        }),
+      );
   }
   for (const [name, kind] of Object.entries(signature.attrs)) {
     const value = attrs[name];
     if (value === undefined) {
-      found.push(problem(instruction, "op", "missing-attribute", `\`${signature.name}\` needs the attribute \`${name}\` (${kind.describe})`));
+      found.push(
+        problem(instruction, "op", "missing-attribute", `\`${signature.name}\` needs the attribute \`${name}\` (${kind.describe})`),
+      );
     } else if (isFromResult(kind)) {
       const type = results[0]?.type;
       if (type !== undefined && !typesEqual(value as Type, type)) {
-        found.push(problem(instruction, "type 0", "type-mismatch", `attribute \`${name}\` is ${printType(value as Type)}, the result is ${printType(type)}`));
+        found.push(
+          problem(
+            instruction,
+            "type 0",
+            "type-mismatch",
+            `attribute \`${name}\` is ${printType(value as Type)}, the result is ${printType(type)}`,
+          ),
+        );
       }
     } else if (!isOfKind(kind.write, kind.read, value)) {
       found.push(problem(instruction, `attr ${name}`, "bad-attribute", `\`${name}\` must be ${kind.describe}`));
@@ -113,7 +151,11 @@ function attributeProblems(instruction: Instruction): readonly Problem[] {
 }
 
 /** Whether a value survives being written and read. A constant's many elements are taken on trust. */
-function isOfKind(write: (value: unknown) => Parameters<typeof printLiteral>[0], read: (literal: ReturnType<typeof write>) => unknown, value: unknown): boolean {
+function isOfKind(
+  write: (value: unknown) => Parameters<typeof printLiteral>[0],
+  read: (literal: ReturnType<typeof write>) => unknown,
+  value: unknown,
+): boolean {
   if (Array.isArray(value) && value.length > 64) return value.every((v) => typeof v === "number");
   try {
     const literal = write(value);
@@ -130,7 +172,10 @@ function typeProblems(instruction: Instruction, { isUntyped }: InstructionScope)
   const { name } = op.signature;
   let inferred: readonly Type[];
   try {
-    inferred = op.infer(operands.map((v) => v.type), attrs);
+    inferred = op.infer(
+      operands.map((v) => v.type),
+      attrs,
+    );
   } catch (thrown) {
     if (!(thrown instanceof Rejection)) throw thrown;
     const label = operands.map((v) => `%${v.hint}: ${printType(v.type)}`).join(", ");
@@ -139,7 +184,14 @@ function typeProblems(instruction: Instruction, { isUntyped }: InstructionScope)
   return results.flatMap((result, i) => {
     const type = inferred[i];
     if (type === undefined || isUntyped(result) || typesEqual(type, result.type)) return [];
-    return [problem(instruction, `type ${i}`, "type-mismatch", `\`%${result.hint}\` is declared ${printType(result.type)}, but \`${name}\` gives ${printType(type)}`)];
+    return [
+      problem(
+        instruction,
+        `type ${i}`,
+        "type-mismatch",
+        `\`%${result.hint}\` is declared ${printType(result.type)}, but \`${name}\` gives ${printType(type)}`,
+      ),
+    ];
   });
 }
 
@@ -149,13 +201,27 @@ function stateProblems(instruction: Instruction, { module, isUntyped, isTyped }:
   const state = stateOf(module, name);
   if (state === undefined) {
     const tie = module.ties.find((t) => t.path === name);
-    const help = tie === undefined ? didYouMean(name, module.states.map((s) => s.name), JSON.stringify) : [`"${name}" is tied to "${tie.state}": read that`];
+    const help =
+      tie === undefined
+        ? didYouMean(
+            name,
+            module.states.map((s) => s.name),
+            JSON.stringify,
+          )
+        : [`"${name}" is tied to "${tie.state}": read that`];
     return [problem(instruction, "attr name", "unknown-state", `no state "${name}"`, { help })];
   }
   return instruction.results.flatMap((result, i) =>
     !isTyped(state) || isUntyped(result) || typesEqual(result.type, state.type)
       ? []
-      : [problem(instruction, `type ${i}`, "type-mismatch", `\`%${result.hint}\` is declared ${printType(result.type)}, but state "${name}" is ${printType(state.type)}`)],
+      : [
+          problem(
+            instruction,
+            `type ${i}`,
+            "type-mismatch",
+            `\`%${result.hint}\` is declared ${printType(result.type)}, but state "${name}" is ${printType(state.type)}`,
+          ),
+        ],
   );
 }
 

@@ -49,7 +49,11 @@ export function verifyModule(module: Module, options: VerifyOptions = {}): reado
   return problems.map((p) => locate(p, spans, options.sources ?? []));
 }
 
-function locate({ entry, subject, part, code, message, label, help, at }: Problem, spans: ModuleSpans, sources: readonly Source[]): Diagnostic {
+function locate(
+  { entry, subject, part, code, message, label, help, at }: Problem,
+  spans: ModuleSpans,
+  sources: readonly Source[],
+): Diagnostic {
   const table = entry === undefined ? spans.module : spans.entries.get(entry);
   const primary = table?.of(subject, part) ?? (entry === undefined ? undefined : table?.of(entry));
   const found = error(code, message, primary, label, help);
@@ -60,7 +64,10 @@ function locate({ entry, subject, part, code, message, label, help, at }: Proble
 function originLabel(at: Location, sources: readonly Source[]): Label | undefined {
   const source = sources.find((s) => s.path === at.path);
   if (source === undefined) return undefined;
-  const before = source.text.split("\n").slice(0, at.line - 1).reduce((n, line) => n + line.length + 1, 0);
+  const before = source.text
+    .split("\n")
+    .slice(0, at.line - 1)
+    .reduce((n, line) => n + line.length + 1, 0);
   const start = before + at.column - 1;
   return { span: { source, start, end: start + 1 }, message: "this comes from here" };
 }
@@ -72,19 +79,29 @@ function moduleProblems(module: Module): readonly Problem[] {
   for (const state of states) {
     if (seen.has(state.name)) found.push(problem(state, "name", "redefined-state", `state "${state.name}" is declared twice`));
     seen.add(state.name);
-    if (state.decay && state.role !== "parameter") found.push(problem(state, "", "bad-state", `state "${state.name}" decays, but its role is ${state.role}`, { help: ["only parameters decay"] }));
+    if (state.decay && state.role !== "parameter")
+      found.push(
+        problem(state, "", "bad-state", `state "${state.name}" decays, but its role is ${state.role}`, { help: ["only parameters decay"] }),
+      );
     found.push(...checkDims(state.type, state, "type"));
   }
   for (const tie of ties) {
     if (stateOf(module, tie.state) === undefined) found.push(unknownState(module, tie, "value", tie.state));
-    if (seen.has(tie.path)) found.push(problem(tie, "name", "redefined-state", `"${tie.path}" is named twice`, { help: ["a tie gives a second path to a state"] }));
+    if (seen.has(tie.path))
+      found.push(
+        problem(tie, "name", "redefined-state", `"${tie.path}" is named twice`, { help: ["a tie gives a second path to a state"] }),
+      );
     seen.add(tie.path);
   }
   if (training !== undefined) {
     const train = entries.find((e) => e.name === "train");
     const loss = train?.outputs[0];
     if (forms.indexOf(module.form) >= forms.indexOf("differentiated")) {
-      found.push(problem(training, "", "bad-form", `\`training\` has no place in form ${module.form}`, { help: ["`differentiate` turns it into instructions"] }));
+      found.push(
+        problem(training, "", "bad-form", `\`training\` has no place in form ${module.form}`, {
+          help: ["`differentiate` turns it into instructions"],
+        }),
+      );
     }
     if (train === undefined) found.push(problem(training, "", "bad-training", "`training` without an entry `@train`"));
     else if (loss === undefined || !typesEqual(loss.value.type, f32())) {
@@ -95,7 +112,8 @@ function moduleProblems(module: Module): readonly Problem[] {
   }
   const entryNames = new Set<string>();
   for (const entry of entries) {
-    if (entryNames.has(entry.name)) found.push({ ...problem(entry, "", "redefined-entry", `entry \`@${entry.name}\` stands twice`), entry });
+    if (entryNames.has(entry.name))
+      found.push({ ...problem(entry, "", "redefined-entry", `entry \`@${entry.name}\` stands twice`), entry });
     if (!plainName.test(entry.name)) found.push({ ...problem(entry, "", "bad-name", `\`@${entry.name}\` is no name for an entry`), entry });
     entryNames.add(entry.name);
   }
@@ -110,7 +128,12 @@ function entryProblems(module: Module, entry: Entry, options: VerifyOptions): re
   const defined = new Set<Value>(gaps?.assumed);
   const define = (value: Value, subject: object, part: string) => {
     if (defined.has(value)) found.push(problem(subject, part, "redefined-value", `\`%${value.hint}\` is defined twice`));
-    if (!valueName.test(value.hint)) found.push(problem(subject, part, "bad-name", `\`${value.hint}\` is no name for a value`, { help: ["names are letters, digits, `_` and `.`"] }));
+    if (!valueName.test(value.hint))
+      found.push(
+        problem(subject, part, "bad-name", `\`${value.hint}\` is no name for a value`, {
+          help: ["names are letters, digits, `_` and `.`"],
+        }),
+      );
     defined.add(value);
     if (!untyped.has(value)) found.push(...checkDims(value.type, subject, part.replace("result", "type").replace("value", "type")));
   };
@@ -124,7 +147,9 @@ function entryProblems(module: Module, entry: Entry, options: VerifyOptions): re
     const { host } = input.origin;
     if (!Object.hasOwn(module.host, host)) found.push(unknownHost(module, input, "", host));
     if (!untyped.has(input.value) && !typesEqual(input.value.type, f32())) {
-      found.push(problem(input, "type", "type-mismatch", `a host scalar is f32[], \`%${input.value.hint}\` is ${printType(input.value.type)}`));
+      found.push(
+        problem(input, "type", "type-mismatch", `a host scalar is f32[], \`%${input.value.hint}\` is ${printType(input.value.type)}`),
+      );
     }
   }
   const scope: InstructionScope = { module, isUntyped: (v) => untyped.has(v), isTyped };
@@ -142,7 +167,14 @@ function entryProblems(module: Module, entry: Entry, options: VerifyOptions): re
     isDefined(value, output, "value");
     const declared = gaps?.outputTypes.get(output);
     if (declared !== undefined && !untyped.has(value) && !typesEqual(declared, value.type)) {
-      found.push(problem(output, "type", "type-mismatch", `output \`${name}\` is declared ${printType(declared)}, but \`%${value.hint}\` is ${printType(value.type)}`));
+      found.push(
+        problem(
+          output,
+          "type",
+          "type-mismatch",
+          `output \`${name}\` is declared ${printType(declared)}, but \`%${value.hint}\` is ${printType(value.type)}`,
+        ),
+      );
     }
   }
   const updated = new Set<string>();
@@ -151,9 +183,21 @@ function entryProblems(module: Module, entry: Entry, options: VerifyOptions): re
     const state = stateOf(module, update.state);
     if (state === undefined) found.push(unknownState(module, update, "name", update.state));
     else if (isTyped(state) && !untyped.has(update.value) && !typesEqual(state.type, update.value.type)) {
-      found.push(problem(update, "value", "type-mismatch", `state "${state.name}" is ${printType(state.type)}, but \`%${update.value.hint}\` is ${printType(update.value.type)}`));
+      found.push(
+        problem(
+          update,
+          "value",
+          "type-mismatch",
+          `state "${state.name}" is ${printType(state.type)}, but \`%${update.value.hint}\` is ${printType(update.value.type)}`,
+        ),
+      );
     }
-    if (updated.has(update.state)) found.push(problem(update, "name", "bad-update", `state "${update.state}" is updated twice`, { help: ["updates take effect at once, so there can be one for each state"] }));
+    if (updated.has(update.state))
+      found.push(
+        problem(update, "name", "bad-update", `state "${update.state}" is updated twice`, {
+          help: ["updates take effect at once, so there can be one for each state"],
+        }),
+      );
     updated.add(update.state);
   }
   return found.map((p) => ({ ...p, entry }));
@@ -161,10 +205,19 @@ function entryProblems(module: Module, entry: Entry, options: VerifyOptions): re
 
 function unknownState(module: Module, subject: object, part: string, name: string): Problem {
   const tie = module.ties.find((t) => t.path === name);
-  const help = tie === undefined ? didYouMean(name, module.states.map((s) => s.name), JSON.stringify) : [`"${name}" is tied to "${tie.state}": say that`];
+  const help =
+    tie === undefined
+      ? didYouMean(
+          name,
+          module.states.map((s) => s.name),
+          JSON.stringify,
+        )
+      : [`"${name}" is tied to "${tie.state}": say that`];
   return problem(subject, part, "unknown-state", `no state "${name}"`, { help });
 }
 
 function unknownHost(module: Module, subject: object, part: string, name: string): Problem {
-  return problem(subject, part, "unknown-host", `no host scalar "${name}"`, { help: didYouMean(name, Object.keys(module.host), JSON.stringify) });
+  return problem(subject, part, "unknown-host", `no host scalar "${name}"`, {
+    help: didYouMean(name, Object.keys(module.host), JSON.stringify),
+  });
 }

@@ -83,8 +83,12 @@ class Grouping {
       const transform = operand === undefined ? undefined : this.facts.producer(operand);
       const home = transform === undefined ? undefined : this.groupsOf(transform)[0];
       if (
-        isNamed(instruction, "quant.scale") && instruction.attrs["group"] === "row" &&
-        transform !== undefined && isNamed(transform, "hadamard") && home !== undefined && home.anchors.length === 1
+        isNamed(instruction, "quant.scale") &&
+        instruction.attrs["group"] === "row" &&
+        transform !== undefined &&
+        isNamed(transform, "hadamard") &&
+        home !== undefined &&
+        home.anchors.length === 1
       ) {
         (home.anchors as Instruction[]).push(instruction);
         this.#join(home, instruction, "anchor");

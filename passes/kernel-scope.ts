@@ -99,7 +99,8 @@ export class KernelScope {
     const known = this.#known.get(value)?.find((k) => sameCoordinates(k.at, at));
     if (known !== undefined) return known.expr;
     const producer = this.#input.producer(value);
-    const expr = producer !== undefined && isInlineSource(producer) ? inlineSource(producer, value, at) : this.#compute(producer, value, at);
+    const expr =
+      producer !== undefined && isInlineSource(producer) ? inlineSource(producer, value, at) : this.#compute(producer, value, at);
     this.#remember(value, at, expr);
     return expr;
   }
@@ -123,7 +124,9 @@ export class KernelScope {
     if (lower.kind === "view") return this.#throughView(producer, at);
     if (lower.kind === "kernel" && lower.family === "gather") return this.#gather(producer, at);
     if (lower.kind !== "pointwise") throw new Error(`${producer.op.signature.name} is read at another element than its kernel's own`);
-    const inputs = producer.operands.map((o) => this.element(o, this.#flat(o) ? at : operandCoordinates(at, shapeOf(o.type), shapeOf(value.type)).map((c) => simplify(c))));
+    const inputs = producer.operands.map((o) =>
+      this.element(o, this.#flat(o) ? at : operandCoordinates(at, shapeOf(o.type), shapeOf(value.type)).map((c) => simplify(c))),
+    );
     const types = { operands: producer.operands.map((o) => o.type), results: producer.results.map((r) => r.type) };
     const bodies: readonly ScalarExpr[] = lower.body(inputs, producer.attrs as never, types as never);
     let own: ScalarExpr | undefined;
@@ -147,18 +150,24 @@ export class KernelScope {
     const { lower } = producer.op;
     if (operand === undefined || result === undefined || lower.kind !== "view") throw new Error("not a view");
     const { coordinates, inside } = lower.index(at, producer.attrs as never, shapeOf(operand.type), shapeOf(result.type));
-    const expr = this.element(operand, coordinates.map((c) => simplify(c)));
+    const expr = this.element(
+      operand,
+      coordinates.map((c) => simplify(c)),
+    );
     return inside === undefined ? expr : select(simplify(inside), expr, constant(expr.type, 0));
   }
 
-  /** table[ids[c0..], ...]: ids are clamped into the table, so that a wrong id cannot read elsewhere. */
+  /** table[ids[c0..], ...], zero for ids outside the table: the index is clamped into it, so that a wrong id cannot read elsewhere. */
   #gather(producer: Instruction, at: Coordinates): ScalarExpr {
     const [table, ids] = producer.operands;
     if (table === undefined || ids === undefined) throw new Error("gather takes a table and ids");
     const rank = ids.type.dims.length;
-    const id = cast("u32", binary("max", cast("i32", this.element(ids, at.slice(0, rank))), constant("i32", 0)));
+    const id = cast("i32", this.element(ids, at.slice(0, rank)));
     const [rows = 1] = shapeOf(table.type);
-    return this.element(table, [binary("min", id, uint(rows - 1)), ...at.slice(rank)]);
+    const inside = binary("and", binary("ge", id, constant("i32", 0)), binary("lt", id, constant("i32", rows)));
+    const clamped = binary("min", binary("max", id, constant("i32", 0)), constant("i32", rows - 1));
+    const row = this.element(table, [cast("u32", clamped), ...at.slice(rank)]);
+    return select(inside, row, constant(row.type, 0));
   }
 
   #load(value: Value, at: Coordinates): ScalarExpr {

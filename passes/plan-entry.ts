@@ -42,7 +42,8 @@ export class EntryPlanner {
     const runs = updateRuns(this.#updateKernels(), this.#layout, this.#names);
     for (const run of runs) for (const update of run) this.#placeGradient(update);
     this.#placeUpdates();
-    for (const kernel of this.#kernels) for (const value of kernel.stored) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
+    for (const kernel of this.#kernels)
+      for (const value of kernel.stored) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
     const dispatches: Planned[] = [];
     const merged = new Map(runs.flatMap((run) => run.map((u) => [u.kernel, run] as const)));
     for (const kernel of this.#kernels) {
@@ -51,17 +52,25 @@ export class EntryPlanner {
       // A run stands where its last member stood, when every gradient is there.
       else if (Math.max(...run.map((u) => u.kernel)) === kernel.number) dispatches.push(this.#mergedUpdate(run));
     }
-    const outputs = this.#entry.outputs.map(({ name, value }): EntryPort => ({ name, type: value.type, ...this.#port(value, dispatches, name) }));
+    const outputs = this.#entry.outputs.map(
+      ({ name, value }): EntryPort => ({ name, type: value.type, ...this.#port(value, dispatches, name) }),
+    );
     dispatches.push(...this.#finalCopies());
     const inputs = this.#entry.inputs.map(({ value }): EntryPort => {
       const { buffer, element } = this.#placeOf(value);
       return { name: this.#inputName(value), type: value.type, buffer, byteOffset: element * wordBytes };
     });
-    const used = new Set([...dispatches.flatMap((d) => d.bind.flatMap((b) => [b.buffer, b.through ?? b.buffer])), ...inputs.map((p) => p.buffer), ...outputs.map((p) => p.buffer)]);
+    const used = new Set([
+      ...dispatches.flatMap((d) => d.bind.flatMap((b) => [b.buffer, b.through ?? b.buffer])),
+      ...inputs.map((p) => p.buffer),
+      ...outputs.map((p) => p.buffer),
+    ]);
     return {
       name: this.#entry.name,
       buffers: [...this.#buffers.values()].filter((b) => used.has(b.name) || b.role.kind === "gradient"),
-      dispatches, inputs, outputs,
+      dispatches,
+      inputs,
+      outputs,
       constants: this.#constants.filter((c) => used.has(c.buffer)),
     };
   }
@@ -90,9 +99,13 @@ export class EntryPlanner {
         if (producer !== undefined && kernelsOf(producer) !== kernel) wanted.add(operand);
       }
     }
-    return [...members].sort(([a], [b]) => a - b).map(([number, list]) => ({
-      number, members: list, stored: list.flatMap((i) => i.results.filter((r) => wanted.has(r))),
-    }));
+    return [...members]
+      .sort(([a], [b]) => a - b)
+      .map(([number, list]) => ({
+        number,
+        members: list,
+        stored: list.flatMap((i) => i.results.filter((r) => wanted.has(r))),
+      }));
   }
 
   #place(value: Value, name: string, role: BufferRole): void {
@@ -113,7 +126,8 @@ export class EntryPlanner {
       this.#buffers.set("host", { name: "host", type, bytes: bufferBytes(type), role: { kind: "host" } });
     }
     for (const [element, { value }] of host.entries()) this.#places.set(value, { buffer: "host", element });
-    for (const { value } of this.#entry.inputs) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
+    for (const { value } of this.#entry.inputs)
+      if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
     for (const instruction of this.#entry.instructions) {
       const [result] = instruction.results;
       if (result === undefined || instruction.op.lower.kind !== "source" || isInlineSource(instruction)) continue;
@@ -177,10 +191,13 @@ export class EntryPlanner {
       const words = v.type.kind === "tensor" && v.type.scalar !== "bool" && v.type.scalar !== "b1";
       return words && (own.length === 0 || (own.length === shape.length && own.every((d, i) => d === shape[i])));
     };
-    return shape.length > 0 && kernel.members.every((m) => {
-      const inside = m.op.lower.kind === "pointwise" && m.results.every((r) => shapeOf(r.type).length === shape.length && fits(r));
-      return inside && m.operands.every((o) => fits(o) && this.#producers.get(o)?.op.signature.name !== "iota");
-    });
+    return (
+      shape.length > 0 &&
+      kernel.members.every((m) => {
+        const inside = m.op.lower.kind === "pointwise" && m.results.every((r) => shapeOf(r.type).length === shape.length && fits(r));
+        return inside && m.operands.every((o) => fits(o) && this.#producers.get(o)?.op.signature.name !== "iota");
+      })
+    );
   }
 
   #scope(kernel: Kernel, flat: boolean): KernelScope {
@@ -206,7 +223,8 @@ export class EntryPlanner {
     const last = run.at(-1);
     const kernel = this.#kernels.find((k) => k.number === first?.kernel);
     const [weight] = last?.instruction.operands ?? [];
-    if (first === undefined || last === undefined || kernel === undefined || weight === undefined) throw new Error("an empty run of updates");
+    if (first === undefined || last === undefined || kernel === undefined || weight === undefined)
+      throw new Error("an empty run of updates");
     const length = runLength(first.state, last.state, bufferBytes(weight.type), this.#layout);
     const scope = this.#scope(kernel, true);
     const at = axisVariables("c", [length]);
@@ -257,18 +275,26 @@ export class EntryPlanner {
       if (!byState.has(state)) continue;
       const slab = this.#layout.gradients.get(state)?.slab ?? "";
       const run = runs.at(-1);
-      const follows = run !== undefined && run.slab === slab && this.#layout.order.indexOf(run.last) + 1 === this.#layout.order.indexOf(state);
+      const follows =
+        run !== undefined && run.slab === slab && this.#layout.order.indexOf(run.last) + 1 === this.#layout.order.indexOf(state);
       if (follows) run.last = state;
       else runs.push({ slab, first: state, last: state });
     }
     const ranged = runs.map(({ first, last }) => {
       const [a, b] = [byState.get(first), byState.get(last)];
       if (a === undefined || b === undefined) throw new Error("a gradient without a value");
-      const bind: BindingUse = { buffer: this.#placeOf(a).buffer, access: "read", ...(a === b ? {} : { through: this.#placeOf(b).buffer }) };
+      const bind: BindingUse = {
+        buffer: this.#placeOf(a).buffer,
+        access: "read",
+        ...(a === b ? {} : { through: this.#placeOf(b).buffer }),
+      };
       return { bind, length: runLength(first, last, bufferBytes(b.type), this.#layout) };
     });
     const others = operands.filter((v) => stateOf(v) === undefined);
-    return [...ranged, ...others.map((v) => ({ bind: { buffer: this.#placeOf(v).buffer, access: "read" } as const, length: elementCount(shapeOf(v.type)) }))];
+    return [
+      ...ranged,
+      ...others.map((v) => ({ bind: { buffer: this.#placeOf(v).buffer, access: "read" } as const, length: elementCount(shapeOf(v.type)) })),
+    ];
   }
 
   /** Where an output is; a value that no kernel stores (an input, a constant, a state) is copied. */
@@ -284,7 +310,11 @@ export class EntryPlanner {
   #copy(value: Value, to: string, role: BufferRole): Planned {
     if (!this.#buffers.has(to)) this.#buffers.set(to, { name: to, type: value.type, bytes: bufferBytes(value.type), role });
     const twin: Value = { ...value };
-    const scope = new KernelScope({ members: [], producer: (v) => this.#producers.get(v), placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : this.#placeOf(v)) });
+    const scope = new KernelScope({
+      members: [],
+      producer: (v) => this.#producers.get(v),
+      placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : this.#placeOf(v)),
+    });
     const shape = shapeOf(value.type);
     const at = axisVariables("c", shape);
     scope.give(twin, scope.element(value, at));

@@ -88,7 +88,9 @@ const overlap = (a: Lifetime, b: Lifetime): boolean => a.from <= b.to && b.from 
 function packLifetimes(lifetimes: readonly Lifetime[]): { readonly offsets: ReadonlyMap<string, number>; readonly bytes: number } {
   const placed: { readonly lifetime: Lifetime; readonly start: number; readonly end: number }[] = [];
   const offsets = new Map<string, number>();
-  const bySize = [...lifetimes].sort((a, b) => b.buffer.bytes - a.buffer.bytes || a.from - b.from || (a.buffer.name < b.buffer.name ? -1 : 1));
+  const bySize = [...lifetimes].sort(
+    (a, b) => b.buffer.bytes - a.buffer.bytes || a.from - b.from || (a.buffer.name < b.buffer.name ? -1 : 1),
+  );
   for (const lifetime of bySize) {
     const size = alignUp(lifetime.buffer.bytes);
     const neighbours = placed.filter((p) => overlap(p.lifetime, lifetime)).sort((a, b) => a.start - b.start);
@@ -106,5 +108,8 @@ function packLifetimes(lifetimes: readonly Lifetime[]): { readonly offsets: Read
 /** The least that any placement could need: the largest sum of buffers that live at once. */
 function fullestMoment(lifetimes: readonly Lifetime[]): number {
   const moments = new Set(lifetimes.map((l) => l.from));
-  return Math.max(0, ...[...moments].map((t) => lifetimes.filter((l) => l.from <= t && t <= l.to).reduce((n, l) => n + alignUp(l.buffer.bytes), 0)));
+  return Math.max(
+    0,
+    ...[...moments].map((t) => lifetimes.filter((l) => l.from <= t && t <= l.to).reduce((n, l) => n + alignUp(l.buffer.bytes), 0)),
+  );
 }

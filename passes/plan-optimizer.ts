@@ -26,7 +26,11 @@ function settingsKey(update: UpdateKernel, names: ReadonlyMap<Value, string>): s
 }
 
 /** Updates that lie next to each other in their slabs and have equal settings, in layout order. */
-export function updateRuns(updates: readonly UpdateKernel[], layout: StateLayout, names: ReadonlyMap<Value, string>): readonly (readonly UpdateKernel[])[] {
+export function updateRuns(
+  updates: readonly UpdateKernel[],
+  layout: StateLayout,
+  names: ReadonlyMap<Value, string>,
+): readonly (readonly UpdateKernel[])[] {
   const rank = new Map(layout.order.map((name, i) => [name, i]));
   const sorted = [...updates].sort((a, b) => (rank.get(a.state) ?? 0) - (rank.get(b.state) ?? 0));
   const runs: UpdateKernel[][] = [];
@@ -37,8 +41,11 @@ export function updateRuns(updates: readonly UpdateKernel[], layout: StateLayout
     const before = last === undefined ? undefined : layout.states.get(last.state);
     const [weight] = last?.instruction.operands ?? [];
     const adjacent =
-      place !== undefined && before !== undefined && weight !== undefined &&
-      place.slab === before.slab && place.offset === before.offset + alignUp(bufferBytes(weight.type));
+      place !== undefined &&
+      before !== undefined &&
+      weight !== undefined &&
+      place.slab === before.slab &&
+      place.offset === before.offset + alignUp(bufferBytes(weight.type));
     if (run !== undefined && last !== undefined && adjacent && settingsKey(last, names) === settingsKey(update, names)) run.push(update);
     else runs.push([update]);
   }
@@ -62,7 +69,12 @@ export interface NormStage {
 }
 
 /** First stage: sums of squares of chunks of one run of gradients, into `partials` from element `base` on. */
-export function partialSquares(run: BindingUse, length: number, partials: string, base: number): { readonly stage: NormStage; readonly count: number } {
+export function partialSquares(
+  run: BindingUse,
+  length: number,
+  partials: string,
+  base: number,
+): { readonly stage: NormStage; readonly count: number } {
   const most = Math.max(1, Math.min(mostPartials, Math.floor(length / smallestChunk)));
   // A count that divides the run needs no guard, and its loads stay contiguous in fours.
   let count = most;
@@ -74,12 +86,27 @@ export function partialSquares(run: BindingUse, length: number, partials: string
   const inside = binary("lt", at, uint(length));
   const value = load("f32", 0, dense, exact ? at : simplify(select(inside, at, uint(0))));
   const element = exact ? times(value, value) : select(inside, times(value, value), float(0));
-  const store: Store = { binding: 1, storage: dense, row: uint(0), column: simplify(plus(variable("c0", count), uint(base))), value: input(0, "f32") };
-  const problem: Problem = { kind: "reduce", shape: [count], reduced: [chunk], accumulators: [{ combine: "sum", element }], stores: [store] };
+  const store: Store = {
+    binding: 1,
+    storage: dense,
+    row: uint(0),
+    column: simplify(plus(variable("c0", count), uint(base))),
+    value: input(0, "f32"),
+  };
+  const problem: Problem = {
+    kind: "reduce",
+    shape: [count],
+    reduced: [chunk],
+    accumulators: [{ combine: "sum", element }],
+    stores: [store],
+  };
   return { stage: { problem, bind: [run, { buffer: partials, access: "write" }] }, count };
 }
 
 /** Second stage: the sum of all partials; the caller's stores follow from `input 0`. */
-export function sumOfPartials(binding: number, count: number): { readonly shape: readonly number[]; readonly reduced: readonly number[]; readonly element: ScalarExpr } {
+export function sumOfPartials(
+  binding: number,
+  count: number,
+): { readonly shape: readonly number[]; readonly reduced: readonly number[]; readonly element: ScalarExpr } {
   return { shape: [], reduced: [count], element: load("f32", binding, dense, count === 1 ? constant("u32", 0) : variable("r0", count)) };
 }

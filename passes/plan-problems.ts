@@ -89,7 +89,13 @@ function scatterProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope)
   const x0 = scope.element(x, [...inner, ...outer.slice(1)]);
   scope.give(result, input(0, x0.type));
   const element = select(hit, x0, constant(x0.type, 0));
-  return { kind: "reduce", shape, reduced, accumulators: [{ combine: "sum", element }], stores: kernel.stored.map((v) => scope.store(v, outer)) };
+  return {
+    kind: "reduce",
+    shape,
+    reduced,
+    accumulators: [{ combine: "sum", element }],
+    stores: kernel.stored.map((v) => scope.store(v, outer)),
+  };
 }
 
 function dotProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
@@ -118,7 +124,11 @@ function dotProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Pr
     const freeAt = coordinatesOf(contracted === "column" ? row : column, side.sizes(side.free));
     const summedAt = coordinatesOf(contracted === "column" ? column : row, side.sizes(side.summed));
     const at = side.shape.map((_, axis) => {
-      const list = [[side.batched, z], [side.free, freeAt], [side.summed, summedAt]] as const;
+      const list = [
+        [side.batched, z],
+        [side.free, freeAt],
+        [side.summed, summedAt],
+      ] as const;
       for (const [axes, coordinates] of list) {
         const found = axes.includes(axis) ? coordinates[axes.indexOf(axis)] : undefined;
         if (found !== undefined) return found;
@@ -135,7 +145,11 @@ function dotProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Pr
     ...coordinatesOf(variable("n", second.free), right.sizes(right.free)),
   ];
   return {
-    kind: "dot", batch: batchShape, m: first.free, n: second.free, k,
+    kind: "dot",
+    batch: batchShape,
+    m: first.free,
+    n: second.free,
+    k,
     a: { element: first.element, contracted: first.contracted },
     b: { element: second.element, contracted: second.contracted },
     stores: kernel.stored.map((v) => scope.store(v, at)),
@@ -148,7 +162,8 @@ function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {
   const source = only((transform ?? scale)?.operands ?? [], "an operand");
   const shape = shapeOf(source.type);
   const width = shape.at(-1) ?? 1;
-  if (transform !== undefined && transform.attrs["axis"] !== shape.length - 1) throw new Error("hadamard along an axis that is not the last");
+  if (transform !== undefined && transform.attrs["axis"] !== shape.length - 1)
+    throw new Error("hadamard along an axis that is not the last");
   const groupSetting = scale?.attrs["group"] ?? "row";
   const columns = groupSetting === "row" ? width : Number(groupSetting);
   const groups = width / columns;
@@ -161,7 +176,7 @@ function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {
   const element = scope.element(source, at);
 
   const transformed = input(0, "f32");
-  scope.give(only((transform?.results ?? scale?.operands) ?? [], "a transformed row"), transformed);
+  scope.give(only(transform?.results ?? scale?.operands ?? [], "a transformed row"), transformed);
   const base = { kind: "rows" as const, rows, columns, block: (transform?.attrs["block"] as number | undefined) ?? 1, element };
   if (scale === undefined) return { ...base, stores: kernel.stored.map((v) => scope.store(v, at)), rowStores: [] };
 
@@ -172,6 +187,8 @@ function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {
   const elementwise = kernel.stored.filter((v) => v !== step);
   const stores = elementwise.map((v) => scope.store(v, at));
   scope.give(step, input(0, "f32"));
-  const rowStores: Store[] = kernel.stored.includes(step) ? [{ ...scope.store(step, [...leading, simplify(binary("rem", row, uint(groups)))]), row: uint(0), column: row }] : [];
+  const rowStores: Store[] = kernel.stored.includes(step)
+    ? [{ ...scope.store(step, [...leading, simplify(binary("rem", row, uint(groups)))]), row: uint(0), column: row }]
+    : [];
   return { ...base, statistic: quantizer.statistic, perRow, stores, rowStores };
 }

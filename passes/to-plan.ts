@@ -32,7 +32,11 @@ function unboundDims(entry: Entry): readonly Diagnostic[] {
     const [unbound] = type.dims.flatMap(namesOfDim);
     if (unbound === undefined) continue;
     const help = `bind it on the command line: \`--set ${unbound}=1\``;
-    return [error("unbound-dimension", `@${entry.name} has no size for \`${unbound}\`, which %${name}: ${printType(type)} needs`, undefined, "", [help])];
+    return [
+      error("unbound-dimension", `@${entry.name} has no size for \`${unbound}\`, which %${name}: ${printType(type)} needs`, undefined, "", [
+        help,
+      ]),
+    ];
   }
   return [];
 }

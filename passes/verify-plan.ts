@@ -49,14 +49,16 @@ const overlap = (a: Range, b: Range): boolean => a.slab === b.slab && a.start < 
 
 function checkBindings(plan: KernelPlan & { readonly memory: MemoryPlan }, entry: PlanEntry, { bind }: Dispatch): string | undefined {
   const { limits } = plan.target;
-  if (bind.length > limits.maxStorageBuffersPerShaderStage) return `${bind.length} bindings, the target has ${limits.maxStorageBuffersPerShaderStage}`;
+  if (bind.length > limits.maxStorageBuffersPerShaderStage)
+    return `${bind.length} bindings, the target has ${limits.maxStorageBuffersPerShaderStage}`;
   const ranges = bind.map((b) => rangeOf(plan, entry, b.buffer, b.through));
   for (const range of ranges) {
     const size = range.end - range.start;
     const slab = plan.memory.slabs.find((s) => s.name === range.slab);
     if (range.start % bindingAlignment !== 0) return `${range.buffer} lies at ${range.start}, no multiple of ${bindingAlignment}`;
     if (size <= 0 || size % sizeAlignment !== 0) return `${range.buffer} has ${size} bytes, no multiple of ${sizeAlignment}`;
-    if (size > limits.maxStorageBufferBindingSize) return `${range.buffer} has ${size} bytes, the target binds ${limits.maxStorageBufferBindingSize}`;
+    if (size > limits.maxStorageBufferBindingSize)
+      return `${range.buffer} has ${size} bytes, the target binds ${limits.maxStorageBufferBindingSize}`;
     if (slab === undefined || range.end > slab.bytes) return `${range.buffer} ends behind its slab ${range.slab}`;
   }
   for (const [i, range] of ranges.entries()) {

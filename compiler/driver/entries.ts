@@ -8,11 +8,18 @@ import type { Entry, Module } from "../../ir/module.ts";
  * `keep` all but those whose sizes are not bound, which are left out with a warning unless there are no others.
  */
 export function selectEntries(module: Module, keep?: (name: string) => boolean): Report<Module> {
-  if (keep !== undefined) return { value: { ...module, entries: module.entries.filter(({ name }) => keep(name)) }, diagnostics: [] };
+  if (keep !== undefined) return { value: only(module, (entry) => keep(entry.name)), diagnostics: [] };
   const bound = module.entries.filter((entry) => unboundNames(entry).length === 0);
   if (bound.length === module.entries.length || bound.length === 0) return { value: module, diagnostics: [] };
   const diagnostics = module.entries.filter((entry) => !bound.includes(entry)).map(leftOut);
-  return { value: { ...module, entries: bound }, diagnostics };
+  return { value: only(module, (entry) => bound.includes(entry)), diagnostics };
+}
+
+/** Without `@train` there is nothing to differentiate. */
+function only(module: Module, keep: (entry: Entry) => boolean): Module {
+  const { training, ...rest } = module;
+  const entries = module.entries.filter(keep);
+  return { ...rest, entries, ...(training !== undefined && entries.some(({ name }) => name === "train") ? { training } : {}) };
 }
 
 const unboundNames = (entry: Entry): readonly string[] => [

@@ -29,7 +29,8 @@ export const quantizeChoice: AttributeKind<QuantizeChoice> = {
   describe: "a scheme with settings, such as `quest(w = 4, a = 4)`",
   write: ({ scheme, settings }) => call(scheme, Object.fromEntries(Object.entries(settings).map(([k, v]) => [k, settingLiteral(v)]))),
   read(literal) {
-    if (literal.kind !== "call" || literal.positional.length > 0) return reject(`must be ${this.describe}, got \`${printLiteral(literal)}\``);
+    if (literal.kind !== "call" || literal.positional.length > 0)
+      return reject(`must be ${this.describe}, got \`${printLiteral(literal)}\``);
     return { scheme: literal.name, settings: Object.fromEntries(literal.named.map(([name, value]) => [name, readSetting(value)])) };
   },
 };

@@ -9,8 +9,8 @@ import { flooredCode, type Outer, type Quantizer, type Setting, type Side } from
  * short of the optimum from 6 bits on (by at most 0.16 % of the error).
  */
 const optimalScale: readonly number[] = [
-  0.7978845587140913, 1.4935346200015913, 2.051068354131873, 2.513930578568423,
-  2.9160938834961225, 3.276597282593217, 3.6010497188221655, 3.884938678807525,
+  0.7978845587140913, 1.4935346200015913, 2.051068354131873, 2.513930578568423, 2.9160938834961225, 3.276597282593217, 3.6010497188221655,
+  3.884938678807525,
 ];
 
 /** Keeps the scale of an all-zero row positive. It is part of the scale, but not of the trust threshold. */
@@ -28,10 +28,22 @@ const isPositiveInteger = (v: SettingValue) => Number.isInteger(v) && Number(v) 
 const settings = {
   w: { describe: "bits of the weight: 1 to 8, or none", accepts: isBits },
   a: { describe: "bits of the activation: 1 to 8, or none", accepts: isBits },
-  group: { describe: "elements that share a scale: row, or a number that divides the axis", fallback: "row", accepts: (v) => v === "row" || isPositiveInteger(v) },
-  hadamard: { describe: "block of the rotation: auto, a power of two that divides the axis, or none", fallback: "auto", accepts: (v) => v === "auto" || v === "none" || isPositiveInteger(v) },
+  group: {
+    describe: "elements that share a scale: row, or a number that divides the axis",
+    fallback: "row",
+    accepts: (v) => v === "row" || isPositiveInteger(v),
+  },
+  hadamard: {
+    describe: "block of the rotation: auto, a power of two that divides the axis, or none",
+    fallback: "auto",
+    accepts: (v) => v === "auto" || v === "none" || isPositiveInteger(v),
+  },
   rotation: { describe: "half, or full to rotate back after quantization", fallback: "half", accepts: (v) => v === "half" || v === "full" },
-  outer: { describe: "gradient mask at the outer levels: auto, trust, or a factor of the scale", fallback: "auto", accepts: (v) => v === "auto" || v === "trust" || (typeof v === "number" && v > 0) },
+  outer: {
+    describe: "gradient mask at the outer levels: auto, trust, or a factor of the scale",
+    fallback: "auto",
+    accepts: (v) => v === "auto" || v === "trust" || (typeof v === "number" && v > 0),
+  },
 } as const satisfies Record<string, Setting>;
 
 const isPowerOfTwo = (n: number) => n >= 1 && Number.isInteger(Math.log2(n));
@@ -42,9 +54,10 @@ function blockFor(setting: SettingValue, columns: number): number {
     let block = largestAutoBlock;
     while (columns % block !== 0) block /= 2;
     if (block >= smallestAutoBlock) return block;
-    return reject(`hadamard = auto finds no block for an axis of ${columns}: the largest power of two that divides it is ${block}, below ${smallestAutoBlock}`, [
-      "say `hadamard = none`, or choose an axis that 8 divides",
-    ]);
+    return reject(
+      `hadamard = auto finds no block for an axis of ${columns}: the largest power of two that divides it is ${block}, below ${smallestAutoBlock}`,
+      ["say `hadamard = none`, or choose an axis that 8 divides"],
+    );
   }
   const block = Number(setting);
   if (!isPowerOfTwo(block)) return reject(`hadamard = ${block} is not a power of two`);

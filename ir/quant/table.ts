@@ -4,9 +4,7 @@ import type { QuantizeChoice } from "./choice.ts";
 import type { Quantizer } from "./quantizer.ts";
 import { quest } from "./quest.ts";
 
-export const quantizers: readonly Quantizer[] = [
-  quest,
-];
+export const quantizers: readonly Quantizer[] = [quest];
 
 export const quantizerNames = (): readonly string[] => quantizers.map((q) => q.name);
 
@@ -28,6 +26,7 @@ export function checkChoice(choice: QuantizeChoice): void {
     else if (!setting.accepts(value)) reject(`\`${name} = ${value}\` is not ${setting.describe}`);
   }
   for (const [name, setting] of Object.entries(quantizer.settings)) {
-    if (setting.fallback === undefined && !(name in choice.settings)) reject(`\`${quantizer.name}\` needs the setting \`${name}\` (${setting.describe})`);
+    if (setting.fallback === undefined && !(name in choice.settings))
+      reject(`\`${quantizer.name}\` needs the setting \`${name}\` (${setting.describe})`);
   }
 }

@@ -24,11 +24,20 @@ export function annotate(diagnostics: readonly Diagnostic[]): string {
       const at = positionAt(span.source, span.start);
       return `${indent}  ${what}: ${span.source.path}:${at.line}:${at.column}`;
     });
-    const under = [`${indent}${"^".repeat(width)} ${severity}[${code}]: ${message}`, ...places, ...(help ?? []).map((h) => `${indent}  help: ${h}`)];
+    const under = [
+      `${indent}${"^".repeat(width)} ${severity}[${code}]: ${message}`,
+      ...places,
+      ...(help ?? []).map((h) => `${indent}  help: ${h}`),
+    ];
     notes.set(line, [...(notes.get(line) ?? []), ...under]);
   }
   const guilty = blocks(lines).filter(({ from, to }) => [...notes.keys()].some((line) => line >= from && line <= to));
-  const texts = guilty.map(({ from, to }) => lines.slice(from - 1, to).flatMap((line, i) => [line, ...(notes.get(from + i) ?? [])]).join("\n"));
+  const texts = guilty.map(({ from, to }) =>
+    lines
+      .slice(from - 1, to)
+      .flatMap((line, i) => [line, ...(notes.get(from + i) ?? [])])
+      .join("\n"),
+  );
   return [...texts, ...others, `${diagnostics.length} problem${diagnostics.length === 1 ? "" : "s"}`].join("\n\n");
 }
 

@@ -19,7 +19,12 @@ export interface AttributeOwner {
 }
 
 /** The values that the braces give, fallbacks filled in; undefined where there was a problem. Attributes from the result are left out. */
-export function readAttributes(spec: AttributeSpec, given: readonly ParsedAttribute[], owner: AttributeOwner, report: ReportProblem): Attributes | undefined {
+export function readAttributes(
+  spec: AttributeSpec,
+  given: readonly ParsedAttribute[],
+  owner: AttributeOwner,
+  report: ReportProblem,
+): Attributes | undefined {
   const values: Record<string, unknown> = {};
   const others = owner.others ?? [];
   const names = Object.keys(spec).filter((name) => spec[name] !== undefined && !isFromResult(spec[name]));
@@ -39,26 +44,39 @@ export function readAttributes(spec: AttributeSpec, given: readonly ParsedAttrib
       const near = nearest(name, [...names, ...others]);
       if (near !== undefined) misspelt.add(near);
       const known = names.length === 0 ? "no attributes" : names.join(", ");
-      problem("unknown-attribute", `\`${owner.name}\` has no attribute \`${name}\`; it has ${known}`, at, near === undefined ? [] : [`did you mean \`${near}\`?`]);
+      problem(
+        "unknown-attribute",
+        `\`${owner.name}\` has no attribute \`${name}\`; it has ${known}`,
+        at,
+        near === undefined ? [] : [`did you mean \`${near}\`?`],
+      );
     }
   }
   for (const name of names) {
     const kind = spec[name];
     if (kind === undefined || Object.hasOwn(values, name) || given.some((g) => g.name === name)) continue;
     if ("fallback" in kind) values[name] = kind.fallback;
-    else if (!("optional" in kind) && !misspelt.has(name)) problem("missing-attribute", `\`${owner.name}\` needs the attribute \`${name}\` (${kind.describe})`, owner.at);
+    else if (!("optional" in kind) && !misspelt.has(name))
+      problem("missing-attribute", `\`${owner.name}\` needs the attribute \`${name}\` (${kind.describe})`, owner.at);
   }
   return sound ? values : undefined;
 }
 
 /** The value of one literal, or undefined after a report. */
-export function readLiteral<T>(kind: AttributeKind<T>, name: string, literal: Literal, at: Span, report: ReportProblem): { readonly value: T } | undefined {
+export function readLiteral<T>(
+  kind: AttributeKind<T>,
+  name: string,
+  literal: Literal,
+  at: Span,
+  report: ReportProblem,
+): { readonly value: T } | undefined {
   try {
     return { value: kind.read(literal) };
   } catch (problem) {
     if (!(problem instanceof Rejection)) throw problem;
     const message = `\`${name}\` ${problem.message}`;
-    const help = kind.describe === "a float" && literal.kind === "int" ? [`a float is written with a point: \`${literal.value}.0\``] : problem.help;
+    const help =
+      kind.describe === "a float" && literal.kind === "int" ? [`a float is written with a point: \`${literal.value}.0\``] : problem.help;
     report("bad-attribute", message, at, help);
     return undefined;
   }

@@ -80,7 +80,10 @@ export class Cursor {
 
   /** The token asked for, or a diagnostic that ends the statement. `what` says what it is for. */
   expect(kind: TokenKind, text?: string, what?: string): Token {
-    return this.accept(kind, text) ?? this.fail(`expected ${what ?? (text === undefined ? kindNames[kind] : `\`${text}\``)}, got ${describe(this.token)}`);
+    return (
+      this.accept(kind, text) ??
+      this.fail(`expected ${what ?? (text === undefined ? kindNames[kind] : `\`${text}\``)}, got ${describe(this.token)}`)
+    );
   }
 
   /** Report at the token at hand and end the statement. */
@@ -90,7 +93,8 @@ export class Cursor {
     const { start } = this.token;
     const lineStart = text.lastIndexOf("\n", start - 1);
     const lineEnd = text.indexOf("\n", start);
-    if (!this.#junk.some((at) => at > lineStart && (lineEnd < 0 || at < lineEnd))) this.report(code, message, this.spanOf(this.token), help);
+    if (!this.#junk.some((at) => at > lineStart && (lineEnd < 0 || at < lineEnd)))
+      this.report(code, message, this.spanOf(this.token), help);
     throw new Stop();
   }
 
@@ -196,7 +200,8 @@ export class Cursor {
     if (this.accept("mark", "{") === undefined) return [];
     const found: ParsedAttribute[] = [];
     for (const attribute of this.items("}", () => this.#attribute())) {
-      if (found.some((a) => a.name === attribute.name)) this.report("duplicate-attribute", `\`${attribute.name}\` is given twice`, attribute.span);
+      if (found.some((a) => a.name === attribute.name))
+        this.report("duplicate-attribute", `\`${attribute.name}\` is given twice`, attribute.span);
       else found.push(attribute);
     }
     return found;

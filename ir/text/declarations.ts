@@ -1,5 +1,16 @@
 // What the statements above the entries hold in braces and calls: state, training, host scalars, inputs. Printer and parser share it.
-import { type AttributeKind, type Attributes, type AttributeSpec, bool, float, int, oneOf, printAttributes, text, withDefault } from "../attribute.ts";
+import {
+  type AttributeKind,
+  type Attributes,
+  type AttributeSpec,
+  bool,
+  float,
+  int,
+  oneOf,
+  printAttributes,
+  text,
+  withDefault,
+} from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
 import type { HostRule } from "../host.ts";
 import { initFrom, initName, type InitRule } from "../init.ts";
@@ -87,10 +98,14 @@ const init: AttributeKind<InitRule> = {
   },
   read(literal) {
     const numbers = literal.kind === "call" ? literal.positional.flatMap((l) => (l.kind === "float" ? [l.value] : [])) : [];
-    const whole = literal.kind === "word" || (literal.kind === "call" && literal.named.length === 0 && numbers.length === literal.positional.length);
-    const rule = literal.kind === "call" ? initFrom(literal.name, numbers) : literal.kind === "word" ? initFrom(literal.value, []) : undefined;
+    const whole =
+      literal.kind === "word" || (literal.kind === "call" && literal.named.length === 0 && numbers.length === literal.positional.length);
+    const rule =
+      literal.kind === "call" ? initFrom(literal.name, numbers) : literal.kind === "word" ? initFrom(literal.value, []) : undefined;
     if (!whole || rule === undefined) {
-      reject(`must be zeros, ones, constant(x), normal(mean, deviation) or uniform(low, high), with floats, got \`${printLiteral(literal)}\``);
+      reject(
+        `must be zeros, ones, constant(x), normal(mean, deviation) or uniform(low, high), with floats, got \`${printLiteral(literal)}\``,
+      );
     }
     return rule;
   },
@@ -114,7 +129,8 @@ export function printTraining({ optimizer: chosen, clipNorm, learningRate }: Tra
   return printPresent(trainingAttributes, { optimizer: chosen, clip: clipNorm, rate: learningRate });
 }
 
-export const printOrigin = (origin: InputOrigin): readonly string[] => (origin === "caller" ? [] : printPresent(inputAttributes, { ...origin }));
+export const printOrigin = (origin: InputOrigin): readonly string[] =>
+  origin === "caller" ? [] : printPresent(inputAttributes, { ...origin });
 
 /** May be left out; then it has no value. */
 function optional<T>(kind: AttributeKind<T>): AttributeKind<T> & { readonly optional: true } {

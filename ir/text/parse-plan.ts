@@ -1,6 +1,19 @@
 // Reads kernel plans as print-plan.ts writes them.
 import { hasErrors, type Report } from "../diagnostic.ts";
-import type { BindingUse, BufferRole, Dispatch, EntryPort, Family, KernelPlan, PlanEntry, Placement, Schedule, Slab, Target, VirtualBuffer } from "../plan.ts";
+import type {
+  BindingUse,
+  BufferRole,
+  Dispatch,
+  EntryPort,
+  Family,
+  KernelPlan,
+  PlanEntry,
+  Placement,
+  Schedule,
+  Slab,
+  Target,
+  VirtualBuffer,
+} from "../plan.ts";
 import type { Location, Source } from "../source.ts";
 import { f32, type Type } from "../type.ts";
 import { readAttributes, type ReportProblem } from "./attributes.ts";
@@ -40,7 +53,10 @@ export function parsePlan(source: Source): Report<KernelPlan> {
   return { value: { target, entries, ...memory }, diagnostics };
 }
 
-const reporter = (cursor: Cursor): ReportProblem => (code, message, at, help) => cursor.report(code, message, at, help);
+const reporter =
+  (cursor: Cursor): ReportProblem =>
+  (code, message, at, help) =>
+    cursor.report(code, message, at, help);
 
 function readTarget(cursor: Cursor): Target | undefined {
   cursor.expect("word", "plan", "`plan 1 target NAME` at the beginning");
@@ -107,7 +123,8 @@ function readLine(cursor: Cursor, entry: Mutable<PlanEntry>, places: Record<stri
       const values = cursor.items("]", () => {
         const literal = cursor.literal();
         if (literal.kind === "float") return literal.value;
-        if (literal.kind === "word" && (literal.value === "inf" || literal.value === "nan")) return literal.value === "inf" ? Infinity : Number.NaN;
+        if (literal.kind === "word" && (literal.value === "inf" || literal.value === "nan"))
+          return literal.value === "inf" ? Infinity : Number.NaN;
         return cursor.fail("the elements of a constant are floats");
       });
       entry.constants.push({ buffer: name, values });
@@ -183,10 +200,13 @@ function readDispatch(cursor: Cursor, entry: Mutable<PlanEntry>): void {
 function readDispatchHeader(cursor: Cursor, number: number): DispatchHeader {
   const index = cursor.expect("int", undefined, "the dispatch's number");
   if (Number(index.text) !== number) {
-    cursor.report("syntax", `this is dispatch ${number}, not ${index.text}`, cursor.spanOf(index), ["dispatches are numbered in their order"]);
+    cursor.report("syntax", `this is dispatch ${number}, not ${index.text}`, cursor.spanOf(index), [
+      "dispatches are numbered in their order",
+    ]);
   }
   const family = cursor.word("a family of kernels");
-  const kind = families.find((f) => f === family.name) ?? cursor.fail(`no family \`${family.name}\``, [`the families are ${families.join(", ")}`]);
+  const kind =
+    families.find((f) => f === family.name) ?? cursor.fail(`no family \`${family.name}\``, [`the families are ${families.join(", ")}`]);
   const outer = sizes(cursor);
   const between = kind === "dot" ? "of" : kind === "reduce" ? "over" : undefined;
   if (between !== undefined) cursor.expect("word", between);

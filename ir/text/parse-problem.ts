@@ -9,7 +9,18 @@ import { type ProblemScopes, scopesOf } from "./plan-records.ts";
 const combines: readonly Combine[] = ["sum", "max", "min", "argmax"];
 const statistics: readonly NonNullable<RowsProblem["statistic"]>[] = ["mean_square", "abs_max", "mean_abs"];
 /** Lines that a body may begin with; anything else belongs to the entry again. */
-const keywords: ReadonlySet<string> = new Set(["let", "a", "b", "element", "per_row", "transform", "statistic", "store", "store_row", ...combines]);
+const keywords: ReadonlySet<string> = new Set([
+  "let",
+  "a",
+  "b",
+  "element",
+  "per_row",
+  "transform",
+  "statistic",
+  "store",
+  "store_row",
+  ...combines,
+]);
 
 interface Body {
   a?: DotOperand;
@@ -29,7 +40,13 @@ export function skipProblem(cursor: Cursor): void {
 }
 
 /** The problem of a family; `outer` and `inner` are the sizes of the dispatch's first line. Undefined after a report. */
-export function readProblem(cursor: Cursor, family: Family, outer: readonly number[], inner: readonly number[], at: Span): Problem | undefined {
+export function readProblem(
+  cursor: Cursor,
+  family: Family,
+  outer: readonly number[],
+  inner: readonly number[],
+  at: Span,
+): Problem | undefined {
   const body: Body = { block: 1, accumulators: [], stores: [], rowStores: [] };
   const scalars = new ScalarParser(cursor);
   const scopes = () =>
@@ -96,7 +113,8 @@ function readLine(cursor: Cursor, scalars: ScalarParser, scopes: ProblemScopes, 
       return;
     case "statistic": {
       const { name } = cursor.word("a statistic");
-      body.statistic = statistics.find((s) => s === name) ?? cursor.fail(`no statistic \`${name}\``, [`there are ${statistics.join(", ")}`]);
+      body.statistic =
+        statistics.find((s) => s === name) ?? cursor.fail(`no statistic \`${name}\``, [`there are ${statistics.join(", ")}`]);
       return;
     }
     default: {
@@ -108,7 +126,11 @@ function readLine(cursor: Cursor, scalars: ScalarParser, scopes: ProblemScopes, 
 }
 
 function missing(family: Family): string {
-  return family === "dot" ? "`a` or `b`, or its sizes are not m, n and k" : family === "rows" ? "`element`, or its sizes are not rows and columns" : "stores";
+  return family === "dot"
+    ? "`a` or `b`, or its sizes are not m, n and k"
+    : family === "rows"
+      ? "`element`, or its sizes are not rows and columns"
+      : "stores";
 }
 
 function assemble(family: Family, outer: readonly number[], inner: readonly number[], body: Body): Problem | undefined {

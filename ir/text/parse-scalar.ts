@@ -22,12 +22,39 @@ import { describe } from "./cursor.ts";
 import { infixOps, loadedType, type VariableScope } from "./print-scalar.ts";
 
 const types: readonly ScalarType[] = ["f32", "i32", "u32", "bool"];
-const infixByMark = new Map(binaryOps.flatMap((op) => (infixOps[op] === undefined ? [] : [[infixOps[op].mark.trim(), { op, level: infixOps[op].level }] as const])));
+const infixByMark = new Map(
+  binaryOps.flatMap((op) => (infixOps[op] === undefined ? [] : [[infixOps[op].mark.trim(), { op, level: infixOps[op].level }] as const])),
+);
 
 /** Which operand types an operator takes; both sides have one type, but for shifts. */
 const integersOnly: ReadonlySet<BinaryOp> = new Set(["rem", "xor", "shl", "shr"]);
-const floatsOnly: ReadonlySet<BinaryOp | UnaryOp> = new Set(["pow", "exp", "log", "sqrt", "rsqrt", "tanh", "floor", "ceil", "round", "is_finite", "bitcast_u32"]);
-const neverBool: ReadonlySet<BinaryOp | UnaryOp> = new Set(["add", "sub", "mul", "div", "min", "max", "lt", "le", "gt", "ge", "neg", "abs"]);
+const floatsOnly: ReadonlySet<BinaryOp | UnaryOp> = new Set([
+  "pow",
+  "exp",
+  "log",
+  "sqrt",
+  "rsqrt",
+  "tanh",
+  "floor",
+  "ceil",
+  "round",
+  "is_finite",
+  "bitcast_u32",
+]);
+const neverBool: ReadonlySet<BinaryOp | UnaryOp> = new Set([
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "min",
+  "max",
+  "lt",
+  "le",
+  "gt",
+  "ge",
+  "neg",
+  "abs",
+]);
 
 export class ScalarParser {
   readonly #cursor: Cursor;
@@ -82,8 +109,15 @@ export class ScalarParser {
     const { name } = this.#cursor.word("a storage, such as `q4.linear.16`");
     if (name === "f32" || name === "i32" || name === "u32") return { kind: "dense", scalar: name };
     const [, sign, bits, layout, pitch] = /^([qu])([1-8])\.(linear|planes)\.([0-9]+)$/.exec(name) ?? [];
-    if (sign === undefined) this.#cursor.report("syntax", `${describe(token)} is no storage: i32, u32, or such as q4.linear.16`, this.#cursor.spanOf(token));
-    return { kind: "packed", bits: Number(bits ?? 1), layout: layout === "planes" ? "planes" : "linear", pitch: Number(pitch ?? 1), signed: sign === "q" };
+    if (sign === undefined)
+      this.#cursor.report("syntax", `${describe(token)} is no storage: i32, u32, or such as q4.linear.16`, this.#cursor.spanOf(token));
+    return {
+      kind: "packed",
+      bits: Number(bits ?? 1),
+      layout: layout === "planes" ? "planes" : "linear",
+      pitch: Number(pitch ?? 1),
+      signed: sign === "q",
+    };
   }
 
   #primary(scope: VariableScope): ScalarExpr {
@@ -117,8 +151,12 @@ export class ScalarParser {
     if (cursor.sees("mark", "(")) return this.#call(name, scope);
     const index = /^in([0-9]+)$/.exec(name)?.[1];
     if (index !== undefined) return input(Number(index), cursor.accept("mark", ":") === undefined ? "f32" : this.#type());
-    const bound = cursor.accept("mark", ":") === undefined ? scope.get(name) : Number(cursor.expect("int", undefined, "the variable's bound").text);
-    if (bound === undefined) return cursor.fail(`no variable \`${name}\` here`, [`there are ${[...scope.keys()].join(", ") || "none"}; another says its bound: \`${name}:64\``]);
+    const bound =
+      cursor.accept("mark", ":") === undefined ? scope.get(name) : Number(cursor.expect("int", undefined, "the variable's bound").text);
+    if (bound === undefined)
+      return cursor.fail(`no variable \`${name}\` here`, [
+        `there are ${[...scope.keys()].join(", ") || "none"}; another says its bound: \`${name}:64\``,
+      ]);
     return variable(name, bound);
   }
 
@@ -139,9 +177,11 @@ export class ScalarParser {
     cursor.next();
     const args = cursor.items(")", () => this.read(scope));
     const [a, b, c] = args;
-    const count = (n: number) => args.length === n || cursor.fail(`\`${name}\` takes ${n} argument${n === 1 ? "" : "s"}, got ${args.length}`);
+    const count = (n: number) =>
+      args.length === n || cursor.fail(`\`${name}\` takes ${n} argument${n === 1 ? "" : "s"}, got ${args.length}`);
     const type = types.find((t) => t === name);
-    if (type !== undefined && count(1) && a !== undefined) return a.type === type ? this.#illTyped(`a cast of ${type} to itself`) : cast(type, a);
+    if (type !== undefined && count(1) && a !== undefined)
+      return a.type === type ? this.#illTyped(`a cast of ${type} to itself`) : cast(type, a);
     const one = unaryOps.find((op) => op === name);
     if (one !== undefined && count(1) && a !== undefined) return this.#unary(one, a);
     const two = binaryOps.find((op) => op === name && infixOps[op] === undefined);
@@ -154,7 +194,11 @@ export class ScalarParser {
   }
 
   #unary(op: UnaryOp, a: ScalarExpr): ScalarExpr {
-    const wrong = (floatsOnly.has(op) && a.type !== "f32") || (neverBool.has(op) && a.type === "bool") || (op === "not" && a.type !== "bool") || (op === "bitcast_f32" && a.type !== "u32");
+    const wrong =
+      (floatsOnly.has(op) && a.type !== "f32") ||
+      (neverBool.has(op) && a.type === "bool") ||
+      (op === "not" && a.type !== "bool") ||
+      (op === "bitcast_f32" && a.type !== "u32");
     return wrong ? this.#illTyped(`\`${op}\` of ${a.type}`) : unary(op, a);
   }
 

@@ -62,7 +62,9 @@ function printRole(role: BufferRole): string {
 }
 
 function printDispatch({ problem, schedule, bind, serves, at }: Dispatch, number: number): readonly string[] {
-  const bound = bind.map(({ buffer, through, access }) => `${access} ${bufferName(buffer)}${through === undefined ? "" : ` to ${bufferName(through)}`}`);
+  const bound = bind.map(
+    ({ buffer, through, access }) => `${access} ${bufferName(buffer)}${through === undefined ? "" : ` to ${bufferName(through)}`}`,
+  );
   const first = [
     `dispatch ${number} ${problem.kind} ${printSizes(problem)} {${printSchedule(schedule).join(", ")}}`,
     ...(bound.length === 0 ? [] : [`bind ${bound.join(", ")}`]),
@@ -130,7 +132,12 @@ function rootsOf(problem: Problem): readonly ScalarExpr[] {
     case "dot":
       return [problem.a.element, problem.b.element, ...stores];
     case "rows":
-      return [problem.element, ...(problem.perRow === undefined ? [] : [problem.perRow]), ...stores, ...problem.rowStores.flatMap(storeRoots)];
+      return [
+        problem.element,
+        ...(problem.perRow === undefined ? [] : [problem.perRow]),
+        ...stores,
+        ...problem.rowStores.flatMap(storeRoots),
+      ];
     default:
       return problem satisfies never;
   }

@@ -13,7 +13,6 @@ export const infixOps: Readonly<Partial<Record<BinaryOp, { readonly mark: string
   div: { mark: "/", level: 2 },
 };
 
-
 /** `q4.linear.16` (signed), `u1.linear.4`, `q4.planes.16`; dense storage is its scalar. */
 function printStorage(storage: Storage): string {
   if (storage.kind === "dense") return storage.scalar;
@@ -106,7 +105,10 @@ export class ScalarPrinter {
   }
 
   /** `[column]`, `:q4.linear.16[row, column]`: what follows a binding in loads and stores. Plain f32 goes without saying. */
-  place({ storage, row, column }: { readonly storage: Storage; readonly row: ScalarExpr; readonly column: ScalarExpr }, scope: VariableScope): string {
+  place(
+    { storage, row, column }: { readonly storage: Storage; readonly row: ScalarExpr; readonly column: ScalarExpr },
+    scope: VariableScope,
+  ): string {
     const kind = storage.kind === "dense" && storage.scalar === "f32" ? "" : `:${printStorage(storage)}`;
     const at = isPlainRow(storage, row) ? [column] : [row, column];
     return `${kind}[${at.map((e) => this.#print(e, 0, scope)).join(", ")}]`;

@@ -43,7 +43,11 @@ export function printInstruction(instruction: Instruction, names: ReadonlyMap<Va
 }
 
 /** The text as a source of the given path, and where each part of the module stands in it. */
-export function printWithSpans(module: Module, path: string, options: PrintOptions = {}): { readonly source: Source; readonly spans: ModuleSpans } {
+export function printWithSpans(
+  module: Module,
+  path: string,
+  options: PrintOptions = {},
+): { readonly source: Source; readonly spans: ModuleSpans } {
   const writer = new Writer();
   writeHeader(writer, module);
   const marksOf = new Map<Entry, readonly Mark[]>();
@@ -193,7 +197,13 @@ function writeEntry(w: Writer, entry: Entry, sources: readonly string[], options
   w.add("}\n");
 }
 
-function writeInstruction(w: Writer, instruction: Instruction, names: ReadonlyMap<Value, string>, sources: readonly string[], options: PrintOptions): void {
+function writeInstruction(
+  w: Writer,
+  instruction: Instruction,
+  names: ReadonlyMap<Value, string>,
+  sources: readonly string[],
+  options: PrintOptions,
+): void {
   const { op, operands, results, marks, at } = instruction;
   const nameOf = (value: Value) => `%${names.get(value) ?? `${value.hint}_undefined`}`;
   w.list(results, (result, i) => {
@@ -218,7 +228,8 @@ function writeInstruction(w: Writer, instruction: Instruction, names: ReadonlyMa
 function attributesOf({ op, attrs, results }: Instruction, options: PrintOptions): readonly string[] {
   const values = attrs["values"];
   const type = results[0]?.type;
-  if (options.constants === undefined || op.signature.name !== "constant" || type === undefined) return printAttributes(op.signature.attrs, attrs);
+  if (options.constants === undefined || op.signature.name !== "constant" || type === undefined)
+    return printAttributes(op.signature.attrs, attrs);
   if (!Array.isArray(values) || values.length <= longestInlineConstant) return printAttributes(op.signature.attrs, attrs);
   const { sha256, data } = options.constants(values, type);
   return [`sha256 = ${quote(sha256)}`, `data = ${quote(data)}`];

@@ -54,7 +54,9 @@ export function resolveEntry(
     if (known === undefined) names.set(name.name, { value, span: name.span });
     else {
       const { line } = positionAt(source, known.span.start);
-      report("redefined-value", `\`%${name.name}\` is defined twice, first on line ${line}`, name.span, ["every name is defined once; choose another"]);
+      report("redefined-value", `\`%${name.name}\` is defined twice, first on line ${line}`, name.span, [
+        "every name is defined once; choose another",
+      ]);
     }
     return value;
   };
@@ -100,7 +102,11 @@ export function resolveEntry(
   const returned = syntax.returned?.values;
   if (returned !== undefined && returned.length !== syntax.outputs.length) {
     const declared = syntax.outputs.length;
-    report("output-count", `\`return\` gives ${returned.length} value${returned.length === 1 ? "" : "s"} for ${declared} output${declared === 1 ? "" : "s"}`, syntax.returned?.span ?? syntax.name.span);
+    report(
+      "output-count",
+      `\`return\` gives ${returned.length} value${returned.length === 1 ? "" : "s"} for ${declared} output${declared === 1 ? "" : "s"}`,
+      syntax.returned?.span ?? syntax.name.span,
+    );
   }
   for (const [i, { name, type }] of syntax.outputs.entries()) {
     const written = returned?.[i];
@@ -131,7 +137,8 @@ export function resolveEntry(
 /** Every name that the entry defines somewhere, for help on uses that come too early. */
 function definitions(syntax: EntrySyntax): ReadonlyMap<string, Span> {
   const found = new Map<string, Span>();
-  for (const { results } of syntax.instructions) for (const { value } of results) if (!found.has(value.name)) found.set(value.name, value.span);
+  for (const { results } of syntax.instructions)
+    for (const { value } of results) if (!found.has(value.name)) found.set(value.name, value.span);
   return found;
 }
 
@@ -139,7 +146,8 @@ function readOrigin(name: ParsedName, attributes: readonly ParsedAttribute[], re
   const read = readAttributes(inputAttributes, attributes, { name: `%${name.name}`, at: name.span }, report) ?? {};
   const data = read["data"] as string | undefined;
   const host = read["host"] as string | undefined;
-  if (data !== undefined && host !== undefined) report("bad-attribute", "an input comes from `data` or from `host`, not from both", name.span);
+  if (data !== undefined && host !== undefined)
+    report("bad-attribute", "an input comes from `data` or from `host`, not from both", name.span);
   return data !== undefined ? { data } : host !== undefined ? { host } : "caller";
 }
 
@@ -155,13 +163,28 @@ function readRight(
 ): Pick<Instruction, "op" | "attrs" | "marks" | "at"> | undefined {
   const op = findOp(right.op.name);
   if (op === undefined) {
-    report("unknown-op", `no op \`${right.op.name}\``, right.op.span, didYouMean(right.op.name, ops.map((o) => o.signature.name)));
+    report(
+      "unknown-op",
+      `no op \`${right.op.name}\``,
+      right.op.span,
+      didYouMean(
+        right.op.name,
+        ops.map((o) => o.signature.name),
+      ),
+    );
     return undefined;
   }
   const { signature } = op;
   const isMark = ({ name }: ParsedAttribute) => Object.hasOwn(markKinds, name) && !Object.hasOwn(signature.attrs, name);
-  const attributes = withConstant(op, right.attributes.filter((a) => !isMark(a)), options, report);
-  const own = attributes && readAttributes(signature.attrs, attributes, { name: signature.name, at: right.op.span, others: Object.keys(markKinds) }, report);
+  const attributes = withConstant(
+    op,
+    right.attributes.filter((a) => !isMark(a)),
+    options,
+    report,
+  );
+  const own =
+    attributes &&
+    readAttributes(signature.attrs, attributes, { name: signature.name, at: right.op.span, others: Object.keys(markKinds) }, report);
   const optional = Object.fromEntries(Object.entries(markKinds).map(([name, kind]) => [name, { ...kind, optional: true }]));
   const marks = readAttributes(optional, right.attributes.filter(isMark), { name: signature.name, at: right.op.span }, report);
   const at = right.location === undefined ? {} : readLocation(right.location, sources, report);
@@ -175,21 +198,35 @@ function readRight(
 }
 
 /** A constant's elements from beside the text, in the place of `sha256` and `data`. */
-function withConstant(op: Op, given: readonly ParsedAttribute[], options: ResolveOptions, report: ReportProblem): readonly ParsedAttribute[] | undefined {
+function withConstant(
+  op: Op,
+  given: readonly ParsedAttribute[],
+  options: ResolveOptions,
+  report: ReportProblem,
+): readonly ParsedAttribute[] | undefined {
   if (op.signature.name !== "constant") return given;
   const sha256 = given.find((a) => a.name === "sha256");
   const data = given.find((a) => a.name === "data");
   if (sha256 === undefined || data === undefined) return given;
-  const values = sha256.literal.kind === "string" && data.literal.kind === "string" ? options.constants?.(sha256.literal.value, data.literal.value) : undefined;
+  const values =
+    sha256.literal.kind === "string" && data.literal.kind === "string"
+      ? options.constants?.(sha256.literal.value, data.literal.value)
+      : undefined;
   if (values === undefined) {
-    report("missing-constant", "the elements of this constant are not to be found", sha256.valueSpan, ["they stand in the file that the dump wrote beside its text"]);
+    report("missing-constant", "the elements of this constant are not to be found", sha256.valueSpan, [
+      "they stand in the file that the dump wrote beside its text",
+    ]);
     return undefined;
   }
   const items = values.map((value) => ({ kind: "float", value }) as const);
   return [...given.filter((a) => a !== sha256 && a !== data), { ...sha256, name: "values", literal: { kind: "list", items } }];
 }
 
-function readLocation({ source, line, column }: LocationSyntax, sources: readonly string[], report: ReportProblem): { readonly at?: Location } {
+function readLocation(
+  { source, line, column }: LocationSyntax,
+  sources: readonly string[],
+  report: ReportProblem,
+): { readonly at?: Location } {
   const index = /^s([0-9]+)$/.exec(source.name)?.[1];
   const path = index === undefined ? undefined : sources[Number(index)];
   if (path === undefined) {
@@ -200,7 +237,11 @@ function readLocation({ source, line, column }: LocationSyntax, sources: readonl
   return { at: { path, line, column } };
 }
 
-function placeInstruction(instruction: Instruction, line: InstructionSyntax, place: (subject: object, part: string, at: Span) => void): void {
+function placeInstruction(
+  instruction: Instruction,
+  line: InstructionSyntax,
+  place: (subject: object, part: string, at: Span) => void,
+): void {
   place(instruction, "", line.span);
   for (const [i, { value, type }] of line.results.entries()) {
     place(instruction, `result ${i}`, value.span);

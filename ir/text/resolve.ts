@@ -33,7 +33,8 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
     diagnostics.push(error(code, message, at, "", help));
   };
   const spans = new SpanTable(source);
-  const place = (subject: object, part: string, { start, end }: { readonly start: number; readonly end: number }) => spans.set(subject, part, start, end);
+  const place = (subject: object, part: string, { start, end }: { readonly start: number; readonly end: number }) =>
+    spans.set(subject, part, start, end);
 
   const host = new Map<string, HostRule>();
   for (const { name, rule } of syntax.hosts) {
@@ -97,7 +98,9 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
 
 function resolveForm(given: ParsedName | undefined, version: Span, report: ReportProblem): Form {
   if (given === undefined) {
-    report("unknown-form", "the module does not say its form", version, [`a line says it: \`form surface\`; the forms are ${forms.join(", ")}`]);
+    report("unknown-form", "the module does not say its form", version, [
+      `a line says it: \`form surface\`; the forms are ${forms.join(", ")}`,
+    ]);
     return "surface";
   }
   const form = forms.find((f) => f === given.name);

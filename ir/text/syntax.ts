@@ -67,12 +67,14 @@ export function parseSyntax(source: Source): { readonly syntax: ModuleSyntax; re
   cursor.skipLines();
   const module: Mutable<ModuleSyntax> = { version: cursor.spanOf(cursor.token), sources: [], hosts: [], states: [], ties: [], entries: [] };
   if (!cursor.sees("word", "loomir")) cursor.report("syntax", "IR text begins with the line `loomir 1`", module.version);
-  else cursor.statement(() => {
-    cursor.next();
-    if (cursor.token.text !== "1") cursor.fail(`this version of IR text is not known: ${describe(cursor.token)}`, ["the version is `loomir 1`"]);
-    cursor.next();
-    cursor.endLine();
-  });
+  else
+    cursor.statement(() => {
+      cursor.next();
+      if (cursor.token.text !== "1")
+        cursor.fail(`this version of IR text is not known: ${describe(cursor.token)}`, ["the version is `loomir 1`"]);
+      cursor.next();
+      cursor.endLine();
+    });
   for (cursor.skipLines(); !cursor.sees("end"); cursor.skipLines()) cursor.statement(() => readStatement(cursor, module));
   return { syntax: module, diagnostics: cursor.diagnostics };
 }
@@ -92,7 +94,9 @@ function readStatement(cursor: Cursor, module: Mutable<ModuleSyntax>): void {
       const index = cursor.accept("word");
       const expected = `s${module.sources.length}`;
       if (index !== undefined && index.text !== expected) {
-        cursor.report("syntax", `this is source \`${expected}\`, not \`${index.text}\``, cursor.spanOf(index), ["sources are numbered in their order"]);
+        cursor.report("syntax", `this is source \`${expected}\`, not \`${index.text}\``, cursor.spanOf(index), [
+          "sources are numbered in their order",
+        ]);
       }
       module.sources.push(cursor.string("a path"));
       break;
@@ -140,19 +144,27 @@ function readHeader(cursor: Cursor): Mutable<EntrySyntax> | undefined {
   return cursor.statement(() => {
     const name = cursor.expect("entry");
     cursor.expect("mark", "(", "the inputs in `(` and `)`");
-    const inputs = cursor.items(")", () => {
-      const value = cursor.value();
-      cursor.expect("mark", ":");
-      return { value, type: cursor.type(), attributes: cursor.braces() };
-    }, "lines");
+    const inputs = cursor.items(
+      ")",
+      () => {
+        const value = cursor.value();
+        cursor.expect("mark", ":");
+        return { value, type: cursor.type(), attributes: cursor.braces() };
+      },
+      "lines",
+    );
     cursor.skipLines();
     cursor.expect("mark", "->", "`->` and the outputs");
     cursor.expect("mark", "(", "the outputs in `(` and `)`");
-    const outputs = cursor.items(")", () => {
-      const output = cursor.word("an output's name");
-      cursor.expect("mark", ":");
-      return { name: output, type: cursor.type() };
-    }, "lines");
+    const outputs = cursor.items(
+      ")",
+      () => {
+        const output = cursor.word("an output's name");
+        cursor.expect("mark", ":");
+        return { name: output, type: cursor.type() };
+      },
+      "lines",
+    );
     cursor.expect("mark", "{");
     cursor.endLine();
     const at = { name: name.text.slice(1), span: cursor.spanOf(name) };
@@ -182,7 +194,8 @@ function readBody(cursor: Cursor, entry: Mutable<EntrySyntax>): void {
 
 function readLine(cursor: Cursor, entry: Mutable<EntrySyntax>): void {
   const first = cursor.token;
-  if (entry.returned !== undefined && !cursor.sees("word", "update")) cursor.fail(`only \`update\` may follow \`return\`, got ${describe(first)}`);
+  if (entry.returned !== undefined && !cursor.sees("word", "update"))
+    cursor.fail(`only \`update\` may follow \`return\`, got ${describe(first)}`);
   if (cursor.accept("word", "return") !== undefined) {
     entry.returned = { span: cursor.spanFrom(first) };
     const values: ParsedName[] = [];

@@ -18,7 +18,7 @@ beforeAll(() => {
   mkdirSync(installed, { recursive: true });
   execFileSync("tar", ["xzf", join(folder, filename), "-C", installed, "--strip-components", "1"]);
   const { dependencies, optionalDependencies, bin } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
-  for (const name of ["chevrotain", "@chevrotain", ...Object.keys({ ...dependencies, ...optionalDependencies })]) {
+  for (const name of ["@chevrotain", ...Object.keys({ ...dependencies, ...optionalDependencies })]) {
     const from = join(projectRoot, "node_modules", name);
     if (!existsSync(from)) continue;
     mkdirSync(join(folder, "node_modules", name, ".."), { recursive: true });
@@ -62,7 +62,7 @@ describe("the command line of the package", () => {
   });
 
   test("refuses wrong input with exit code 1", () => {
-    expect(installed("ir", "other.loom")).toMatchObject({ code: 1, err: expect.stringContaining("did you mean `mine.loom`?") });
+    expect(installed("ir", "other.loom")).toMatchObject({ code: 1, err: expect.stringContaining("this folder has `mine.loom`") });
   });
 });
 

@@ -44,5 +44,8 @@ function runCase(path: string): void {
   }
   // A subtest without output is content with having no problems.
   if (outcome.output === undefined) expect(given.output).toBeUndefined();
-  else expect(outcome.output).toBe(given.output ?? (subtest.roundTrip === true ? withoutComments(given.input) : "(no expected output: run with BLESS=1)"));
+  else
+    expect(outcome.output).toBe(
+      given.output ?? (subtest.roundTrip === true ? withoutComments(given.input) : "(no expected output: run with BLESS=1)"),
+    );
 }

@@ -86,41 +86,58 @@ describe.each(adapters)("$name", (adapter) => {
   const device = adapter.open();
   afterAll(async () => (await device).dispose());
 
-  test.each(["float", "quest_w4a4", "quest_w1a1"])("%s: five teacher-forced steps", async (policy) => {
-    const twin: StepTwin = digitsStep(policy);
-    using session = await openSession(twin.observed, await device, {});
-    await session.initialise(1);
-    const source = batches(twin.observed);
-    const outputs = Object.fromEntries(twin.observed.entries[0]!.outputs.map((o) => [o.name, o.value.type]));
-    let [rounded, differing] = [0, 0];
-    for (let step = 0; step < steps; step++) {
-      const state = await readAll(session, twin.observed);
-      const batch = { ...source.training(1, step) };
-      const answer = await session.run("train", batch, { step });
-      const on = Object.fromEntries(Object.entries(answer).map(([name, data]) => [name, tensor(outputs[name]!, elements(outputs[name]!, data))]));
-      const types = Object.fromEntries(twin.reference.entries[0]!.inputs.map((i) => [i.value.hint, i.value.type]));
-      const inputs = Object.fromEntries(Object.entries(batch).map(([name, data]) => [name, tensor(types[name]!, data as TensorData)]));
-      // The interpreter goes on with the adapter's codes, so that one code on a boundary does not make everything behind it differ.
-      const fedInputs = Object.fromEntries(Object.entries(on).filter(([name]) => /^(codes|mask|kink)_/.test(name)).map(([name, t]) => [name, t]));
-      const fed = evaluateEntry(twin.fed, "train", { precision: "f32", step, state, inputs: { ...inputs, ...fedInputs }, keepValues: true });
-      for (const { name, encode, source: from, scale } of twin.roundings) {
-        const operands = [from, scale].map((value) => ({ type: value.type, tensor: fed.values.get(value)! }));
-        const [expected] = evaluateInstruction(encode.op, operands, encode.attrs, "f32");
-        const found = codeDifferences(contiguous(on[name]!), contiguous(expected!), operands[0]!.tensor, operands[1]!.tensor);
-        expect(found.unexplained, `step ${step}, ${name}`).toBe(0);
-        rounded += elementCount(shapeOf(from.type));
-        differing += found.differing;
+  test.each(["float", "quest_w4a4", "quest_w1a1"])(
+    "%s: five teacher-forced steps",
+    async (policy) => {
+      const twin: StepTwin = digitsStep(policy);
+      using session = await openSession(twin.observed, await device, {});
+      await session.initialise(1);
+      const source = batches(twin.observed);
+      const outputs = Object.fromEntries(twin.observed.entries[0]!.outputs.map((o) => [o.name, o.value.type]));
+      let [rounded, differing] = [0, 0];
+      for (let step = 0; step < steps; step++) {
+        const state = await readAll(session, twin.observed);
+        const batch = { ...source.training(1, step) };
+        const answer = await session.run("train", batch, { step });
+        const on = Object.fromEntries(
+          Object.entries(answer).map(([name, data]) => [name, tensor(outputs[name]!, elements(outputs[name]!, data))]),
+        );
+        const types = Object.fromEntries(twin.reference.entries[0]!.inputs.map((i) => [i.value.hint, i.value.type]));
+        const inputs = Object.fromEntries(Object.entries(batch).map(([name, data]) => [name, tensor(types[name]!, data as TensorData)]));
+        // The interpreter goes on with the adapter's codes, so that one code on a boundary does not make everything behind it differ.
+        const fedInputs = Object.fromEntries(
+          Object.entries(on)
+            .filter(([name]) => /^(codes|mask|kink)_/.test(name))
+            .map(([name, t]) => [name, t]),
+        );
+        const fed = evaluateEntry(twin.fed, "train", {
+          precision: "f32",
+          step,
+          state,
+          inputs: { ...inputs, ...fedInputs },
+          keepValues: true,
+        });
+        for (const { name, encode, source: from, scale } of twin.roundings) {
+          const operands = [from, scale].map((value) => ({ type: value.type, tensor: fed.values.get(value)! }));
+          const [expected] = evaluateInstruction(encode.op, operands, encode.attrs, "f32");
+          const found = codeDifferences(contiguous(on[name]!), contiguous(expected!), operands[0]!.tensor, operands[1]!.tensor);
+          expect(found.unexplained, `step ${step}, ${name}`).toBe(0);
+          rounded += elementCount(shapeOf(from.type));
+          differing += found.differing;
+        }
+        for (const { name, value } of twin.kinks)
+          expect(unexplainedKinks(contiguous(on[name]!), fed.values.get(value)!), `step ${step}, ${name}`).toBe(0);
+        const loss = (t: Tensor | undefined) => contiguous(t!)[0]!;
+        expect(Math.abs(loss(on["loss"]) / loss(fed.outputs["loss"]) - 1), `loss of step ${step}`).toBeLessThan(1e-5);
+        for (const [name, gradient] of Object.entries(fed.outputs).filter(([n]) => n.startsWith("gradient_"))) {
+          expect(difference(contiguous(on[name]!), contiguous(gradient)), `${name} of step ${step}`).toBeLessThan(1e-4);
+        }
       }
-      for (const { name, value } of twin.kinks) expect(unexplainedKinks(contiguous(on[name]!), fed.values.get(value)!), `step ${step}, ${name}`).toBe(0);
-      const loss = (t: Tensor | undefined) => contiguous(t!)[0]!;
-      expect(Math.abs(loss(on["loss"]) / loss(fed.outputs["loss"]) - 1), `loss of step ${step}`).toBeLessThan(1e-5);
-      for (const [name, gradient] of Object.entries(fed.outputs).filter(([n]) => n.startsWith("gradient_"))) {
-        expect(difference(contiguous(on[name]!), contiguous(gradient)), `${name} of step ${step}`).toBeLessThan(1e-4);
-      }
-    }
-    expect(differing).toBeLessThanOrEqual(rounded / 1e4);
-    if (policy !== "float") expect(rounded).toBeGreaterThan(0);
-  }, 120_000);
+      expect(differing).toBeLessThanOrEqual(rounded / 1e4);
+      if (policy !== "float") expect(rounded).toBeGreaterThan(0);
+    },
+    120_000,
+  );
 
   test("float: five steps free-running", async () => {
     const { observed, reference } = digitsStep("float");
@@ -131,10 +148,16 @@ describe.each(adapters)("$name", (adapter) => {
     for (let step = 0; step < steps; step++) {
       const batch = { ...source.training(1, step) };
       const answer = await session.run("train", batch, { step });
-      const inputs = { images: denseTensor([64, 784], batch["images"] as TensorData), labels: denseTensor([64], batch["labels"] as TensorData) };
+      const inputs = {
+        images: denseTensor([64, 784], batch["images"] as TensorData),
+        labels: denseTensor([64], batch["labels"] as TensorData),
+      };
       const result = evaluateEntry(reference, "train", { precision: "f32", step, state, inputs });
       state = { ...result.state };
-      expect(Math.abs((answer["loss"]?.[0] ?? Number.NaN) / contiguous(result.outputs["loss"]!)[0]! - 1), `loss of step ${step}`).toBeLessThan(1e-5);
+      expect(
+        Math.abs((answer["loss"]?.[0] ?? Number.NaN) / contiguous(result.outputs["loss"]!)[0]! - 1),
+        `loss of step ${step}`,
+      ).toBeLessThan(1e-5);
     }
   }, 120_000);
 });

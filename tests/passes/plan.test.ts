@@ -20,11 +20,15 @@ function digits(policy: string): Module {
 }
 
 /** Deterministic values in [-0.5, 0.5) that differ from element to element. */
-const spread = (n: number, seed: number): Float32Array => Float32Array.from({ length: n }, (_, i) => ((Math.sin((i + 1) * 12.9898 + seed) * 43758.5453) % 1) * 0.5);
+const spread = (n: number, seed: number): Float32Array =>
+  Float32Array.from({ length: n }, (_, i) => ((Math.sin((i + 1) * 12.9898 + seed) * 43758.5453) % 1) * 0.5);
 
 function inputsOf(module: Module) {
   const state = Object.fromEntries(
-    module.states.map((s, i) => [s.name, s.role === "parameter" ? spread(elementCount(shapeOf(s.type)), i) : new Float32Array(elementCount(shapeOf(s.type)))]),
+    module.states.map((s, i) => [
+      s.name,
+      s.role === "parameter" ? spread(elementCount(shapeOf(s.type)), i) : new Float32Array(elementCount(shapeOf(s.type))),
+    ]),
   );
   const images = spread(64 * 784, 99).map(Math.abs);
   const labels = Int32Array.from({ length: 64 }, (_, i) => i % 10);
@@ -49,7 +53,9 @@ describe.each(["float", "quest_w4a4", "quest_w3a3", "quest_w1a1", "quest_w4", "m
     const types = Object.fromEntries(module.states.map((s) => [s.name, s.type]));
     const tensors = Object.fromEntries(Object.entries(state).map(([name, data]) => [name, denseTensor(shapeOf(types[name]!), data)]));
     const reference = evaluateEntry(module, "train", {
-      precision: "f32", step: 0, state: tensors,
+      precision: "f32",
+      step: 0,
+      state: tensors,
       inputs: { images: denseTensor([64, 784], inputs.images), labels: denseTensor([64], inputs.labels) },
     });
     const plan = runPlan(module, state);

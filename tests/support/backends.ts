@@ -108,10 +108,12 @@ export async function openSession(module: Module, device: Device, state: Arrays,
 /** What a session answers as one number an element: codes and masks come back from it as words. */
 function unpacked(module: Module, entry: string, outputs: Readonly<Record<string, HostArray>>): NumberArrays {
   const types = outputTypes(module, entry);
-  return Object.fromEntries(Object.entries(outputs).map(([name, data]) => {
-    const type = types[name];
-    return [name, type !== undefined && storageOf(type).kind === "packed" ? unpackValues(type, data.buffer as ArrayBuffer) : data];
-  }));
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, data]) => {
+      const type = types[name];
+      return [name, type !== undefined && storageOf(type).kind === "packed" ? unpackValues(type, data.buffer as ArrayBuffer) : data];
+    }),
+  );
 }
 
 async function gpuBackend(adapter: TestAdapter): Promise<Backend> {

@@ -39,7 +39,10 @@ export function digitsStep(policy: string, set: readonly string[] = []): StepTwi
   const text = readFileSync(new URL("../../models/mlp.loom", import.meta.url), "utf8");
   const { module } = unwrap(lowerSource({ path: "models/mlp.loom", text }, { recipe: "digits", policy, set }));
   const bound = unwrap(selectEntries(module, (name) => name === "train"));
-  const beforeFusion = runSteps(bound, pipeline.filter((s) => s.pass.name !== "fuse"));
+  const beforeFusion = runSteps(
+    bound,
+    pipeline.filter((s) => s.pass.name !== "fuse"),
+  );
   const [entry] = beforeFusion.entries;
   if (entry === undefined) throw new Error("no entry train");
   const encodes = entry.instructions.filter((i) => isNamed(i, "quant.encode"));
@@ -49,12 +52,14 @@ export function digitsStep(policy: string, set: readonly string[] = []): StepTwi
   const outputsOf = (what: string, list: readonly Instruction[]) => list.map((i, n) => ({ name: `${what}_${n}`, value: resultOf(i) }));
   const named = [...outputsOf("codes", encodes), ...outputsOf("mask", masks), ...outputsOf("kink", passing)];
   const given = new Set([...encodes, ...masks, ...passing]);
-  const gradients = entry.instructions.filter((i) => isNamed(i, "adamw")).map((i) => {
-    const [weight, , , gradient] = i.operands;
-    const read = entry.instructions.find((r) => weight !== undefined && r.results.includes(weight));
-    if (gradient === undefined || read === undefined) throw new Error("adamw takes a weight and a gradient");
-    return { name: `gradient_${String(read.attrs["name"]).replaceAll(".", "_")}`, value: gradient };
-  });
+  const gradients = entry.instructions
+    .filter((i) => isNamed(i, "adamw"))
+    .map((i) => {
+      const [weight, , , gradient] = i.operands;
+      const read = entry.instructions.find((r) => weight !== undefined && r.results.includes(weight));
+      if (gradient === undefined || read === undefined) throw new Error("adamw takes a weight and a gradient");
+      return { name: `gradient_${String(read.attrs["name"]).replaceAll(".", "_")}`, value: gradient };
+    });
   const reference = withEntry(beforeFusion, { ...entry, outputs: [...entry.outputs, ...named, ...gradients] });
   const fedNames = new Map(named.map(({ name, value }) => [value, { ...value, hint: name }]));
   const swap = (v: Value): Value => fedNames.get(v) ?? v;
@@ -65,7 +70,10 @@ export function digitsStep(policy: string, set: readonly string[] = []): StepTwi
     outputs: [...entry.outputs, ...gradients.map((g) => ({ ...g, value: swap(g.value) }))],
   };
   return {
-    observed: runSteps(reference, pipeline.filter((s) => s.pass.name === "fuse")),
+    observed: runSteps(
+      reference,
+      pipeline.filter((s) => s.pass.name === "fuse"),
+    ),
     reference,
     fed: withEntry(beforeFusion, fed),
     kinks: passing.map((i, n) => {

@@ -32,7 +32,9 @@ entry @main(%x: f32[4] {host = "h"}) -> (a: f32[8], a: f32[4]) {
   update "w" = %y
 }
 `;
-    const marked = parseModule({ path: "a.loomir", text }).diagnostics.map(({ code, primary }) => `${code}: ${text.slice(primary?.span.start, primary?.span.end)}`);
+    const marked = parseModule({ path: "a.loomir", text }).diagnostics.map(
+      ({ code, primary }) => `${code}: ${text.slice(primary?.span.start, primary?.span.end)}`,
+    );
     expect(marked).toEqual([
       "unknown-host: %x",
       "type-mismatch: f32[4]",
@@ -48,7 +50,8 @@ entry @main(%x: f32[4] {host = "h"}) -> (a: f32[8], a: f32[4]) {
   });
 
   test("spans of a sound text name its parts", () => {
-    const text = "loomir 1\nform surface\n\nentry @main(%x: f32[8, 4]) -> (y: f32[8, 4]) {\n  %y: f32[8, 4] = hadamard %x {axis = 1, block = 4}\n  return %y\n}\n";
+    const text =
+      "loomir 1\nform surface\n\nentry @main(%x: f32[8, 4]) -> (y: f32[8, 4]) {\n  %y: f32[8, 4] = hadamard %x {axis = 1, block = 4}\n  return %y\n}\n";
     const { value } = parseWithSpans({ path: "a.loomir", text });
     const entry = value!.module.entries[0]!;
     const table = value!.spans.entries.get(entry)!;
@@ -56,7 +59,12 @@ entry @main(%x: f32[4] {host = "h"}) -> (a: f32[8], a: f32[4]) {
     const at = (subject: object, part?: string) => text.slice(table.of(subject, part)?.start, table.of(subject, part)?.end);
     expect(at(instruction)).toBe("%y: f32[8, 4] = hadamard %x {axis = 1, block = 4}");
     expect(["op", "operand 0", "result 0", "type 0", "attr block", "no such part"].map((part) => at(instruction, part))).toEqual([
-      "hadamard", "%x", "%y", "f32[8, 4]", "block = 4", "%y: f32[8, 4] = hadamard %x {axis = 1, block = 4}",
+      "hadamard",
+      "%x",
+      "%y",
+      "f32[8, 4]",
+      "block = 4",
+      "%y: f32[8, 4] = hadamard %x {axis = 1, block = 4}",
     ]);
     expect([at(entry), at(entry.inputs[0]!, "type"), at(entry.outputs[0]!, "value")]).toEqual(["@main", "f32[8, 4]", "%y"]);
   });
@@ -97,6 +105,8 @@ entry @second(%x: f32[8, 4]) -> (y: f32[8, 4]) {
   });
 
   test("problems without a place stand by themselves", () => {
-    expect(annotate([{ severity: "error", code: "no-file", message: "there is no such file" }])).toBe("error[no-file]: there is no such file\n\n1 problem");
+    expect(annotate([{ severity: "error", code: "no-file", message: "there is no such file" }])).toBe(
+      "error[no-file]: there is no such file\n\n1 problem",
+    );
   });
 });

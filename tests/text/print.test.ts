@@ -14,7 +14,15 @@ const moduleOf = (inputs: readonly Value[], builder = newBuilder()): Module => (
   host: {},
   states: [],
   ties: [],
-  entries: [{ name: "main", inputs: inputs.map((value) => ({ value, origin: "caller" })), instructions: builder.instructions, outputs: [], updates: [] }],
+  entries: [
+    {
+      name: "main",
+      inputs: inputs.map((value) => ({ value, origin: "caller" })),
+      instructions: builder.instructions,
+      outputs: [],
+      updates: [],
+    },
+  ],
 });
 
 const parsed = (text: string, constants?: (sha256: string, data: string) => readonly number[] | undefined) =>
@@ -24,22 +32,28 @@ describe("names", () => {
   test("hints that collide get numbers, and the numbered names are the hints of the parsed module", () => {
     const inputs = ["x", "x", "x1", "x", "1", "1", "y.z", "y.z"].map((hint): Value => ({ hint, type: f32(4) }));
     const text = printModule(moduleOf(inputs));
-    expect(text).toContain("entry @main(%x: f32[4], %x1: f32[4], %x1_1: f32[4], %x2: f32[4], %1: f32[4], %1_1: f32[4], %y.z: f32[4], %y.z1: f32[4])");
+    expect(text).toContain(
+      "entry @main(%x: f32[4], %x1: f32[4], %x1_1: f32[4], %x2: f32[4], %1: f32[4], %1_1: f32[4], %y.z: f32[4], %y.z1: f32[4])",
+    );
     const again = parsed(text).value!;
     expect(again.entries[0]!.inputs.map((i) => i.value.hint)).toEqual(["x", "x1", "x1_1", "x2", "1", "1_1", "y.z", "y.z1"]);
     expect(printModule(again)).toBe(text);
   });
 
   test("an entry and an instruction print as they stand in their module", () => {
-    const text = "loomir 1\nform surface\n\nentry @main(%x: f32[8, 4]) -> (y: f32[8, 4]) {\n  %y: f32[8, 4] = hadamard %x {axis = 1, block = 4, site = \"fc1\"}\n  return %y\n}\n";
+    const text =
+      'loomir 1\nform surface\n\nentry @main(%x: f32[8, 4]) -> (y: f32[8, 4]) {\n  %y: f32[8, 4] = hadamard %x {axis = 1, block = 4, site = "fc1"}\n  return %y\n}\n';
     const entry = parsed(text).value!.entries[0]!;
     expect(printEntry(entry)).toBe(text.slice(text.indexOf("entry")));
-    expect(printInstruction(entry.instructions[0]!, valueNames(entry))).toBe('%y: f32[8, 4] = hadamard %x {axis = 1, block = 4, site = "fc1"}');
+    expect(printInstruction(entry.instructions[0]!, valueNames(entry))).toBe(
+      '%y: f32[8, 4] = hadamard %x {axis = 1, block = 4, site = "fc1"}',
+    );
   });
 });
 
 describe("locations", () => {
-  const text = 'loomir 1\nform surface\nsource s0 "a.loom"\n\nentry @main(%x: f32[4]) -> () {\n  %y: f32[4] = relu %x loc s0:3:9\n  return\n}\n';
+  const text =
+    'loomir 1\nform surface\nsource s0 "a.loom"\n\nentry @main(%x: f32[4]) -> () {\n  %y: f32[4] = relu %x loc s0:3:9\n  return\n}\n';
   test("are kept, and printed on request", () => {
     const module = parsed(text).value!;
     expect(module.entries[0]!.instructions[0]!.at).toEqual({ path: "a.loom", line: 3, column: 9 });

@@ -66,7 +66,37 @@ function expectSoundPlan(text: string): void {
   expect(again.value && printPlan(again.value)).toBe(printed);
 }
 
-const junk = ["%", "@", '"', "{", "}", "[", "]", "(", ")", ",", ":", "=", "->", "\n", " ", "-", "1", "1.5", "2i", "inf", "f32[", "%x", "//", "constructor", "__proto__ = 1", "é", "\u2028", "loc s0:1:1", "quest(w = 4)"];
+const junk = [
+  "%",
+  "@",
+  '"',
+  "{",
+  "}",
+  "[",
+  "]",
+  "(",
+  ")",
+  ",",
+  ":",
+  "=",
+  "->",
+  "\n",
+  " ",
+  "-",
+  "1",
+  "1.5",
+  "2i",
+  "inf",
+  "f32[",
+  "%x",
+  "//",
+  "constructor",
+  "__proto__ = 1",
+  "é",
+  "\u2028",
+  "loc s0:1:1",
+  "quest(w = 4)",
+];
 
 const edit = fc.tuple(fc.nat(), fc.nat(12), fc.constantFrom(...junk, ""), fc.boolean());
 

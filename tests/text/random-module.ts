@@ -98,11 +98,22 @@ export function randomModule(seed: readonly number[]): Module {
   const form = tape.pick(forms);
   const states = Array.from({ length: tape.below(3) }, (_, i): StateDeclaration => {
     const role = tape.pick(["parameter", "optimizer", "cache"] as const);
-    return { name: ["w", 'a "quoted" \\ name'][i] ?? `s${i}`, type: randomType(tape), role, init: tape.pick(["zeros", { normal: [0, 0.02] }] as const), decay: role === "parameter" && tape.below(2) === 1 };
+    return {
+      name: ["w", 'a "quoted" \\ name'][i] ?? `s${i}`,
+      type: randomType(tape),
+      role,
+      init: tape.pick(["zeros", { normal: [0, 0.02] }] as const),
+      decay: role === "parameter" && tape.below(2) === 1,
+    };
   });
   const sources = ["models/a.loom", "models/b.loom"].slice(0, tape.below(3));
   const host = tape.below(2) === 0 ? {} : { lr: { constant: { value: 0.5 } } };
-  const usable = ops.filter((op) => op.signature.forms.includes(form) && !(form === "primitive" && op.lower.kind === "expand") && (op.signature.name !== "state.read" || states.length > 0));
+  const usable = ops.filter(
+    (op) =>
+      op.signature.forms.includes(form) &&
+      !(form === "primitive" && op.lower.kind === "expand") &&
+      (op.signature.name !== "state.read" || states.length > 0),
+  );
   const entry = (name: string): Entry => {
     const inputs = Array.from({ length: 1 + tape.below(4) }, (_, i) => ({
       value: { hint: tape.pick(hints), type: randomType(tape) },
@@ -118,10 +129,17 @@ export function randomModule(seed: readonly number[]): Module {
       const count = variadicName(signature.operands) === undefined ? signature.operands.length : 1 + tape.below(3);
       const operands = Array.from({ length: count }, () => tape.pick(values));
       const attrs: Record<string, unknown> = {};
-      for (const [key, kind] of Object.entries(signature.attrs)) attrs[key] = isFromResult(kind) ? resultType(signature.name, tape, states, attrs) : tape.pick(valuesOf(kind));
+      for (const [key, kind] of Object.entries(signature.attrs))
+        attrs[key] = isFromResult(kind) ? resultType(signature.name, tape, states, attrs) : tape.pick(valuesOf(kind));
       try {
-        builder.at = sources.length === 0 || tape.below(2) === 0 ? undefined : { path: tape.pick(sources), line: 1 + tape.below(50), column: 1 + tape.below(50) };
-        const marks = { ...(tape.below(4) === 0 ? { site: "layers.0.wq" } : {}), ...(tape.below(6) === 0 ? { recompute: tape.below(3) } : {}) };
+        builder.at =
+          sources.length === 0 || tape.below(2) === 0
+            ? undefined
+            : { path: tape.pick(sources), line: 1 + tape.below(50), column: 1 + tape.below(50) };
+        const marks = {
+          ...(tape.below(4) === 0 ? { site: "layers.0.wq" } : {}),
+          ...(tape.below(6) === 0 ? { recompute: tape.below(3) } : {}),
+        };
         values.push(...builder.emitOp(op, operands, attrs as Attributes, { hint: tape.pick(hints), marks }));
       } catch (problem) {
         if (!(problem instanceof Rejection)) throw problem;

@@ -8,14 +8,21 @@ import { parseModule } from "../../ir/text/parse.ts";
 import { printEntry } from "../../ir/text/print.ts";
 
 function entryOf(lines: string, outputs = "%r"): Entry {
-  const returned = outputs.split(" ").map((_, i) => `o${i}: f32[4]`).join(", ");
+  const returned = outputs
+    .split(" ")
+    .map((_, i) => `o${i}: f32[4]`)
+    .join(", ");
   const text = `loomir 1\nform surface\nsource s0 "a.loom"\n\nentry @main(%x: f32[4], %y: f32[4]) -> (${returned}) {\n${lines}\n  return ${outputs.split(" ").join(", ")}\n}\n`;
   const { value, diagnostics } = parseModule({ path: "a.loomir", text });
   if (value === undefined) throw new Error(diagnostics.map((d) => d.message).join("\n"));
   return value.entries[0]!;
 }
 
-const body = (entry: Entry) => printEntry(entry).split("\n").slice(1, -2).map((line) => line.trim());
+const body = (entry: Entry) =>
+  printEntry(entry)
+    .split("\n")
+    .slice(1, -2)
+    .map((line) => line.trim());
 
 const doubleNegation = ruleFor(neg, "double-negation", ([x], _attrs, cx) => {
   const inner = cx.producer(x);
@@ -33,7 +40,9 @@ function counting() {
 describe("rewriteEntry", () => {
   test("applies rules until nothing changes, counts them, and drops what they leave dead", () => {
     const { counts, count } = counting();
-    const entry = entryOf("  %a: f32[4] = neg %x\n  %b: f32[4] = neg %a\n  %c: f32[4] = neg %b\n  %d: f32[4] = neg %c\n  %r: f32[4] = relu %d");
+    const entry = entryOf(
+      "  %a: f32[4] = neg %x\n  %b: f32[4] = neg %a\n  %c: f32[4] = neg %b\n  %d: f32[4] = neg %c\n  %r: f32[4] = relu %d",
+    );
     expect(body(rewriteEntry(entry, [doubleNegation], count))).toEqual(["%r: f32[4] = relu %x", "return %r"]);
     expect(counts).toEqual({ "double-negation": 2 });
   });
@@ -64,7 +73,11 @@ describe("rewriteEntry", () => {
   test("`once` leaves alone what rules emit", () => {
     const grow = ruleFor(relu, "grow", ([x], _attrs, cx) => [cx.builder.emit(relu, [cx.builder.emit(neg, [x])])]);
     const entry = entryOf("  %r: f32[4] = relu %x");
-    expect(body(rewriteEntry(entry, [grow], () => {}, { once: true }))).toEqual(["%neg: f32[4] = neg %x", "%r: f32[4] = relu %neg", "return %r"]);
+    expect(body(rewriteEntry(entry, [grow], () => {}, { once: true }))).toEqual([
+      "%neg: f32[4] = neg %x",
+      "%r: f32[4] = relu %neg",
+      "return %r",
+    ]);
     expect(() => rewriteEntry(entry, [grow], () => {})).toThrow("rules grow find no end in entry @main");
   });
 
@@ -81,10 +94,16 @@ describe("rewriteEntry", () => {
   test("refuses answers that do not fit", () => {
     const entry = entryOf("  %r: f32[4] = neg %x");
     expect(() => rewriteEntry(entry, [rule("none", () => [])], () => {})).toThrow("rule none answers 0 values for neg, which has 1");
-    expect(() => rewriteEntry(entry, [rule("itself", (i) => i.results)], () => {})).toThrow("rule itself answers the result that it replaces");
-    expect(() => rewriteEntry(entry, [rule("type", (i) => i.results.map((v) => ({ ...v, type: { kind: "tensor", scalar: "f32", dims: [8] } as const })))], () => {})).toThrow(
-      "rule type answers f32[8] for neg, which has f32[4]",
+    expect(() => rewriteEntry(entry, [rule("itself", (i) => i.results)], () => {})).toThrow(
+      "rule itself answers the result that it replaces",
     );
+    expect(() =>
+      rewriteEntry(
+        entry,
+        [rule("type", (i) => i.results.map((v) => ({ ...v, type: { kind: "tensor", scalar: "f32", dims: [8] } as const })))],
+        () => {},
+      ),
+    ).toThrow("rule type answers f32[8] for neg, which has f32[4]");
   });
 
   test("what a rule emitted before it gave up is gone", () => {
@@ -102,7 +121,17 @@ describe("replaceValues", () => {
     const entry = entryOf("  %a: f32[4] = neg %x\n  %b: f32[4] = neg %a\n  %r: f32[4] = relu %b", "%r %a");
     const [a, b] = entry.instructions.map((i) => i.results[0]!);
     const [x, y] = entry.inputs.map((i) => i.value);
-    expect(body(replaceValues(entry, new Map([[b!, a!], [a!, y!]])))).toEqual(["%a: f32[4] = neg %x", "%b: f32[4] = neg %y", "%r: f32[4] = relu %y", "return %r, %y"]);
+    expect(
+      body(
+        replaceValues(
+          entry,
+          new Map([
+            [b!, a!],
+            [a!, y!],
+          ]),
+        ),
+      ),
+    ).toEqual(["%a: f32[4] = neg %x", "%b: f32[4] = neg %y", "%r: f32[4] = relu %y", "return %r, %y"]);
     expect(replaceValues(entry, new Map([[y!, x!]]))).toBe(entry);
     expect(replaceValues(entry, new Map()).instructions).toBe(entry.instructions);
   });

@@ -3,7 +3,21 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { unwrap } from "../../ir/diagnostic.ts";
 import type { KernelPlan, PointwiseProblem } from "../../ir/plan.ts";
-import { binary, cast, childrenOf, constant, input, load, type ScalarExpr, type ScalarType, select, type Storage, uint, unary, variable } from "../../ir/scalar.ts";
+import {
+  binary,
+  cast,
+  childrenOf,
+  constant,
+  input,
+  load,
+  type ScalarExpr,
+  type ScalarType,
+  select,
+  type Storage,
+  uint,
+  unary,
+  variable,
+} from "../../ir/scalar.ts";
 import { parsePlan } from "../../ir/text/parse-plan.ts";
 import { printPlan } from "../../ir/text/print-plan.ts";
 
@@ -18,7 +32,17 @@ const floats = [0, 1, -1.5, 1e-8, -0, 0.1, 3e38, Infinity, -Infinity, Number.NaN
 
 /** A DAG from a list of numbers: each makes one node out of earlier ones. */
 function dagOf(numbers: readonly number[]): readonly ScalarExpr[] {
-  const nodes: ScalarExpr[] = [uint(3), constant("f32", 2), constant("i32", -7), constant("bool", 1), variable("c0", 8), variable("c1", 32), variable("k", 5), input(0, "f32"), input(1, "i32")];
+  const nodes: ScalarExpr[] = [
+    uint(3),
+    constant("f32", 2),
+    constant("i32", -7),
+    constant("bool", 1),
+    variable("c0", 8),
+    variable("c1", 32),
+    variable("k", 5),
+    input(0, "f32"),
+    input(1, "i32"),
+  ];
   for (const n of numbers) {
     const pick = (type: ScalarType, salt: number): ScalarExpr => {
       const of = nodes.filter((e) => e.type === type);
@@ -28,12 +52,26 @@ function dagOf(numbers: readonly number[]): readonly ScalarExpr[] {
     const [a, b] = [pick(type, 1), pick(type, 2)];
     const u = (salt: number) => pick("u32", salt);
     const make: readonly (() => ScalarExpr)[] = [
-      () => binary("add", a, b), () => binary("sub", a, b), () => binary("mul", a, b), () => binary("div", a, b),
-      () => binary("max", a, b), () => binary("le", a, b), () => unary("neg", a), () => unary("sqrt", pick("f32", 1)),
-      () => cast(type === "f32" ? "i32" : "f32", a), () => select(pick("bool", 3), a, b), () => binary("shl", u(1), u(2)),
-      () => load("f32", 0, storages[0]!, u(1)), () => load("i32", 1, storages[1]!, u(1)), () => load("i32", 2, storages[2]!, u(1), u(2)),
-      () => load("bool", 3, storages[3]!, u(1), u(2)), () => load("u32", 4, storages[4]!, u(1), u(2)), () => binary("or", pick("bool", 1), pick("bool", 2)),
-      () => constant("f32", floats[n % floats.length] ?? 0), () => constant("i32", (n % 9) - 4), () => binary("rem", u(1), u(2)),
+      () => binary("add", a, b),
+      () => binary("sub", a, b),
+      () => binary("mul", a, b),
+      () => binary("div", a, b),
+      () => binary("max", a, b),
+      () => binary("le", a, b),
+      () => unary("neg", a),
+      () => unary("sqrt", pick("f32", 1)),
+      () => cast(type === "f32" ? "i32" : "f32", a),
+      () => select(pick("bool", 3), a, b),
+      () => binary("shl", u(1), u(2)),
+      () => load("f32", 0, storages[0]!, u(1)),
+      () => load("i32", 1, storages[1]!, u(1)),
+      () => load("i32", 2, storages[2]!, u(1), u(2)),
+      () => load("bool", 3, storages[3]!, u(1), u(2)),
+      () => load("u32", 4, storages[4]!, u(1), u(2)),
+      () => binary("or", pick("bool", 1), pick("bool", 2)),
+      () => constant("f32", floats[n % floats.length] ?? 0),
+      () => constant("i32", (n % 9) - 4),
+      () => binary("rem", u(1), u(2)),
     ];
     nodes.push(make[Math.floor(n / 7) % make.length]?.() ?? a);
   }
@@ -42,10 +80,29 @@ function dagOf(numbers: readonly number[]): readonly ScalarExpr[] {
 
 const planOf = (problem: PointwiseProblem): KernelPlan => ({
   target: {
-    name: "portable", subgroups: "none", subgroupSize: 1, adapterClass: "gpu", features: [],
-    limits: { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384, maxStorageBufferBindingSize: 134217728, maxStorageBuffersPerShaderStage: 8, maxComputeWorkgroupsPerDimension: 65535 },
+    name: "portable",
+    subgroups: "none",
+    subgroupSize: 1,
+    adapterClass: "gpu",
+    features: [],
+    limits: {
+      maxComputeInvocationsPerWorkgroup: 256,
+      maxComputeWorkgroupStorageSize: 16384,
+      maxStorageBufferBindingSize: 134217728,
+      maxStorageBuffersPerShaderStage: 8,
+      maxComputeWorkgroupsPerDimension: 65535,
+    },
   },
-  entries: [{ name: "main", buffers: [], inputs: [], outputs: [], constants: [], dispatches: [{ problem, schedule: { kind: "pointwise", width: 1, perLane: 1, workgroup: 64 }, bind: [], serves: [] }] }],
+  entries: [
+    {
+      name: "main",
+      buffers: [],
+      inputs: [],
+      outputs: [],
+      constants: [],
+      dispatches: [{ problem, schedule: { kind: "pointwise", width: 1, perLane: 1, workgroup: 64 }, bind: [], serves: [] }],
+    },
+  ],
 });
 
 /** Nodes with operands, each counted once. */
@@ -66,13 +123,20 @@ test("random DAGs read back equal, with the same sharing", () => {
       const nodes = dagOf(numbers);
       const last = nodes.at(-1)!;
       const index = nodes.findLast((e) => e.type === "u32")!;
-      const stores = [last, nodes.at(-2)!].map((value, binding) => ({ binding, storage: storages[binding * 2]!, row: binding === 0 ? uint(0) : index, column: index, value }));
+      const stores = [last, nodes.at(-2)!].map((value, binding) => ({
+        binding,
+        storage: storages[binding * 2]!,
+        row: binding === 0 ? uint(0) : index,
+        column: index,
+        value,
+      }));
       const problem: PointwiseProblem = { kind: "pointwise", shape: [8, 32], stores };
       const text = printPlan(planOf(problem));
       const plan = unwrap(parsePlan({ path: "a.plan", text }));
       expect(printPlan(plan)).toBe(text);
       const again = plan.entries[0]!.dispatches[0]!.problem;
-      const roots = (p: { readonly stores: typeof stores | typeof again.stores }) => p.stores.flatMap(({ row, column, value }) => [row, column, value]);
+      const roots = (p: { readonly stores: typeof stores | typeof again.stores }) =>
+        p.stores.flatMap(({ row, column, value }) => [row, column, value]);
       expect(innerNodes(roots(again))).toBe(innerNodes(roots(problem)));
       expect(again).toEqual(problem);
     }),

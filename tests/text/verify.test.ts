@@ -25,7 +25,8 @@ const entry = sound.entries[0]!;
 const [rotate, clip] = entry.instructions as [Instruction, Instruction];
 
 const withEntry = (change: Partial<Entry>): Module => ({ ...sound, entries: [{ ...entry, ...change }] });
-const problems = (module: Module) => verifyModule(module).map((d) => `${d.code} line ${printDiagnostic(d).match(/:(\d+):/)?.[1]}: ${d.message}`);
+const problems = (module: Module) =>
+  verifyModule(module).map((d) => `${d.code} line ${printDiagnostic(d).match(/:(\d+):/)?.[1]}: ${d.message}`);
 
 describe("the verifier finds", () => {
   test("nothing in a sound module", () => {
