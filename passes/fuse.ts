@@ -1,12 +1,13 @@
 // `fuse`: decides which instructions share a kernel. It only numbers them (mark `kernel`) and clones what several kernels
 // recompute; to-plan then translates each number into one dispatch. Header of each step says why.
+
+import { shapesEqual } from "../ir/dim.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { mapEntries } from "../ir/module.ts";
-import { shapesEqual } from "../ir/dim.ts";
 import { concreteShape } from "../ir/type.ts";
 import { bindingsOf, type EntryFacts, factsOf, type Group, leafLoads, type Position, roleOf } from "./grouping.ts";
-import { definePass } from "./pass.ts";
 import { orderGroups } from "./kernel-order.ts";
+import { definePass } from "./pass.ts";
 
 /** The default limit of storage buffers in a shader stage, which every adapter has. */
 const maxBindings = 8;

@@ -1,10 +1,10 @@
 // Scalar expressions of a kernel: an element of any value, with everything that the kernel computes itself inlined and
 // everything else loaded from a binding.
 import type { Instruction, Value } from "../ir/module.ts";
+import { operandCoordinates } from "../ir/ops/pointwise.ts";
 import { storageOf } from "../ir/packing.ts";
 import type { BindingUse, Store } from "../ir/plan.ts";
-import { binary, cast, constant, load, plus, type ScalarExpr, type ScalarType, select, times, uint, variable } from "../ir/scalar.ts";
-import { operandCoordinates } from "../ir/ops/pointwise.ts";
+import { binary, cast, constant, load, plus, type ScalarExpr, scalarTypeOf, select, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { shapeOf, type Type } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
@@ -16,27 +16,6 @@ export type Coordinates = readonly ScalarExpr[];
 export interface BufferPlace {
   readonly buffer: string;
   readonly element: number;
-}
-
-export function scalarTypeOf(type: Type): ScalarType {
-  if (type.kind === "codes") return "i32";
-  switch (type.scalar) {
-    case "f32":
-    case "f16":
-    case "bf16":
-      return "f32";
-    case "i32":
-    case "i8":
-      return "i32";
-    case "u32":
-    case "u8":
-      return "u32";
-    case "bool":
-    case "b1":
-      return "bool";
-    default:
-      return type.scalar satisfies never;
-  }
 }
 
 /** Row-major position of coordinates. */

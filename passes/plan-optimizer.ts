@@ -1,6 +1,7 @@
 // Slab-wide kernels: the optimizer as one dispatch per run of equal updates, the gradient norm as one reduction per slab.
-import type { Instruction, Value } from "../ir/module.ts";
+
 import { printAttributes } from "../ir/attribute.ts";
+import type { Instruction, Value } from "../ir/module.ts";
 import { bufferBytes } from "../ir/packing.ts";
 import type { BindingUse, Problem, Store } from "../ir/plan.ts";
 import { binary, constant, float, input, load, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";

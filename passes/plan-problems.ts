@@ -2,10 +2,10 @@
 import type { Instruction, Value } from "../ir/module.ts";
 import type { Combine, Problem, Store } from "../ir/plan.ts";
 import { quantizerNamed } from "../ir/quant/table.ts";
-import { binary, cast, constant, input, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";
+import { binary, cast, constant, input, plus, type ScalarExpr, scalarTypeOf, select, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
-import { axisVariables, type Coordinates, coordinatesOf, type KernelScope, scalarTypeOf } from "./kernel-scope.ts";
+import { axisVariables, type Coordinates, coordinatesOf, type KernelScope } from "./kernel-scope.ts";
 
 /** One kernel as `fuse` numbered it. */
 export interface Kernel {

@@ -43,12 +43,15 @@ export function f32(value: number): E<"f32"> {
   return expression("f32", { kind: "call", callee: "bitcast<f32>", args: [{ kind: "size", value: word, keep: true }] });
 }
 
+/** Tint refuses a literal above it, also one that would round to it. */
+const largestF32 = (2 - 2 ** -23) * 2 ** 127;
+
 /** The shortest decimal that rounds to the same f32. */
 function printF32(value: number): string {
   let text = String(value);
   for (let digits = 1; digits <= 9; digits++) {
     const shorter = Number(value.toPrecision(digits));
-    if (Math.fround(shorter) !== value) continue;
+    if (Math.fround(shorter) !== value || Math.abs(shorter) > largestF32) continue;
     text = String(shorter);
     break;
   }

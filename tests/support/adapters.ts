@@ -1,5 +1,5 @@
 // The adapters that GPU tests run on: every one present, named aloud; never silently none.
-import { type AdapterChoice, type AdapterDescription, describeAdapter, Device, type DeviceOptions } from "../../runtime/device.ts";
+import { type AdapterChoice, type AdapterDescription, Device, type DeviceOptions, describeAdapter } from "../../runtime/device.ts";
 
 export interface TestAdapter {
   /** `SwiftShader`, `lavapipe`, or the name of the hardware. */

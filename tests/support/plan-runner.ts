@@ -1,37 +1,23 @@
 // Runs a kernel plan on the CPU: slabs as byte arrays, each problem by its reference evaluation.
+
+import { portable } from "../../compiler/driver/targets.ts";
+import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { hostValue } from "../../ir/host.ts";
 import type { Module } from "../../ir/module.ts";
 import { bufferBytes, byteLength, storageOf, unpackValues } from "../../ir/packing.ts";
-import type { KernelPlan, MemoryPlan, Schedule, Target } from "../../ir/plan.ts";
+import type { KernelPlan, MemoryPlan, Schedule } from "../../ir/plan.ts";
 import type { TensorData } from "../../ir/tensor.ts";
 import type { Type } from "../../ir/type.ts";
-import { unwrap } from "../../ir/diagnostic.ts";
-import { layoutStates } from "../../passes/state-layout.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
+import { layoutStates } from "../../passes/state-layout.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import { verifyPlan } from "../../passes/verify-plan.ts";
-
-/** A target with the default limits and no subgroups. */
-export const plainTarget: Target = {
-  name: "portable",
-  subgroups: "none",
-  subgroupSize: 1,
-  adapterClass: "gpu",
-  features: [],
-  limits: {
-    maxComputeInvocationsPerWorkgroup: 256,
-    maxComputeWorkgroupStorageSize: 16384,
-    maxStorageBufferBindingSize: 134217728,
-    maxStorageBuffersPerShaderStage: 8,
-    maxComputeWorkgroupsPerDimension: 65535,
-  },
-};
 
 const anySchedule = (): Schedule => ({ kind: "pointwise", width: 1, perLane: 1, workgroup: 64 });
 
 export function planOf(module: Module): KernelPlan & { readonly memory: MemoryPlan } {
-  const plan = planMemory(unwrap(toPlan(module, { target: plainTarget, choose: anySchedule })), module);
+  const plan = planMemory(unwrap(toPlan(module, { target: portable, choose: anySchedule })), module);
   verifyPlan(plan);
   return plan;
 }

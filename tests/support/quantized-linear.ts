@@ -1,20 +1,20 @@
 // A quantized linear layer with its gradients, as a module that goes through every pass: y = dot(x, w), loss = sum(y * dy).
 import type { Module, Value } from "../../ir/module.ts";
-import type { QuantizeChoice } from "../../ir/quant/choice.ts";
 import { mul } from "../../ir/ops/arithmetic.ts";
+import { sum } from "../../ir/ops/broadcast.ts";
 import { dot } from "../../ir/ops/dot.ts";
 import { hadamard } from "../../ir/ops/hadamard.ts";
 import { mse } from "../../ir/ops/loss.ts";
 import { quantEncode, quantFake, quantMask, quantScale } from "../../ir/ops/quant.ts";
-import { quantizerNamed } from "../../ir/quant/table.ts";
-import { sum } from "../../ir/ops/broadcast.ts";
 import { stateRead } from "../../ir/ops/source.ts";
 import { newBuilder } from "../../ir/ops/table.ts";
+import type { QuantizeChoice } from "../../ir/quant/choice.ts";
+import { quantizerNamed } from "../../ir/quant/table.ts";
 import { f32 } from "../../ir/type.ts";
 import { emitGradients } from "../../passes/gradient.ts";
+import type { PipelineStep } from "../../passes/pass.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { runPipeline } from "../../passes/runner.ts";
-import type { PipelineStep } from "../../passes/pass.ts";
 
 export interface LinearShape {
   readonly m: number;

@@ -8,8 +8,8 @@ import type { Module } from "../../ir/module.ts";
 import { ops } from "../../ir/ops/table.ts";
 import { parseModule } from "../../ir/text/parse.ts";
 import { parsePlan } from "../../ir/text/parse-plan.ts";
-import { printPlan } from "../../ir/text/print-plan.ts";
 import { printModule } from "../../ir/text/print.ts";
+import { printPlan } from "../../ir/text/print-plan.ts";
 import { verifyModule } from "../../ir/verify.ts";
 import { randomModule } from "./random-module.ts";
 

@@ -8,7 +8,7 @@ import { floatLiteral, intLiteral, type Literal, list, stringLiteral, word } fro
 import type { Entry, Instruction, Module, StateDeclaration, Value } from "../../ir/module.ts";
 import { variadicName } from "../../ir/op.ts";
 import { newBuilder, ops } from "../../ir/ops/table.ts";
-import { codes, f32, tensor, type Type } from "../../ir/type.ts";
+import { codes, f32, type Type, tensor } from "../../ir/type.ts";
 
 /** Numbers that decide everything; where they run out, a generator goes on from their sum. */
 class Tape {

@@ -1,6 +1,7 @@
 // Scalar expressions as plan text: what is printed reads back to the same DAG, sharing included.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { portable } from "../../compiler/driver/targets.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import type { KernelPlan, PointwiseProblem } from "../../ir/plan.ts";
 import {
@@ -12,8 +13,8 @@ import {
   load,
   type ScalarExpr,
   type ScalarType,
-  select,
   type Storage,
+  select,
   uint,
   unary,
   variable,
@@ -79,20 +80,7 @@ function dagOf(numbers: readonly number[]): readonly ScalarExpr[] {
 }
 
 const planOf = (problem: PointwiseProblem): KernelPlan => ({
-  target: {
-    name: "portable",
-    subgroups: "none",
-    subgroupSize: 1,
-    adapterClass: "gpu",
-    features: [],
-    limits: {
-      maxComputeInvocationsPerWorkgroup: 256,
-      maxComputeWorkgroupStorageSize: 16384,
-      maxStorageBufferBindingSize: 134217728,
-      maxStorageBuffersPerShaderStage: 8,
-      maxComputeWorkgroupsPerDimension: 65535,
-    },
-  },
+  target: portable,
   entries: [
     {
       name: "main",

@@ -1,6 +1,8 @@
 // `// test plan`: run the whole pipeline and print the kernel plan. Schedules are code generation's choice; here one stands for each family.
+
+import { portable } from "../../../compiler/driver/targets.ts";
 import { unwrap } from "../../../ir/diagnostic.ts";
-import type { Family, Problem, Schedule, Target } from "../../../ir/plan.ts";
+import type { Family, Problem, Schedule } from "../../../ir/plan.ts";
 import { parseModule } from "../../../ir/text/parse.ts";
 import { parsePlan } from "../../../ir/text/parse-plan.ts";
 import { printPlan } from "../../../ir/text/print-plan.ts";
@@ -9,21 +11,6 @@ import { planMemory } from "../../../passes/plan-memory.ts";
 import { runPipeline } from "../../../passes/runner.ts";
 import { toPlan } from "../../../passes/to-plan.ts";
 import type { Subtest } from "./subtest.ts";
-
-const target: Target = {
-  name: "portable",
-  subgroups: "none",
-  subgroupSize: 1,
-  adapterClass: "gpu",
-  features: [],
-  limits: {
-    maxComputeInvocationsPerWorkgroup: 256,
-    maxComputeWorkgroupStorageSize: 16384,
-    maxStorageBufferBindingSize: 134217728,
-    maxStorageBuffersPerShaderStage: 8,
-    maxComputeWorkgroupsPerDimension: 65535,
-  },
-};
 
 const schedules: Readonly<Record<Family, Schedule>> = {
   pointwise: { kind: "pointwise", width: 1, perLane: 1, workgroup: 64 },
@@ -40,7 +27,7 @@ export const plan: Subtest = {
     const outcome = runPipeline(parsed.value, pipeline, { sources: [input] });
     if (outcome.kind === "crashed") throw outcome.crash.error;
     if (outcome.kind === "rejected") return { diagnostics: outcome.diagnostics };
-    const planned = toPlan(outcome.module, { target, choose: ({ kind }: Problem) => schedules[kind] });
+    const planned = toPlan(outcome.module, { target: portable, choose: ({ kind }: Problem) => schedules[kind] });
     if (planned.value === undefined) return { diagnostics: planned.diagnostics };
     const output = printPlan(planMemory(planned.value, outcome.module));
     const again = printPlan(unwrap(parsePlan({ path: "plan", text: output })));
