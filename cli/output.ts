@@ -1,6 +1,6 @@
 // All that the commands print: text for people, one JSON object for machines, diagnostics in the project's one format.
 import { styleText } from "node:util";
-import { type Diagnostic, printDiagnostic } from "../ir/diagnostic.ts";
+import { type Diagnostic, hasErrors, printDiagnostic } from "../ir/diagnostic.ts";
 import { positionAt } from "../ir/source.ts";
 
 /** A stream that may be a terminal; `process.stdout` and `process.stderr` fit. */
@@ -12,6 +12,8 @@ export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean };
  */
 export class Output {
   readonly isJson: boolean;
+  /** Warnings for the result of `--json`. */
+  readonly #held: Diagnostic[] = [];
   readonly #out: Stream;
   readonly #err: Stream;
 
@@ -31,9 +33,11 @@ export class Output {
     if (!this.isJson) this.#err.write(`${line}\n`);
   }
 
-  /** The result, for machines. */
-  result(value: unknown): void {
-    if (this.isJson) this.#out.write(`${JSON.stringify(value)}\n`);
+  /** The result, for machines: one object, with the warnings that came before it. */
+  result(value: object): void {
+    if (!this.isJson) return;
+    const warnings = this.#held.splice(0);
+    this.#out.write(`${JSON.stringify(warnings.length === 0 ? value : { ...value, diagnostics: warnings.map(asJson) })}\n`);
   }
 
   /** Text that is itself the result (IR, an artifact's file), whatever the mode. */
@@ -41,11 +45,14 @@ export class Output {
     this.#out.write(text.endsWith("\n") ? text : `${text}\n`);
   }
 
-  /** Problems: frames on the standard error, or `{"diagnostics": [...]}` on the standard output. */
+  /** Problems: frames on the standard error; with `--json` part of the result, or `{"diagnostics": [...]}` where errors leave none. */
   diagnostics(problems: readonly Diagnostic[]): void {
-    if (problems.length === 0) return;
-    if (this.isJson) this.#out.write(`${JSON.stringify({ diagnostics: problems.map(asJson) })}\n`);
-    else for (const problem of problems) this.#err.write(`${this.#colored(problem)}\n\n`);
+    if (!this.isJson) {
+      for (const problem of problems) this.#err.write(`${this.#colored(problem)}\n\n`);
+      return;
+    }
+    this.#held.push(...problems);
+    if (hasErrors(problems)) this.result({});
   }
 
   /** The stream for progress bars, where there is someone to watch them. */

@@ -1,54 +1,66 @@
 // Progress of a training run: a bar where a terminal shows it, one plain line now and then where not.
-import { Presets, SingleBar } from "cli-progress";
+import { MultiBar, Presets, type SingleBar } from "cli-progress";
 import type { EvaluationMetrics, StepMetrics, TrainProgress } from "../runtime/index.ts";
 import type { Output } from "./output.ts";
 
 /** Plain lines: at most this many for a whole run, beside those of evaluations. */
 const plainLines = 20;
 
-/** What `train` is to show; call `close` at the end, also after an error, to give the terminal its cursor back. */
-export function trainProgress(output: Output): TrainProgress & { close(): void } {
-  return output.terminal === undefined ? plainProgress(output) : barProgress(output, output.terminal);
+/** What `train` is to show, and what else is said meanwhile. Call `close` at the end, also after an error: it gives the terminal its cursor back. */
+export interface Progress extends TrainProgress {
+  note(line: string): void;
+  close(): void;
 }
 
-function plainProgress(output: Output): TrainProgress & { close(): void } {
+export function trainProgress(output: Output): Progress {
+  return output.terminal === undefined ? plainProgress(output) : barProgress(output.terminal);
+}
+
+function plainProgress(output: Output): Progress {
   let steps = 1;
   let every = 1;
   return {
     started(run) {
       steps = run.steps;
       every = Math.max(1, Math.ceil((steps - run.fromStep) / plainLines));
-      if (run.resumedFrom !== undefined) output.note(`resuming at step ${run.fromStep} from ${run.resumedFrom}`);
+      if (run.resumedFrom !== undefined) output.note(resumedLine(run));
     },
     stepped(metrics) {
       if (metrics.step % every === 0 || metrics.step === 1) output.note(stepLine(metrics, steps));
     },
     evaluated: (metrics) => output.note(evaluationLine(metrics)),
+    note: (line) => output.note(line),
     close: () => undefined,
   };
 }
 
-function barProgress(output: Output, stream: NodeJS.WritableStream): TrainProgress & { close(): void } {
+function barProgress(stream: NodeJS.WritableStream): Progress {
   const format = " {bar} {value}/{total} steps  loss {loss}  {speed}/s  {eta_formatted} left";
-  const bar = new SingleBar(
+  // One bar, but a MultiBar: it alone lets lines stand above.
+  const bars = new MultiBar(
     { format, stream, fps: 8, hideCursor: true, clearOnComplete: true, gracefulExit: false, etaBuffer: 50 },
     Presets.shades_classic,
   );
-  // A line above the bar: the bar draws itself again on the line below.
-  const above = (line: string) => {
-    stream.write("\r\u001b[K");
-    output.note(line);
-  };
+  let bar: SingleBar | undefined;
+  const note = (line: string) => bars.log(`${line}\n`);
   return {
     started(run) {
-      if (run.resumedFrom !== undefined) output.note(`resuming at step ${run.fromStep} from ${run.resumedFrom}`);
-      bar.start(run.steps, run.fromStep, { loss: "-", speed: "-" });
+      bar = bars.create(run.steps, run.fromStep, { loss: "-", speed: "-" });
+      if (run.resumedFrom !== undefined) note(resumedLine(run));
     },
-    stepped: (metrics) => bar.update(metrics.step, { loss: metrics.loss.toFixed(4), speed: speedOf(metrics) }),
-    evaluated: (metrics) => above(evaluationLine(metrics)),
-    close: () => bar.stop(),
+    stepped: (metrics) => bar?.update(metrics.step, { loss: metrics.loss.toFixed(4), speed: speedOf(metrics) }),
+    evaluated: (metrics) => note(evaluationLine(metrics)),
+    note,
+    close() {
+      // Lines that wait for the next time the bar is drawn.
+      if (bar !== undefined) bars.update();
+      bars.stop();
+    },
   };
 }
+
+const resumedLine = ({ fromStep, resumedFrom }: { readonly fromStep: number; readonly resumedFrom?: string }): string =>
+  `resuming at step ${fromStep} from ${resumedFrom ?? "the start"}`;
 
 function stepLine(metrics: StepMetrics, steps: number): string {
   const { step, loss, lr, grad_norm: norm, ok } = metrics;

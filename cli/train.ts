@@ -9,7 +9,7 @@ import { type AdapterChoice, Device, latestCheckpoint, Session, type TrainResult
 import { readSource } from "./files.ts";
 import { adapterOption, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
-import { percent, trainProgress } from "./progress.ts";
+import { type Progress, percent, trainProgress } from "./progress.ts";
 import { targetOf } from "./target.ts";
 
 interface TrainFlags {
@@ -98,8 +98,6 @@ function describeSize({ manifest }: CompiledArtifact, session: Session): string 
   return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${mebibytes} MiB`;
 }
 
-type Progress = ReturnType<typeof trainProgress>;
-
 /** Run with progress on show; the first Ctrl-C asks the run to stop after its step, the second ends the process. */
 async function watched(output: Output, body: (signal: AbortSignal, progress: Progress) => Promise<TrainResult>): Promise<TrainResult> {
   const stop = new AbortController();
@@ -107,7 +105,7 @@ async function watched(output: Output, body: (signal: AbortSignal, progress: Pro
   const interrupt = () => {
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
-    output.note("stopping after this step; Ctrl-C again to quit at once");
+    progress.note("stopping after this step; Ctrl-C again to quit at once");
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const name of signals) process.on(name, interrupt);

@@ -1,15 +1,10 @@
-// The table of passes. To add one: write its file beside this one and add its line here (CONTRIBUTING.md walks through it).
-import { canonicalize } from "./canonicalize.ts";
-import { cleanup } from "./cleanup.ts";
-import { differentiate } from "./differentiate.ts";
-import { expand } from "./expand.ts";
-import { fuse } from "./fuse.ts";
-import { insertHadamard } from "./insert-hadamard.ts";
-import { insertQuant } from "./insert-quant.ts";
-import { lowerQuant } from "./lower-quant.ts";
+// The passes by name. They follow from the pipeline, which is the one list that a pass is added to.
 import type { Pass } from "./pass.ts";
+import { pipeline } from "./pipeline.ts";
+
+const byName = new Map(pipeline.map(({ pass }) => [pass.name, pass]));
 
 /** In alphabetical order; `pipeline.ts` says in which order they run. */
-export const passes: readonly Pass[] = [canonicalize, cleanup, differentiate, expand, fuse, insertHadamard, insertQuant, lowerQuant];
+export const passes: readonly Pass[] = [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 
-export const findPass = (name: string): Pass | undefined => passes.find((pass) => pass.name === name);
+export const findPass = (name: string): Pass | undefined => byName.get(name);
