@@ -29,11 +29,13 @@ export interface MatmulResult {
   readonly gflops: Rates;
   /** CPU time of the whole process during this variant's rounds; on a software adapter it is the cost itself. */
   readonly cpuSeconds: number;
+  /** GFLOP for each of those seconds: on a software adapter what the kernel is worth, whatever else the machine does meanwhile. */
+  readonly gflopPerCpuSecond: number;
 }
 
 const rounds = 9;
 /** A round runs at least this long, so that submission and waiting do not count. */
-const leastRoundMs = 120;
+const leastRoundMs = 250;
 
 /** Measure variants in one process, one round of each in turn, so that what else the machine does hits all alike. */
 export async function benchMatmul(
@@ -97,7 +99,14 @@ class Variant {
     const sorted = this.#rates.toSorted((a, b) => a - b);
     const at = (index: number) => Number((sorted[index] ?? Number.NaN).toFixed(2));
     const gflops = { min: at(0), median: at(Math.floor(sorted.length / 2)), max: at(sorted.length - 1) };
-    return { layout: this.#layout, target: this.#target.name, gflops, cpuSeconds: Number(this.#cpuSeconds.toFixed(2)) };
+    const gflop = (rounds * this.#repeats * this.#flops) / 1e9;
+    return {
+      layout: this.#layout,
+      target: this.#target.name,
+      gflops,
+      cpuSeconds: Number(this.#cpuSeconds.toFixed(2)),
+      gflopPerCpuSecond: Number((gflop / this.#cpuSeconds).toFixed(2)),
+    };
   }
 
   dispose(): void {

@@ -60,8 +60,10 @@ function withBaseline([best, baseline]: readonly MatmulResult[]): ComparedResult
   return baseline === undefined ? best : { ...best, baseline };
 }
 
-const line = ({ layout, target, gflops: { min, median, max }, cpuSeconds }: MatmulResult): string =>
-  `  ${layout}  ${median.toFixed(1)} GFLOP/s (${min.toFixed(1)} to ${max.toFixed(1)}), ${cpuSeconds.toFixed(1)} s of CPU time, target ${target}`;
+function line({ layout, target, gflops: { min, median, max }, cpuSeconds, gflopPerCpuSecond }: MatmulResult): string {
+  const rates = `${median.toFixed(1)} GFLOP/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
+  return `  ${layout}  ${rates}, ${gflopPerCpuSecond.toFixed(1)} GFLOP per second of CPU time (${cpuSeconds.toFixed(1)} s), target ${target}`;
+}
 
 function parseShape(text: string): MatmulShape {
   const sizes = /^(\d+)x(\d+)x(\d+)$/.exec(text)?.slice(1).map(Number) ?? [];

@@ -1,7 +1,7 @@
 // Attribute kinds: what an op's attribute may be, how it prints, and how it is read back.
 import { Rejection, reject } from "./diagnostic.ts";
 import { floatLiteral, intLiteral, type Literal, list, printLiteral, stringLiteral, word } from "./literal.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean, suggest } from "./nearest.ts";
 import { printType, type Scalar, scalars, type Type } from "./type.ts";
 
 /**
@@ -14,6 +14,8 @@ export interface AttributeKind<T> {
   read(literal: Literal): T;
   /** Left out of the text when it has this value. */
   readonly fallback?: T;
+  /** Positions of axes. Models may count them from the end, and leave them out: the last axis, or all of them. */
+  readonly means?: "axis" | "axes";
 }
 
 /** Declared attributes of an op or mark, in printing order. */
@@ -85,7 +87,10 @@ export function nameIn(describe: string, names: () => readonly string[]): Attrib
   return {
     describe,
     write: word,
-    read: (l) => (l.kind === "word" && names().includes(l.value) ? l.value : rejectWord(`${describe} (${names().join(", ")})`, l, names())),
+    read(l) {
+      if (l.kind === "word" && names().includes(l.value)) return l.value;
+      return reject(`must be ${describe}, got \`${printLiteral(l)}\``, l.kind === "word" ? suggest(l.value, names()) : []);
+    },
   };
 }
 
@@ -121,6 +126,10 @@ function readItem<T>(item: AttributeKind<T>, literal: Literal): T {
 
 export const ints = listOf(int);
 export const floats = listOf(float);
+/** One axis of the first operand. */
+export const axis: AttributeKind<number> = { ...int, means: "axis" };
+/** Some axes of the first operand, ascending. */
+export const axes: AttributeKind<readonly number[]> = { ...ints, means: "axes" };
 
 /** The first kind that reads the literal; `write` asks the predicate which one a value belongs to. */
 export function either<A, B>(a: AttributeKind<A>, b: AttributeKind<B>, isA: (value: A | B) => value is A): AttributeKind<A | B> {

@@ -1,5 +1,5 @@
 // Sums of multiples of u32 expressions modulo 2^32: the normal form in which index arithmetic is compared and divided.
-import { type RangeOf, maxU32 } from "./range.ts";
+import { maxU32, type RangeOf } from "./range.ts";
 import type { ScalarExpr } from "./scalar.ts";
 
 /** constant + sum of coefficient * term, modulo 2^32. Coefficients are signed 32-bit integers, never 0; terms are no sums themselves. */

@@ -1,4 +1,6 @@
-// Near names for "did you mean" help.
+// Help for a name that is not known: the nearest one, or what there is.
+
+const longestList = 12;
 
 /**
  * The candidate with the fewest edits from `name`, in any case of letters, or undefined where none is near: a third of its letters may
@@ -22,6 +24,14 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
 export function didYouMean(name: string, candidates: Iterable<string>, quote: (name: string) => string = (n) => n): readonly string[] {
   const near = nearest(name, candidates);
   return near === undefined ? [] : [`did you mean \`${quote(near)}\`?`];
+}
+
+/** `did you mean \`weight\`?`, or a list of the names where none is near and they are few. */
+export function suggest(name: string, known: Iterable<string>): readonly string[] {
+  const names = [...new Set(known)].filter((n) => n !== "");
+  const near = didYouMean(name, names);
+  if (near.length > 0 || names.length === 0 || names.length > longestList) return near;
+  return [`there ${names.length === 1 ? "is" : "are"} ${names.map((n) => `\`${n}\``).join(", ")}`];
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */

@@ -31,8 +31,10 @@ export interface Signature<
   readonly operands: O;
   readonly results: R;
   readonly attrs: A;
-  /** Forms in which the op may stand; all by default (composites: until `differentiated`). */
+  /** Forms in which the op may stand; all by default. A composite ({@link define}) is gone in `primitive`, whatever stands here. */
   readonly forms: readonly Form[];
+  /** Whether models call the op by its name: operands first, then attributes. */
+  readonly callable: boolean;
 }
 
 /** One T for each name; for a variadic op a list. */
@@ -47,9 +49,10 @@ interface SignatureInput<O extends OperandNames, R extends readonly string[], A 
   readonly results?: R;
   readonly attrs?: A;
   readonly forms?: readonly Form[];
+  readonly callable?: boolean;
 }
 
-/** Declare an op's name, operands, results (default one, `out`) and attributes (default none). */
+/** Declare an op's name, operands, results (default one, `out`), attributes (default none) and whether models call it (default not). */
 export function signature<
   const O extends OperandNames,
   const R extends readonly string[] = readonly ["out"],
@@ -61,6 +64,7 @@ export function signature<
     results: input.results ?? (["out"] as unknown as R),
     attrs: input.attrs ?? ({} as A),
     forms: input.forms ?? forms,
+    callable: input.callable ?? false,
   };
 }
 
@@ -140,8 +144,9 @@ export function define<O extends OperandNames, R extends readonly string[], A ex
   const erased = rules as unknown as Rules<OperandNames, readonly string[], AttributeSpec>;
   const { evaluate, lower } = erased;
   const each = <T>(result: unknown): readonly T[] => many(result as PerResult<R, T>);
+  const isComposite = lower.kind === "expand";
   return {
-    signature: sig as unknown as Signature,
+    signature: { ...(sig as unknown as Signature), forms: isComposite ? sig.forms.filter((form) => form !== "primitive") : sig.forms },
     infer: (operands, attrs) => each(erased.infer(operands, attrs)),
     evaluate: evaluate === "from lower" ? evaluate : (operands, attrs, results) => each(evaluate(operands, attrs, results)),
     vjp: erased.vjp as Op["vjp"],
@@ -151,7 +156,7 @@ export function define<O extends OperandNames, R extends readonly string[], A ex
             kind: "pointwise",
             body: (inputs, attrs, types) => each(lower.body(inputs, attrs, types)) as unknown as readonly [ScalarExpr, ScalarExpr],
           }
-        : lower.kind === "expand"
+        : isComposite
           ? { kind: "expand", expand: (b, operands, attrs) => each(lower.expand(b, operands, attrs)) as unknown as readonly [Value, Value] }
           : (lower as Op["lower"]),
   };

@@ -106,10 +106,12 @@ export type Family = Problem["kind"];
 /**
  * How a kernel is laid out: a plain record per family.
  * - pointwise: `width` elements (1 or 4) a lane and step, `perLane` steps, `workgroup` lanes.
- * - reduce: `lanes` lanes cooperate on one output (1, or a power of two up to `workgroup`).
+ * - reduce: `lanes` lanes cooperate on one output (1, or a power of two up to `workgroup`); by shuffles where the workgroup is one
+ *   subgroup, else through workgroup memory.
  * - dot `broadcast`: the subgroup-broadcast frame, `rows` = RA rows of A loads (RA * S rows of C a workgroup); `tile`: no subgroups,
  *   `rows` rows of C a lane, 4 columns a lane.
- * - rows `subgroup`: `rowsPerGroup` subgroups a workgroup, one row each; `workgroup`: workgroup memory and barriers, no subgroups.
+ * - rows `subgroup`: a workgroup is one subgroup and takes `rowsPerGroup` rows, one after another; `workgroup`: workgroup memory and
+ *   barriers, no subgroups, one row a workgroup.
  */
 export type Schedule =
   | { readonly kind: "pointwise"; readonly width: 1 | 4; readonly perLane: number; readonly workgroup: number }

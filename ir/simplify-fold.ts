@@ -1,6 +1,7 @@
 // Constant folding, with the wrapping and rounding of the 32-bit types.
-import type { SimplifyRule } from "./simplify-rule.ts";
+
 import type { BinaryOp, ScalarExpr, ScalarType, UnaryOp } from "./scalar.ts";
+import type { SimplifyRule } from "./simplify-rule.ts";
 
 type Const = Extract<ScalarExpr, { kind: "const" }>;
 const isConst = (e: ScalarExpr): e is Const => e.kind === "const";
@@ -70,7 +71,17 @@ function foldBinary(op: BinaryOp, type: ScalarType, a: number, b: number): numbe
 function foldFloat(op: BinaryOp, a: number, b: number): number | undefined {
   if (!Number.isFinite(a) || !Number.isFinite(b)) return undefined;
   const value =
-    op === "add" ? a + b : op === "sub" ? a - b : op === "mul" ? a * b : op === "min" ? Math.min(a, b) : op === "max" ? Math.max(a, b) : undefined;
+    op === "add"
+      ? a + b
+      : op === "sub"
+        ? a - b
+        : op === "mul"
+          ? a * b
+          : op === "min"
+            ? Math.min(a, b)
+            : op === "max"
+              ? Math.max(a, b)
+              : undefined;
   if (value === undefined) return undefined;
   const rounded = Math.fround(value);
   return Number.isFinite(rounded) ? rounded : undefined;

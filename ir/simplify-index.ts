@@ -7,8 +7,11 @@ import type { SimplifyContext, SimplifyRule } from "./simplify-rule.ts";
 type Binary = Extract<ScalarExpr, { kind: "binary" }>;
 
 /** A u32 division or remainder by a constant above 1. */
-function dividing(e: ScalarExpr): { readonly e: Binary; readonly op: "div" | "rem"; readonly x: ScalarExpr; readonly by: number } | undefined {
-  if (e.kind !== "binary" || e.type !== "u32" || (e.op !== "div" && e.op !== "rem") || e.b.kind !== "const" || e.b.value < 2) return undefined;
+function dividing(
+  e: ScalarExpr,
+): { readonly e: Binary; readonly op: "div" | "rem"; readonly x: ScalarExpr; readonly by: number } | undefined {
+  if (e.kind !== "binary" || e.type !== "u32" || (e.op !== "div" && e.op !== "rem") || e.b.kind !== "const" || e.b.value < 2)
+    return undefined;
   return { e, op: e.op, x: e.a, by: e.b.value };
 }
 
@@ -18,7 +21,8 @@ export const indexRules: readonly SimplifyRule[] = [
     name: "collect-terms",
     apply(e, cx) {
       if (e.kind !== "binary" || e.type !== "u32") return undefined;
-      const sum = e.op === "add" || e.op === "sub" || (e.op === "mul" && (e.a.kind === "const" || e.b.kind === "const")) || (e.op === "shl" && e.b.kind === "const" && e.b.value < 32);
+      // A shift by itself stays one: words are shifted, positions are multiplied.
+      const sum = e.op === "add" || e.op === "sub" || (e.op === "mul" && (e.a.kind === "const" || e.b.kind === "const"));
       return sum ? rebuild(linearOf(e), cx) : undefined;
     },
   },
@@ -120,7 +124,8 @@ export const indexRules: readonly SimplifyRule[] = [
     // d * q + r < d * n -> q < n where r < d.
     name: "compare-by-common-factor",
     apply(e, cx) {
-      if (e.kind !== "binary" || e.type !== "bool" || (e.op !== "lt" && e.op !== "ge") || e.a.type !== "u32" || e.b.kind !== "const") return undefined;
+      if (e.kind !== "binary" || e.type !== "bool" || (e.op !== "lt" && e.op !== "ge") || e.a.type !== "u32" || e.b.kind !== "const")
+        return undefined;
       const parts = splitByFactor(linearOf(e.a), e.b.value, cx);
       return parts && cx.binary(e.op, parts.quotient, cx.constant("u32", e.b.value / parts.factor));
     },
@@ -167,7 +172,9 @@ function join(sum: Linear, cx: SimplifyContext): Linear | undefined {
 
 /** The sum as an expression, larger factors first, negative terms and the constant last. */
 function rebuild({ terms, constant }: Linear, cx: SimplifyContext): ScalarExpr {
-  const ordered = [...terms].sort(([x, a], [y, b]) => Number(isAdded(b)) - Number(isAdded(a)) || Math.abs(b) - Math.abs(a) || cx.idOf(x) - cx.idOf(y));
+  const ordered = [...terms].sort(
+    ([x, a], [y, b]) => Number(isAdded(b)) - Number(isAdded(a)) || Math.abs(b) - Math.abs(a) || cx.idOf(x) - cx.idOf(y),
+  );
   // Built without simplifying again: this is the normal form already.
   let sum: ScalarExpr | undefined;
   for (const [term, factor] of ordered) {

@@ -1,11 +1,13 @@
 // Exact rewrites of values: no reassociation, the sign of zero kept, nothing that changes a rounding.
-import type { SimplifyRule } from "./simplify-rule.ts";
+
 import type { ScalarExpr } from "./scalar.ts";
+import type { SimplifyRule } from "./simplify-rule.ts";
 
 const isConst = (e: ScalarExpr, value: number): boolean => e.kind === "const" && Object.is(e.value, value);
 const isInteger = (e: ScalarExpr): boolean => e.type === "i32" || e.type === "u32";
 /** 2^n with a normal reciprocal: dividing by it and multiplying by its reciprocal round the same. */
-const isExactPower = (x: number): boolean => x > 0 && x <= 2 ** 126 && x >= 2 ** -126 && Number.isInteger(Math.log2(x)) && 2 ** Math.log2(x) === x;
+const isExactPower = (x: number): boolean =>
+  x > 0 && x <= 2 ** 126 && x >= 2 ** -126 && Number.isInteger(Math.log2(x)) && 2 ** Math.log2(x) === x;
 
 export const valueRules: readonly SimplifyRule[] = [
   {
@@ -80,7 +82,8 @@ export const valueRules: readonly SimplifyRule[] = [
       if (e.kind !== "select") return undefined;
       if (e.yes === e.no) return e.yes;
       if (e.condition.kind === "const") return e.condition.value !== 0 ? e.yes : e.no;
-      if (e.condition.kind === "unary" && e.condition.op === "not") return cx.node({ ...e, condition: e.condition.a, yes: e.no, no: e.yes });
+      if (e.condition.kind === "unary" && e.condition.op === "not")
+        return cx.node({ ...e, condition: e.condition.a, yes: e.no, no: e.yes });
       return undefined;
     },
   },

@@ -1,11 +1,12 @@
 // Simplification of scalar expressions: index arithmetic by ranges (`i < 64` lets `i % 64` go), values by exact rewrites only.
 // One list of named local rules; nodes are interned, so equal expressions become one node.
-import { foldRules } from "./simplify-fold.ts";
-import { indexRules } from "./simplify-index.ts";
-import { valueRules } from "./simplify-value.ts";
+
 import { createRangeAnalysis, type RangeOf } from "./range.ts";
 import { type BinaryOp, childrenOf, constant, type ScalarExpr, withChildren } from "./scalar.ts";
+import { foldRules } from "./simplify-fold.ts";
+import { indexRules } from "./simplify-index.ts";
 import type { SimplifyContext, SimplifyRule } from "./simplify-rule.ts";
+import { valueRules } from "./simplify-value.ts";
 
 export const simplifyRules: readonly SimplifyRule[] = [...foldRules, ...valueRules, ...indexRules];
 
@@ -74,7 +75,14 @@ export function createSimplifier(applied: (rule: string) => void = () => {}): Si
     const known = memo.get(e);
     if (known !== undefined) return known;
     const replaced = leaf(e);
-    const result = replaced ?? node(withChildren(e, childrenOf(e).map((c) => simplifyIn(c, memo, leaf))));
+    const result =
+      replaced ??
+      node(
+        withChildren(
+          e,
+          childrenOf(e).map((c) => simplifyIn(c, memo, leaf)),
+        ),
+      );
     memo.set(e, result);
     return result;
   };

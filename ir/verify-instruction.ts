@@ -73,12 +73,6 @@ function formProblems(instruction: Instruction, { form }: Module): readonly Prob
     found.push(
       problem(instruction, "op", "bad-form", `\`${name}\` has no place in form ${form}`, { help: [`it stands in ${forms.join(", ")}`] }),
     );
-  } else if (form === "primitive" && op.lower.kind === "expand") {
-    found.push(
-      problem(instruction, "op", "bad-form", `\`${name}\` is a composite and has no place in form primitive`, {
-        help: ["`expand` rewrites it to primitive ops"],
-      }),
-    );
   }
   if (marks.quantize === undefined) return found;
   if (form !== "surface") {

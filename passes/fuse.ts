@@ -4,6 +4,7 @@
 import { shapesEqual } from "../ir/dim.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { mapEntries } from "../ir/module.ts";
+import { removeDead } from "../ir/rewrite.ts";
 import { concreteShape } from "../ir/type.ts";
 import { bindingsOf, type EntryFacts, factsOf, type Group, leafLoads, type Position, roleOf } from "./grouping.ts";
 import { orderGroups } from "./kernel-order.ts";
@@ -22,7 +23,7 @@ export const fuse = definePass({
     return mapEntries(module, (entry) => {
       // An entry that still has names for sizes is left alone; to-plan says which name to bind.
       if (valuesOf(entry).some((v) => concreteShape(v.type) === undefined)) return entry;
-      const fused = fuseEntry(entry);
+      const fused = fuseEntry(removeDead(entry));
       cx.count("kernels", fused.kernels);
       return fused.entry;
     });
@@ -112,8 +113,10 @@ class Grouping {
     const [step] = scale.results;
     if (element === undefined || step === undefined || scale.attrs["group"] !== "row") return;
     for (const user of this.facts.users(step)) {
-      if (roleOf(user) !== "pointwise" || this.groupsOf(user).length > 0) continue;
-      if (user.operands.every((o) => o === element || o === step)) this.#tryJoin(group, user, "epilogue");
+      if (user.op.lower.kind !== "pointwise" || this.groupsOf(user).length > 0) continue;
+      // What follows from the scale alone has its shape, one element a row: no place among the row's own elements.
+      const isElementwise = user.results.every((r) => shapesEqual(r.type.dims, element.type.dims));
+      if (isElementwise && user.operands.every((o) => o === element || o === step)) this.#tryJoin(group, user, "epilogue");
     }
   }
 

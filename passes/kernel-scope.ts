@@ -64,6 +64,10 @@ export class KernelScope {
     this.#given.set(value, expr);
   }
 
+  placeOf(value: Value): BufferPlace {
+    return this.#input.placeOf(value);
+  }
+
   binding(buffer: string, access: "read" | "write"): number {
     const at = this.bindings.findIndex((b) => b.buffer === buffer);
     const known = this.bindings[at];
@@ -107,7 +111,9 @@ export class KernelScope {
       this.element(o, this.#flat(o) ? at : operandCoordinates(at, shapeOf(o.type), shapeOf(value.type)).map((c) => simplify(c))),
     );
     const types = { operands: producer.operands.map((o) => o.type), results: producer.results.map((r) => r.type) };
-    const bodies: readonly ScalarExpr[] = lower.body(inputs, producer.attrs as never, types as never);
+    const bodies = (lower.body(inputs, producer.attrs as never, types as never) as readonly ScalarExpr[]).map((body, i) =>
+      wrapped(body, types.results[i]),
+    );
     let own: ScalarExpr | undefined;
     for (const [i, result] of producer.results.entries()) {
       const body = bodies[i];
@@ -164,6 +170,13 @@ export class KernelScope {
     const column = this.#input.flat === true && shape.length > 0 ? (at[0] ?? uint(0)) : linearIndex(at, shape);
     return { row: uint(0), column: element === 0 ? column : simplify(plus(column, uint(element))) };
   }
+}
+
+/** An integer as its narrow type holds it: what is computed in 32 bits and never stored must wrap all the same. */
+function wrapped(e: ScalarExpr, type: Type | undefined): ScalarExpr {
+  if (type?.kind !== "tensor") return e;
+  if (type.scalar === "u8") return binary("and", e, uint(255));
+  return type.scalar === "i8" ? binary("shr", binary("shl", e, uint(24)), uint(24)) : e;
 }
 
 const sameCoordinates = (a: Coordinates, b: Coordinates): boolean => a.length === b.length && a.every((c, i) => c === b[i]);

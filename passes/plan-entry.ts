@@ -1,13 +1,13 @@
 // The plan of one entry: buffers for values, problems for kernels, in-place updates where no one reads the old value any more.
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { valueNames } from "../ir/module.ts";
-import { bufferBytes } from "../ir/packing.ts";
-import type { BindingUse, BufferRole, Dispatch, EntryPort, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
-import { input, unary } from "../ir/scalar.ts";
-import { elementCount, f32, shapeOf } from "../ir/type.ts";
+import { bufferBytes, storageOf } from "../ir/packing.ts";
+import type { BindingUse, BufferRole, Dispatch, EntryPort, Placement, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
+import { f32, shapeOf } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
 import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
-import { partialSquares, runLength, sumOfPartials, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
+import { normDispatches } from "./plan-norm.ts";
+import { runLength, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
 import { anchorsOf, type Kernel, problemOf } from "./plan-problems.ts";
 import type { StateLayout } from "./state-layout.ts";
 
@@ -26,8 +26,10 @@ export class EntryPlanner {
   readonly #buffers = new Map<string, VirtualBuffer>();
   readonly #constants: { buffer: string; values: readonly number[] }[] = [];
   readonly #kernels: Kernel[];
-  /** Update -> the kernel that writes it in place. */
+  /** State -> the kernel that replaces it in place. */
   readonly #inPlace = new Map<string, number>();
+  /** State -> the buffer with its old value, for what reads that behind the kernel which replaces it. */
+  readonly #snapshots = new Map<string, string>();
 
   constructor(entry: Entry, layout: StateLayout) {
     this.#entry = entry;
@@ -39,12 +41,17 @@ export class EntryPlanner {
 
   plan(): Omit<PlanEntry, "dispatches"> & { readonly dispatches: readonly Planned[] } {
     this.#placeSources();
-    const runs = updateRuns(this.#updateKernels(), this.#layout, this.#names);
-    for (const run of runs) for (const update of run) this.#placeGradient(update);
+    const updates = this.#updateKernels();
+    for (const update of updates) this.#placeGradient(update);
     this.#placeUpdates();
     for (const kernel of this.#kernels)
       for (const value of kernel.stored) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
-    const dispatches: Planned[] = [];
+    const dispatches = [...this.#snapshotCopies()];
+    const runs = updateRuns(
+      updates.filter((u) => this.#mayMerge(u)),
+      this.#names,
+      (value) => this.#fixedPlace(value),
+    );
     const merged = new Map(runs.flatMap((run) => run.map((u) => [u.kernel, run] as const)));
     for (const kernel of this.#kernels) {
       const run = merged.get(kernel.number);
@@ -108,6 +115,14 @@ export class EntryPlanner {
       }));
   }
 
+  /** A buffer's name that no value and no state has. */
+  #unusedName(base: string): string {
+    const taken = new Set([...[...this.#names.values()].map((name) => `%${name}`), ...this.#layout.states.keys(), ...this.#buffers.keys()]);
+    let name = base;
+    while (taken.has(name)) name += "_";
+    return name;
+  }
+
   #place(value: Value, name: string, role: BufferRole): void {
     this.#buffers.set(name, { name, type: value.type, bytes: bufferBytes(value.type), role });
     this.#places.set(value, { buffer: name, element: 0 });
@@ -121,11 +136,12 @@ export class EntryPlanner {
 
   #placeSources(): void {
     const host = this.#entry.inputs.filter((i) => i.origin !== "caller" && "host" in i.origin);
+    const buffer = this.#unusedName("host");
     if (host.length > 0) {
       const type = f32(host.length);
-      this.#buffers.set("host", { name: "host", type, bytes: bufferBytes(type), role: { kind: "host" } });
+      this.#buffers.set(buffer, { name: buffer, type, bytes: bufferBytes(type), role: { kind: "host" } });
     }
-    for (const [element, { value }] of host.entries()) this.#places.set(value, { buffer: "host", element });
+    for (const [element, { value }] of host.entries()) this.#places.set(value, { buffer, element });
     for (const { value } of this.#entry.inputs)
       if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
     for (const instruction of this.#entry.instructions) {
@@ -155,9 +171,14 @@ export class EntryPlanner {
     });
   }
 
-  #reads(value: Value | undefined, state: string): boolean {
+  /** The state whose value at entry this is. */
+  #stateRead(value: Value | undefined): string | undefined {
     const producer = value === undefined ? undefined : this.#producers.get(value);
-    return isStateRead(producer) && producer?.attrs["name"] === state;
+    return isStateRead(producer) ? (producer?.attrs["name"] as string) : undefined;
+  }
+
+  #reads(value: Value | undefined, state: string): boolean {
+    return this.#stateRead(value) === state;
   }
 
   /** The gradient is the update's operand of the parameter's shape that is no state: it moves to the gradients slab. */
@@ -168,40 +189,88 @@ export class EntryPlanner {
     this.#place(gradient, `%${this.#name(gradient)}`, { kind: "gradient", state });
   }
 
-  /** An update is written in place where no later kernel reads the old value, and its own kernel reads it at the same element only. */
+  /**
+   * An update is written in place where its own kernel reads the old value at the same element only. What reads the old value behind
+   * that kernel reads a copy made at the start.
+   */
   #placeUpdates(): void {
     for (const { state, value } of this.#entry.updates) {
       const writer = this.#kernels.find((k) => k.stored.includes(value));
-      if (writer === undefined || this.#places.has(value) || this.#inPlace.has(state)) continue;
-      const readers = this.#kernels.filter((k) => k.members.some((m) => m.operands.some((o) => this.#reads(o, state))));
-      const isReturned = [...this.#entry.outputs, ...this.#entry.updates].some((o) => this.#reads(o.value, state));
-      const safe = !isReturned && readers.every((k) => k.number < writer.number || (k === writer && this.#isFlat(k)));
-      if (!safe) continue;
+      if (writer === undefined || this.#places.has(value)) continue;
+      if (this.#readsState(writer, state) && !this.#isFlat(writer)) continue;
       this.#place(value, state, { kind: "state", name: state });
       this.#inPlace.set(state, writer.number);
     }
+    for (const [state, writer] of this.#inPlace) {
+      const isReadLater = this.#kernels.some((k) => k.number > writer && this.#readsState(k, state));
+      const isReturned = [...this.#entry.outputs, ...this.#entry.updates].some((o) => this.#reads(o.value, state));
+      if (isReadLater || isReturned) this.#snapshots.set(state, this.#unusedName(`%old.${state}`));
+    }
   }
 
+  #readsState(kernel: Kernel, state: string): boolean {
+    return kernel.members.some((m) => m.operands.some((o) => this.#reads(o, state)));
+  }
+
+  #snapshotCopies(): readonly Planned[] {
+    return [...this.#snapshots].map(([state, buffer]) => {
+      const read = this.#entry.instructions.find((i) => isStateRead(i) && i.attrs["name"] === state);
+      const [value] = read?.results ?? [];
+      if (value === undefined) throw new Error(`a snapshot of ${state}, which nothing reads`);
+      return this.#copy(value, buffer, { kind: "temporary" }, { buffer: state, element: 0 });
+    });
+  }
+
+  /** Where a kernel (behind all of them: a copy at the end) finds a value. */
+  #placeFor(value: Value, kernel = Number.POSITIVE_INFINITY): BufferPlace {
+    const state = this.#stateRead(value);
+    const snapshot = state === undefined ? undefined : this.#snapshots.get(state);
+    const isReplaced = state !== undefined && kernel > (this.#inPlace.get(state) ?? Number.POSITIVE_INFINITY);
+    return snapshot !== undefined && isReplaced ? { buffer: snapshot, element: 0 } : this.#placeOf(value);
+  }
+
+  /**
+   * Whether an update may be part of a slab-wide dispatch, which stands behind its own place: all that it replaces is written in
+   * place and read by no other kernel, and its gradient lies in the parameter's place of the gradients slab.
+   */
+  #mayMerge({ kernel, instruction, state }: UpdateKernel): boolean {
+    const { operands, results } = instruction;
+    const inPlace = results.every((_, i) => this.#inPlace.get(this.#stateRead(operands[i]) ?? "") === kernel);
+    const isRead = this.#entry.instructions.some((i) => i.operands.some((o) => results.includes(o)));
+    const others = operands.slice(results.length).filter((o) => o.type.dims.length > 0);
+    const ownGradient = others.every((o) => {
+      const role = this.#buffers.get(this.#places.get(o)?.buffer ?? "")?.role;
+      return role?.kind === "gradient" && role.state === state;
+    });
+    return inPlace && !isRead && ownGradient && (operands[0]?.type.dims.length ?? 0) > 0;
+  }
+
+  /** The place in its slab of a state or a gradient. */
+  #fixedPlace(value: Value): Placement | undefined {
+    const role = this.#buffers.get(this.#placeOf(value).buffer)?.role;
+    if (role?.kind === "state") return this.#layout.states.get(role.name);
+    return role?.kind === "gradient" ? this.#layout.gradients.get(role.state) : undefined;
+  }
+
+  /** Whether a kernel's tensors all have one shape and are dense, so that it walks along positions. */
   #isFlat(kernel: Kernel): boolean {
     const [first] = kernel.stored;
     if (first === undefined || anchorsOf(kernel).length > 0) return false;
     const shape = shapeOf(first.type);
     const fits = (v: Value) => {
       const own = shapeOf(v.type);
-      const words = v.type.kind === "tensor" && v.type.scalar !== "bool" && v.type.scalar !== "b1";
-      return words && (own.length === 0 || (own.length === shape.length && own.every((d, i) => d === shape[i])));
+      const isDense = v.type.kind === "tensor" && storageOf(v.type).kind === "dense";
+      return isDense && (own.length === 0 || (own.length === shape.length && own.every((d, i) => d === shape[i])));
     };
-    return (
-      shape.length > 0 &&
-      kernel.members.every((m) => {
-        const inside = m.op.lower.kind === "pointwise" && m.results.every((r) => shapeOf(r.type).length === shape.length && fits(r));
-        return inside && m.operands.every((o) => fits(o) && this.#producers.get(o)?.op.signature.name !== "iota");
-      })
-    );
+    return kernel.members.every((m) => {
+      const inside = m.op.lower.kind === "pointwise" && m.results.every((r) => shapeOf(r.type).length === shape.length && fits(r));
+      return inside && m.operands.every((o) => fits(o) && this.#producers.get(o)?.op.signature.name !== "iota");
+    });
   }
 
   #scope(kernel: Kernel, flat: boolean): KernelScope {
-    return new KernelScope({ members: kernel.members, producer: (v) => this.#producers.get(v), placeOf: (v) => this.#placeOf(v), flat });
+    const placeOf = (v: Value) => this.#placeFor(v, kernel.number);
+    return new KernelScope({ members: kernel.members, producer: (v) => this.#producers.get(v), placeOf, flat });
   }
 
   #describe(kernel: Kernel): Pick<Planned, "serves" | "at"> {
@@ -216,6 +285,24 @@ export class EntryPlanner {
     const scope = this.#scope(kernel, flat);
     const problem = problemOf(kernel, scope, flat);
     return [{ problem, bind: scope.bindings, ...this.#describe(kernel) }];
+  }
+
+  #normDispatches(kernel: Kernel, norm: Instruction): readonly Planned[] {
+    const [result] = norm.results;
+    if (result === undefined) throw new Error("a norm without a result");
+    const partials = this.#unusedName(`%${this.#name(result)}.partials`);
+    const { stages, count } = normDispatches(kernel, norm, partials, this.#layout, {
+      scope: () => this.#scope(kernel, false),
+      gradientOf: (value) => {
+        const role = this.#buffers.get(this.#places.get(value)?.buffer ?? "")?.role;
+        return role?.kind === "gradient" ? role.state : undefined;
+      },
+    });
+    const type = f32(count);
+    this.#buffers.set(partials, { name: partials, type, bytes: bufferBytes(type), role: { kind: "temporary" } });
+    const { serves, at } = this.#describe(kernel);
+    const last = stages.length - 1;
+    return stages.map((stage, i) => ({ ...stage, serves: i === last ? serves : [partials], ...(at === undefined ? {} : { at }) }));
   }
 
   #mergedUpdate(run: readonly UpdateKernel[]): Planned {
@@ -242,78 +329,23 @@ export class EntryPlanner {
     return { problem, bind, serves, ...(first.instruction.at === undefined ? {} : { at: first.instruction.at }) };
   }
 
-  #normDispatches(kernel: Kernel, norm: Instruction): readonly Planned[] {
-    const [result] = norm.results;
-    if (result === undefined) throw new Error("a norm without a result");
-    const partials = `%${this.#name(result)}.partials`;
-    const stages: Planned[] = [];
-    let count = 0;
-    for (const run of this.#gradientRuns(norm.operands)) {
-      const { stage, count: more } = partialSquares(run.bind, run.length, partials, count);
-      stages.push({ ...stage, ...this.#describe(kernel), serves: [partials] });
-      count += more;
-    }
-    const type = f32(count);
-    this.#buffers.set(partials, { name: partials, type, bytes: bufferBytes(type), role: { kind: "temporary" } });
-    const scope = this.#scope(kernel, false);
-    const { shape, reduced, element } = sumOfPartials(scope.binding(partials, "read"), count);
-    scope.give(result, unary("sqrt", input(0, "f32")));
-    const stores = kernel.stored.map((v) => scope.store(v, []));
-    const problem: Problem = { kind: "reduce", shape, reduced, accumulators: [{ combine: "sum", element }], stores };
-    return [...stages, { problem, bind: scope.bindings, ...this.#describe(kernel) }];
-  }
-
-  /** The operands as ranges of slabs: parameters' gradients side by side are one range, anything else is a range of its own. */
-  #gradientRuns(operands: readonly Value[]): readonly { readonly bind: BindingUse; readonly length: number }[] {
-    const stateOf = (v: Value) => {
-      const role = this.#buffers.get(this.#placeOf(v).buffer)?.role;
-      return role?.kind === "gradient" ? role.state : undefined;
-    };
-    const byState = new Map(operands.flatMap((v) => (stateOf(v) === undefined ? [] : [[stateOf(v), v] as const])));
-    const runs: { slab: string; first: string; last: string }[] = [];
-    for (const state of this.#layout.order) {
-      if (!byState.has(state)) continue;
-      const slab = this.#layout.gradients.get(state)?.slab ?? "";
-      const run = runs.at(-1);
-      const follows =
-        run !== undefined && run.slab === slab && this.#layout.order.indexOf(run.last) + 1 === this.#layout.order.indexOf(state);
-      if (follows) run.last = state;
-      else runs.push({ slab, first: state, last: state });
-    }
-    const ranged = runs.map(({ first, last }) => {
-      const [a, b] = [byState.get(first), byState.get(last)];
-      if (a === undefined || b === undefined) throw new Error("a gradient without a value");
-      const bind: BindingUse = {
-        buffer: this.#placeOf(a).buffer,
-        access: "read",
-        ...(a === b ? {} : { through: this.#placeOf(b).buffer }),
-      };
-      return { bind, length: runLength(first, last, bufferBytes(b.type), this.#layout) };
-    });
-    const others = operands.filter((v) => stateOf(v) === undefined);
-    return [
-      ...ranged,
-      ...others.map((v) => ({ bind: { buffer: this.#placeOf(v).buffer, access: "read" } as const, length: elementCount(shapeOf(v.type)) })),
-    ];
-  }
-
   /** Where an output is; a value that no kernel stores (an input, a constant, a state) is copied. */
   #port(value: Value, dispatches: Planned[], name: string): { readonly buffer: string; readonly byteOffset: number } {
     const isStored = this.#kernels.some((k) => k.stored.includes(value));
     const place = this.#places.get(value);
     if (isStored && place !== undefined) return { buffer: place.buffer, byteOffset: place.element * wordBytes };
-    const copy = `%out.${name}`;
+    const copy = this.#unusedName(`%out.${name}`);
     dispatches.push(this.#copy(value, copy, { kind: "temporary" }));
     return { buffer: copy, byteOffset: 0 };
   }
 
-  #copy(value: Value, to: string, role: BufferRole): Planned {
+  #copy(value: Value, to: string, role: BufferRole, from?: BufferPlace): Planned {
     if (!this.#buffers.has(to)) this.#buffers.set(to, { name: to, type: value.type, bytes: bufferBytes(value.type), role });
     const twin: Value = { ...value };
     const scope = new KernelScope({
       members: [],
       producer: (v) => this.#producers.get(v),
-      placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : this.#placeOf(v)),
+      placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : (from ?? this.#placeFor(v))),
     });
     const shape = shapeOf(value.type);
     const at = axisVariables("c", shape);
@@ -321,17 +353,21 @@ export class EntryPlanner {
     return { problem: { kind: "pointwise", shape, stores: [scope.store(twin, at)] }, bind: scope.bindings, serves: [to] };
   }
 
-  /** Updates that could not be made in place: all to temporaries first, so that no copy reads what another has replaced. */
+  /** Updates that could not be made in place: what lies in a state goes to a temporary first, so that no copy reads what another has replaced. */
   #finalCopies(): readonly Planned[] {
-    const late = this.#entry.updates.filter((u) => !this.#inPlace.has(u.state));
     const first: Planned[] = [];
     const second: Planned[] = [];
-    for (const { state, value } of late) {
-      const temporary = `%new.${state}`;
+    for (const { state, value } of this.#entry.updates) {
+      const place = this.#places.get(value);
+      const inState = place !== undefined && this.#buffers.get(this.#placeFor(value).buffer)?.role.kind === "state";
+      if (inState && place.buffer === state && !this.#reads(value, state)) continue;
+      if (!inState) {
+        second.push(this.#copy(value, state, { kind: "state", name: state }));
+        continue;
+      }
+      const temporary = this.#unusedName(`%new.${state}`);
       first.push(this.#copy(value, temporary, { kind: "temporary" }));
-      const held: Value = { ...value };
-      this.#places.set(held, { buffer: temporary, element: 0 });
-      second.push(this.#copy(held, state, { kind: "state", name: state }));
+      second.push(this.#copy({ ...value }, state, { kind: "state", name: state }, { buffer: temporary, element: 0 }));
     }
     return [...first, ...second];
   }

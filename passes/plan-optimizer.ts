@@ -3,7 +3,7 @@
 import { printAttributes } from "../ir/attribute.ts";
 import type { Instruction, Value } from "../ir/module.ts";
 import { bufferBytes } from "../ir/packing.ts";
-import type { BindingUse, Problem, Store } from "../ir/plan.ts";
+import type { BindingUse, Placement, Problem, Store } from "../ir/plan.ts";
 import { binary, constant, float, input, load, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { alignUp, type StateLayout } from "./state-layout.ts";
@@ -26,35 +26,45 @@ function settingsKey(update: UpdateKernel, names: ReadonlyMap<Value, string>): s
   return [op.signature.name, ...printAttributes(op.signature.attrs, attrs), ...scalars].join(" ");
 }
 
-/** Updates that lie next to each other in their slabs and have equal settings, in layout order. */
+/**
+ * Runs of two and more updates that are one dispatch: equal settings, and every tensor of one lies in its slab as far behind that of
+ * the one before as the weights do, with nothing but padding between. `placeOf`: the place of a state or a gradient.
+ */
 export function updateRuns(
   updates: readonly UpdateKernel[],
-  layout: StateLayout,
   names: ReadonlyMap<Value, string>,
+  placeOf: (value: Value) => Placement | undefined,
 ): readonly (readonly UpdateKernel[])[] {
-  const rank = new Map(layout.order.map((name, i) => [name, i]));
-  const sorted = [...updates].sort((a, b) => (rank.get(a.state) ?? 0) - (rank.get(b.state) ?? 0));
+  const tensors = (update: UpdateKernel) => update.instruction.operands.filter((o) => o.type.dims.length > 0);
+  const offset = (update: UpdateKernel) => placeOf(tensors(update)[0] ?? missing())?.offset ?? 0;
+  const follows = (update: UpdateKernel, before: UpdateKernel): boolean => {
+    const earlier = tensors(before);
+    return tensors(update).every((tensor, i) => {
+      const previous = earlier[i];
+      const [place, last] = [placeOf(tensor), previous && placeOf(previous)];
+      if (previous === undefined || place === undefined || last === undefined) return false;
+      return place.slab === last.slab && place.offset === last.offset + alignUp(bufferBytes(previous.type));
+    });
+  };
+  const slab = (update: UpdateKernel) => placeOf(tensors(update)[0] ?? missing())?.slab ?? "";
+  const sorted = [...updates].sort((a, b) => (slab(a) < slab(b) ? -1 : slab(a) > slab(b) ? 1 : offset(a) - offset(b)));
   const runs: UpdateKernel[][] = [];
   for (const update of sorted) {
     const run = runs.at(-1);
     const last = run?.at(-1);
-    const place = layout.states.get(update.state);
-    const before = last === undefined ? undefined : layout.states.get(last.state);
-    const [weight] = last?.instruction.operands ?? [];
-    const adjacent =
-      place !== undefined &&
-      before !== undefined &&
-      weight !== undefined &&
-      place.slab === before.slab &&
-      place.offset === before.offset + alignUp(bufferBytes(weight.type));
-    if (run !== undefined && last !== undefined && adjacent && settingsKey(last, names) === settingsKey(update, names)) run.push(update);
+    if (run !== undefined && last !== undefined && follows(update, last) && settingsKey(last, names) === settingsKey(update, names))
+      run.push(update);
     else runs.push([update]);
   }
-  return runs;
+  return runs.filter((run) => run.length > 1);
+}
+
+function missing(): never {
+  throw new Error("an update without a tensor");
 }
 
 /** Elements from the start of the first tensor to the end of the last, padding between them included. */
-export function runLength(first: string, last: string, lastBytes: number, layout: StateLayout): number {
+export function runLength(first: string, last: string, lastBytes: number, layout: Pick<StateLayout, "states">): number {
   const from = layout.states.get(first)?.offset ?? 0;
   const to = layout.states.get(last)?.offset ?? 0;
   return (to - from + lastBytes) / wordBytes;

@@ -2,11 +2,32 @@
 import type { Combine } from "../../ir/plan.ts";
 import type { ScalarType } from "../../ir/scalar.ts";
 import type { Exchange } from "./exchange.ts";
-import { vectorOf, type WgslVector } from "./wgsl-node.ts";
 import {
-  add, type AnyE, bitcast, both, component, type E, either, eq, f32, fromZero, gt, i32, isOf, type Lane, lt, max, min, type NumericType, select, splat, u32,
-  type Var, type Wgsl,
+  type AnyE,
+  add,
+  bitcast,
+  both,
+  component,
+  type E,
+  either,
+  eq,
+  f32,
+  fromZero,
+  gt,
+  i32,
+  isOf,
+  type Lane,
+  lt,
+  max,
+  min,
+  type NumericType,
+  select,
+  splat,
+  u32,
+  type Var,
+  type Wgsl,
 } from "./wgsl.ts";
+import { vectorOf, type WgslVector } from "./wgsl-node.ts";
 
 /** One, or four side by side. */
 type Numbers = E<NumericType>;
@@ -34,7 +55,8 @@ export class Accumulator {
     this.#wgsl = wgsl;
     this.#combine = combine;
     const start = neutral(combine, type);
-    this.#value = combine === "sum" ? wgsl.zero("sum", vector ? vectorOf[type] : type) : wgsl.var<NumericType>("best", vector ? splat(start) : start);
+    this.#value =
+      combine === "sum" ? wgsl.zero("sum", vector ? vectorOf[type] : type) : wgsl.var<NumericType>("best", vector ? splat(start) : start);
     if (combine === "argmax") this.#position = wgsl.var<"i32" | "vec4i">("position", vector ? splat(i32(nowhere)) : i32(nowhere));
   }
 

@@ -37,7 +37,10 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
   const emitter = new Emitter(wgsl);
   const lane = wgsl.builtin("lane");
   const batches = product(problem.batch);
-  const batch = batches === 1 ? coordinatesOf("z", problem.batch, uint(0)) : coordinatesOf("z", problem.batch, emitter.variable("z", batches, wgsl.group("z")));
+  const batch =
+    batches === 1
+      ? coordinatesOf("z", problem.batch, uint(0))
+      : coordinatesOf("z", problem.batch, emitter.variable("z", batches, wgsl.group("z")));
 
   const firstRow = wgsl.let("r", mul(wgsl.group("y"), u32(tileRows)));
   const columns = wgsl.let("x", add(mul(wgsl.group("x"), u32(s)), lane));
@@ -45,7 +48,14 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
   const clampedColumns = emitter.variable("xc", quads, wgsl.let("xc", min(columns, size(quads - 1))));
   const groups = Array.from({ length: schedule.rows }, (_, i) => i);
   /** Rows of C that this lane loads for, one a row group. */
-  const ownRows = () => groups.map((i) => emitter.variable("row", problem.m, wgsl.let("row", min(add(i === 0 ? firstRow : add(firstRow, u32(i * s)), lane), size(problem.m - 1)))));
+  const ownRows = () =>
+    groups.map((i) =>
+      emitter.variable(
+        "row",
+        problem.m,
+        wgsl.let("row", min(add(i === 0 ? firstRow : add(firstRow, u32(i * s)), lane), size(problem.m - 1))),
+      ),
+    );
   const byK = problem.a.contracted === "row";
   const ownRow = byK ? [] : ownRows();
 
@@ -55,7 +65,7 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
   const rowQuads = Math.ceil(problem.m / 4);
   const ownRowQuads = byK
     ? groups.map((i) => {
-        const whole = mul(wgsl.group("y"), u32(tileRows / 4));
+        const whole = tileRows === 4 ? wgsl.group("y") : mul(wgsl.group("y"), u32(tileRows / 4));
         const first = i === 0 ? whole : add(whole, u32(i * perK));
         const mine = perK === 1 ? first : add(first, bitAnd(lane, u32(perK - 1)));
         return emitter.variable("rq", rowQuads, wgsl.let("rq", min(mine, size(rowQuads - 1))));
@@ -102,7 +112,10 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
     firstRow,
     columns,
     batch,
-    sharing: { rows: () => (byK ? ownRows() : ownRow), take: (loaded, row) => wgsl.broadcast(loaded[Math.floor(row / s)] ?? missing(), row % s) },
+    sharing: {
+      rows: () => (byK ? ownRows() : ownRow),
+      take: (loaded, row) => wgsl.broadcast(loaded[Math.floor(row / s)] ?? missing(), row % s),
+    },
   });
   return finishKernel(wgsl, problem, target, {
     title: `dot, broadcast, ${schedule.rows} x ${s} rows, subgroups of ${s}`,
@@ -114,4 +127,3 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
 function missing(): never {
   throw new Error("a row group is missing");
 }
-

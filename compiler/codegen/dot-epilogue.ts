@@ -7,7 +7,7 @@ import { extractParts, withParts } from "./extract.ts";
 import { labelOf } from "./kernel.ts";
 import { lowerScalar } from "./lower-scalar.ts";
 import { isPacked, prepareStore, storeQuad } from "./store.ts";
-import { add, type AnyE, type E, lt, mul, type NumericType, size, u32 } from "./wgsl.ts";
+import { type AnyE, add, type E, lt, mul, type NumericType, size, u32 } from "./wgsl.ts";
 
 /** How a row's own values reach every lane. */
 export interface RowSharing {
@@ -45,7 +45,9 @@ export function emitEpilogue(emitter: Emitter, problem: DotProblem, serves: read
     return { store: { ...store, value: extracted.expression }, parts };
   });
   // Before any branch: lanes may hand over values only where all of them are.
-  const shared = frame.sums.map((_, row) => stores.map(({ parts }) => parts.map((loaded) => emitter.register(wgsl.let("given", take(sharing, loaded, row))))));
+  const shared = frame.sums.map((_, row) =>
+    stores.map(({ parts }) => parts.map((loaded) => emitter.register(wgsl.let("given", take(sharing, loaded, row))))),
+  );
 
   const quads = Math.ceil(problem.n / 4);
   wgsl.when(lt(frame.columns, size(quads)), () => {
@@ -57,7 +59,9 @@ export function emitEpilogue(emitter: Emitter, problem: DotProblem, serves: read
       wgsl.when(lt(mValue, size(problem.m)), () => {
         const variables = { ...frame.batch, m: emitter.variable("m", problem.m, mValue), n };
         const result = emitter.register(sum);
-        const prepared = stores.map(({ store }, i) => prepareStore(emitter, store as Store, variables, withParts([result], shared[row]?.[i] ?? [])));
+        const prepared = stores.map(({ store }, i) =>
+          prepareStore(emitter, store as Store, variables, withParts([result], shared[row]?.[i] ?? [])),
+        );
         const writes: (() => void)[] = [];
         for (const [i, p] of prepared.entries()) wgsl.serving(labelOf(serves, i), () => writes.push(storeQuad(emitter, p, within)));
         for (const [i, write] of writes.entries()) wgsl.serving(labelOf(serves, i), write);

@@ -17,18 +17,41 @@ function tailed(problem: DotProblem, element: ScalarExpr, k: ScalarExpr): Scalar
 }
 
 /** Row `row` of a side whose columns are contracted, at four consecutive k: columns 4 * step to 4 * step + 3. */
-export function alongK(emitter: Emitter, problem: DotProblem, side: DotOperand, row: ScalarExpr, step: ScalarExpr, batch: Batch): ScalarExpr {
+export function alongK(
+  emitter: Emitter,
+  problem: DotProblem,
+  side: DotOperand,
+  row: ScalarExpr,
+  step: ScalarExpr,
+  batch: Batch,
+  inputs: readonly ScalarExpr[] = [],
+): ScalarExpr {
   const k = plus(times(step, uint(4)), quad);
-  return prepareTailed(emitter, problem, side.element, { ...batch, row, column: k }, k);
+  return prepareTailed(emitter, problem, side.element, { ...batch, row, column: k }, k, inputs);
 }
 
 /** Row `k` of a side whose rows are contracted, at four consecutive free positions. */
-export function acrossK(emitter: Emitter, problem: DotProblem, element: ScalarExpr, k: ScalarExpr, columns: ScalarExpr, batch: Batch, inputs: readonly ScalarExpr[] = []): ScalarExpr {
+export function acrossK(
+  emitter: Emitter,
+  problem: DotProblem,
+  element: ScalarExpr,
+  k: ScalarExpr,
+  columns: ScalarExpr,
+  batch: Batch,
+  inputs: readonly ScalarExpr[] = [],
+): ScalarExpr {
   const row = problem.k % 4 === 0 ? k : binary("min", k, uint(problem.k - 1));
   return prepareTailed(emitter, problem, element, { ...batch, row, column: columns }, k, inputs);
 }
 
-function prepareTailed(emitter: Emitter, problem: DotProblem, element: ScalarExpr, variables: Readonly<Record<string, ScalarExpr>>, k: ScalarExpr, inputs: readonly ScalarExpr[] = []): ScalarExpr {
+function prepareTailed(
+  emitter: Emitter,
+  problem: DotProblem,
+  element: ScalarExpr,
+  variables: Readonly<Record<string, ScalarExpr>>,
+  k: ScalarExpr,
+  inputs: readonly ScalarExpr[] = [],
+): ScalarExpr {
   const prepared = emitter.prepare(element, variables, inputs);
   const whole = tailed(problem, prepared, k);
   return whole === prepared ? prepared : emitter.prepare(whole, {});
@@ -41,49 +64,68 @@ export interface Loader {
   vectors(): readonly [Vector, Vector, Vector, Vector];
 }
 
+/**
+ * Parts of side b's element that depend on its row alone (a row's scale), for four consecutive rows: loaded by one instruction
+ * where they lie together. `at(lane)`: what stands for them in the element of row number `lane`.
+ */
+function rowParts(
+  emitter: Emitter,
+  parts: readonly ScalarExpr[],
+  firstRow: ScalarExpr,
+  batch: Batch,
+): { at(lane: Lane): readonly ScalarExpr[] } {
+  const { wgsl } = emitter;
+  const registers = parts.map((part) => {
+    const prepared = emitter.prepare(part, { ...batch, row: plus(firstRow, quad) });
+    // A register lives where its vector was computed, which is outside of the loop where rows do not depend on it.
+    const vector = emitter.varies(prepared)
+      ? emitter.home(prepared, () => wgsl.settle("p", emitter.vector(prepared, part.type)))
+      : undefined;
+    return lanes.map((lane) => (vector === undefined ? prepared : emitter.home(prepared, () => emitter.register(component(vector, lane)))));
+  });
+  return {
+    at: (lane) =>
+      withParts(
+        [],
+        registers.map((r) => r[lane] ?? missing()),
+      ),
+  };
+}
+
 /** Side b at one step: `columns` is this lane's group of four n, below ceil(n / 4). */
 export function loadB(emitter: Emitter, problem: DotProblem, columns: ScalarExpr, step: ScalarExpr, batch: Batch): Loader {
-  const { b } = problem;
   const { wgsl } = emitter;
-  if (b.contracted === "column") {
-    const rowOf = (lane: Lane) => {
-      const n = plus(times(columns, uint(4)), uint(lane));
-      return problem.n % 4 === 0 ? n : binary("min", n, uint(problem.n - 1));
-    };
-    const prepared = lanes.map((lane) => alongK(emitter, problem, b, rowOf(lane), step, batch));
-    return {
-      load: () => emitter.issueLoads(prepared),
-      vectors() {
-        const rows = prepared.map((e) => wgsl.settle("t", emitter.vector(e, "f32")));
-        // Transposed in registers, which costs nothing: a vector's components are registers of their own.
-        const at = (k: Lane) => wgsl.let("b", four((lane) => component(rows[lane] ?? missing(), k)));
-        return [at(0), at(1), at(2), at(3)];
-      },
-    };
-  }
-  const free = plus(times(columns, uint(4)), quad);
-  // What depends on k alone (a row's scale) is loaded for four k at once.
-  const extracted = extractParts(lowerScalar(b.element), "row", isBatch);
-  const parts = extracted.parts.map((part) => ({ type: part.type, of: emitter.prepare(part, { ...batch, row: plus(times(step, uint(4)), quad) }) }));
-  const elements = (issue: boolean) => {
-    const registers = parts.map(({ type, of }) => {
-      const vector = emitter.varies(of) ? wgsl.settle("p", emitter.vector(of, type)) : undefined;
-      return lanes.map((lane) => (vector === undefined ? of : emitter.register(component(vector, lane))));
-    });
-    const prepared = lanes.map((lane) =>
-      acrossK(emitter, problem, extracted.expression, plus(times(step, uint(4)), uint(lane)), free, batch, withParts([], registers.map((r) => r[lane] ?? missing()))),
-    );
-    if (issue) emitter.issueLoads(prepared);
-    return prepared;
+  const { contracted } = problem.b;
+  const extracted = extractParts(lowerScalar(problem.b.element), "row", isBatch);
+  const b: DotOperand = { element: extracted.expression, contracted };
+  const byRow = contracted === "column";
+  const firstRow = times(byRow ? columns : step, uint(4));
+  const rowOf = (lane: Lane) => {
+    const row = plus(firstRow, uint(lane));
+    return !byRow || problem.n % 4 === 0 ? row : binary("min", row, uint(problem.n - 1));
   };
   let prepared: readonly ScalarExpr[] = [];
   return {
-    load: () => {
-      prepared = elements(true);
+    load() {
+      const parts = rowParts(emitter, extracted.parts, firstRow, batch);
+      prepared = lanes.map((lane) =>
+        byRow
+          ? alongK(emitter, problem, b, rowOf(lane), step, batch, parts.at(lane))
+          : acrossK(emitter, problem, b.element, rowOf(lane), plus(times(columns, uint(4)), quad), batch, parts.at(lane)),
+      );
+      emitter.issueLoads(prepared);
     },
     vectors() {
-      const [x, y, z, w] = prepared.map((e) => wgsl.settle("b", emitter.vector(e, "f32")));
-      return [x ?? missing(), y ?? missing(), z ?? missing(), w ?? missing()];
+      const rows = prepared.map((e) => wgsl.settle(byRow ? "t" : "b", emitter.vector(e, "f32")));
+      // Transposed in registers, which costs nothing: a vector's components are registers of their own.
+      const at = (k: Lane) =>
+        byRow
+          ? wgsl.let(
+              "b",
+              four((lane) => component(rows[lane] ?? missing(), k)),
+            )
+          : (rows[k] ?? missing());
+      return [at(0), at(1), at(2), at(3)];
     },
   };
 }

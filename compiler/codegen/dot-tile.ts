@@ -16,7 +16,8 @@ export function refuseTile(problem: DotProblem, { rows, workgroup }: TileSchedul
   const [x, y] = workgroup;
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupsPerDimension } = target.limits;
   if (![x, y].every((n) => n >= 1 && Number.isInteger(Math.log2(n)))) return `workgroups of ${x} x ${y} lanes: both must be powers of two`;
-  if (x * y > maxComputeInvocationsPerWorkgroup) return `${x * y} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
+  if (x * y > maxComputeInvocationsPerWorkgroup)
+    return `${x * y} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
   if (rows < 1 || rows > mostRows) return `${rows} rows a lane, more than ${mostRows}`;
   if (problem.a.contracted === "row" && rows % 4 !== 0) return `${rows} rows a lane, but \`a\` lies by k: rows must be a multiple of 4`;
   const tooMany = groupsOf(problem, { rows, workgroup }).some((count) => count > maxComputeWorkgroupsPerDimension);
@@ -42,7 +43,8 @@ export function emitTile(problem: DotProblem, schedule: TileSchedule, target: Ta
 
   const across = width === 1 ? wgsl.group("x") : add(mul(wgsl.group("x"), u32(width)), bitAnd(local, u32(width - 1)));
   const columns = wgsl.let("x", across);
-  const down = height === 1 ? wgsl.group("y") : add(mul(wgsl.group("y"), u32(height)), width === 1 ? local : shiftRight(local, u32(Math.log2(width))));
+  const down =
+    height === 1 ? wgsl.group("y") : add(mul(wgsl.group("y"), u32(height)), width === 1 ? local : shiftRight(local, u32(Math.log2(width))));
   const firstRow = wgsl.let("r", rows === 1 ? down : mul(down, u32(rows)));
   const quads = Math.ceil(problem.n / 4);
   const clampedColumns = emitter.variable("xc", quads, wgsl.let("xc", min(columns, size(quads - 1))));
@@ -51,7 +53,9 @@ export function emitTile(problem: DotProblem, schedule: TileSchedule, target: Ta
   const rowQuads = Math.ceil(problem.m / 4);
   const place = (i: number, count: number, first: E<"u32">) => wgsl.let("row", min(i === 0 ? first : add(first, u32(i)), size(count - 1)));
   const own: readonly ScalarExpr[] = byK
-    ? Array.from({ length: rows / 4 }, (_, i) => emitter.variable("rq", rowQuads, place(i, rowQuads, rows === 4 ? down : mul(down, u32(rows / 4)))))
+    ? Array.from({ length: rows / 4 }, (_, i) =>
+        emitter.variable("rq", rowQuads, place(i, rowQuads, rows === 4 ? down : mul(down, u32(rows / 4)))),
+      )
     : Array.from({ length: rows }, (_, i) => emitter.variable("row", problem.m, place(i, problem.m, firstRow)));
 
   const sums = Array.from({ length: rows }, () => wgsl.zero("c", "vec4f"));
@@ -60,7 +64,11 @@ export function emitTile(problem: DotProblem, schedule: TileSchedule, target: Ta
     const step = emitter.variable("k", steps, stepValue);
     // Of each of the lane's rows four k; or of each of four k the lane's rows.
     const a = byK
-      ? lanes.flatMap((lane) => own.map((q) => acrossK(emitter, problem, problem.a.element, plus(times(step, uint(4)), uint(lane)), plus(times(q, uint(4)), quad), batch)))
+      ? lanes.flatMap((lane) =>
+          own.map((q) =>
+            acrossK(emitter, problem, problem.a.element, plus(times(step, uint(4)), uint(lane)), plus(times(q, uint(4)), quad), batch),
+          ),
+        )
       : own.map((row) => alongK(emitter, problem, problem.a, row, step, batch));
     const b = loadB(emitter, problem, clampedColumns, step, batch);
     emitter.issueLoads(a);

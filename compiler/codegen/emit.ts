@@ -38,9 +38,20 @@ export function emit(plan: KernelPlan): EmittedTarget {
   for (const { file, kernel } of kernels.all) files.set(file, kernel.text);
   const target: TargetRecord = {
     name: plan.target.name,
-    requires: requirementsOf(plan, kernels.all.map((k) => k.kernel), Object.values(dispatches).flat()),
+    requires: requirementsOf(
+      plan,
+      kernels.all.map((k) => k.kernel),
+      Object.values(dispatches).flat(),
+    ),
     slabs: memory.slabs,
-    kernels: kernels.all.map(({ file, kernel }): KernelRecord => ({ file, workgroup: kernel.workgroup, bindings: kernel.bindings, immediates: kernel.immediates.length })),
+    kernels: kernels.all.map(
+      ({ file, kernel }): KernelRecord => ({
+        file,
+        workgroup: kernel.workgroup,
+        bindings: kernel.bindings,
+        immediates: kernel.immediates.length,
+      }),
+    ),
     entries,
     dispatches,
     constants,
@@ -52,7 +63,8 @@ export function emit(plan: KernelPlan): EmittedTarget {
 function emitDispatch(dispatch: Dispatch, plan: KernelPlan, places: EntryPlaces, kernels: KernelTable): DispatchRecord {
   const { problem, schedule, bind, serves, at } = dispatch;
   const kernel = emitKernel(problem, schedule, plan.target, serves);
-  if (kernel.bindings > bind.length) throw new Error(`${serves.join(", ")}: ${bind.length} buffers for a kernel of ${kernel.bindings} bindings`);
+  if (kernel.bindings > bind.length)
+    throw new Error(`${serves.join(", ")}: ${bind.length} buffers for a kernel of ${kernel.bindings} bindings`);
   return {
     kernel: kernels.add(problem.kind, { ...kernel, bindings: bind.length }),
     bind: bind.map((use) => places.range(use)),
@@ -106,7 +118,8 @@ class EntryPlaces {
   range({ buffer, through }: BindingUse): SlabRange {
     const first = this.#place(buffer);
     const last = this.#place(through ?? buffer);
-    if (first.slab !== last.slab || last.offset < first.offset) throw new Error(`@${this.#entry.name}: ${through} does not follow ${buffer} in its slab`);
+    if (first.slab !== last.slab || last.offset < first.offset)
+      throw new Error(`@${this.#entry.name}: ${through} does not follow ${buffer} in its slab`);
     return [first.slab, first.offset, last.offset + last.bytes - first.offset];
   }
 
@@ -144,7 +157,11 @@ const granted: Readonly<Record<string, number>> = {
 };
 
 /** Only what the kernels really need, so that a target fits as many adapters as it can. */
-function requirementsOf({ target, memory }: KernelPlan, kernels: readonly Kernel[], dispatches: readonly DispatchRecord[]): TargetRequirements {
+function requirementsOf(
+  { target, memory }: KernelPlan,
+  kernels: readonly Kernel[],
+  dispatches: readonly DispatchRecord[],
+): TargetRequirements {
   const needs: Readonly<Record<string, number>> = {
     maxComputeInvocationsPerWorkgroup: Math.max(1, ...kernels.map(({ workgroup: [x, y, z] }) => x * y * z)),
     maxComputeWorkgroupSizeX: Math.max(1, ...kernels.map((k) => k.workgroup[0])),

@@ -1,12 +1,13 @@
 // Emits scalar expressions as WGSL, for one element or for four consecutive ones at once.
 // Every value is computed in the outermost block in which all that it depends on is known: what does not change leaves loops.
 import { linearOf } from "../../ir/linear.ts";
-import { type BinaryOp, childrenOf, input, type ScalarExpr, type ScalarType, uint, variable } from "../../ir/scalar.ts";
+import { childrenOf, input, type ScalarExpr, uint, variable } from "../../ir/scalar.ts";
 import { createSimplifier, type Simplifier } from "../../ir/simplify.ts";
 import { lowerScalar } from "./lower-scalar.ts";
+import { arithmetic, combine, invoke, isWord, literal, sizeOf, splatted } from "./operators.ts";
+import { type AnyE, type Block, type E, expression, fromZero, type Wgsl, wgslName } from "./wgsl.ts";
 import type { Node, StoredScalar, WgslScalar, WgslType } from "./wgsl-node.ts";
 import { elementOf, isVector, vectorOf } from "./wgsl-node.ts";
-import { type AnyE, Block, bool, type E, expression, f32, fromZero, i32, size, u32, type Wgsl, wgslName } from "./wgsl.ts";
 
 /** The position in a group of four consecutive elements; what depends on it differs between the components of a vector. */
 export const quad = variable("quad", 4);
@@ -17,6 +18,8 @@ export class Emitter {
   readonly #variables = new Map<string, { readonly value: E<"u32">; readonly block: Block }>();
   readonly #registers = new Map<number, { readonly value: AnyE; readonly block: Block }>();
   readonly #uses = new Map<ScalarExpr, number>();
+  /** What shifts are by: bit positions, which come from formats and not from shapes, so their constants stay in the text. */
+  readonly #bitPositions = new Set<ScalarExpr>();
   readonly #lowered = new Map<ScalarExpr, ScalarExpr>();
   readonly #vectorKeys = new Map<ScalarExpr, object>();
   readonly #blocks = new Map<ScalarExpr, Block>();
@@ -54,7 +57,15 @@ export class Emitter {
   count(e: ScalarExpr): void {
     const uses = this.#uses.get(e) ?? 0;
     this.#uses.set(e, uses + 1);
-    if (uses === 0) for (const child of childrenOf(e)) this.count(child);
+    if (uses > 0) return;
+    if (e.kind === "binary" && (e.op === "shl" || e.op === "shr")) this.#markBitPosition(e.b);
+    for (const child of childrenOf(e)) this.count(child);
+  }
+
+  #markBitPosition(e: ScalarExpr): void {
+    if (this.#bitPositions.has(e)) return;
+    this.#bitPositions.add(e);
+    if (e.kind === "binary" && e.op !== "div" && e.op !== "rem") for (const child of childrenOf(e)) this.#markBitPosition(child);
   }
 
   /** Whether the value differs between the four elements of a group. */
@@ -62,7 +73,11 @@ export class Emitter {
     const known = this.#varies.get(e);
     if (known !== undefined) return known;
     const varies =
-      e.kind === "variable" ? e.name === "quad" : e.kind === "input" ? isVector(this.#register(e.index).value.type) : childrenOf(e).some((c) => this.varies(c));
+      e.kind === "variable"
+        ? e.name === "quad"
+        : e.kind === "input"
+          ? isVector(this.#register(e.index).value.type)
+          : childrenOf(e).some((c) => this.varies(c));
     this.#varies.set(e, varies);
     return varies;
   }
@@ -75,6 +90,11 @@ export class Emitter {
   /** The values of four elements. */
   vector<S extends WgslScalar>(e: ScalarExpr, type: S): E<(typeof vectorOf)[S]> {
     return typed(this.#vector(e, this.wgsl.block), vectorOf[type]);
+  }
+
+  /** Run `body` with statements going to the block in which everything that `e` depends on is known. */
+  home<T>(e: ScalarExpr, body: () => T): T {
+    return this.wgsl.within(this.#blockOf(e), body);
   }
 
   /** Emit the load instructions of expressions now, ahead of the arithmetic on what they load. */
@@ -165,7 +185,10 @@ export class Emitter {
   }
 
   #compute(e: Exclude<ScalarExpr, { kind: "const" | "variable" | "input" }>, block: Block): AnyE {
-    if (e.kind !== "load") return combine(e, e.type, (child, asSize) => (asSize && isWord(child) ? sizeOf(child) : this.#scalar(child, block)));
+    if (e.kind !== "load")
+      return combine(e, e.type, (child, asSize) =>
+        asSize && isWord(child) && !this.#bitPositions.has(e) ? sizeOf(child) : this.#scalar(child, block),
+      );
     return this.wgsl.read(e.binding, storedScalar(e), this.#index(e.column, block));
   }
 
@@ -180,7 +203,7 @@ export class Emitter {
     if (shift !== undefined) return shift;
     const mixed = e.kind === "binary" && e.type !== "bool" && arithmetic.has(e.op);
     return combine(e, vectorOf[e.type], (child, asSize) => {
-      if (asSize && isWord(child)) return mixed ? sizeOf(child) : splatted(sizeOf(child));
+      if (asSize && isWord(child) && !this.#bitPositions.has(e)) return mixed ? sizeOf(child) : splatted(sizeOf(child));
       // WGSL takes a scalar beside a vector in arithmetic.
       return mixed && !this.varies(child) ? this.#scalar(child, block) : this.#vector(child, block);
     });
@@ -192,7 +215,13 @@ export class Emitter {
     const step = linearOf(e.b).terms.get(this.simplifier.simplify(quad));
     if (step === undefined) return undefined;
     const start = this.at(e.b, 0);
-    const rest = this.simplifier.simplify({ kind: "binary", type: "u32", op: "sub", a: e.b, b: { kind: "binary", type: "u32", op: "mul", a: quad, b: uint(step) } });
+    const rest = this.simplifier.simplify({
+      kind: "binary",
+      type: "u32",
+      op: "sub",
+      a: e.b,
+      b: { kind: "binary", type: "u32", op: "mul", a: quad, b: uint(step) },
+    });
     if (rest !== start) return undefined;
     const first = this.simplifier.simplify({ kind: "binary", type: "u32", op: "shr", a: e.a, b: start });
     // Counted twice to get a name: it is used for every component.
@@ -230,93 +259,9 @@ function unknown(e: ScalarExpr): never {
 }
 
 function storedScalar(e: Extract<ScalarExpr, { kind: "load" }>): StoredScalar {
-  if (e.storage.kind !== "dense" || e.storage.scalar !== e.type) throw new Error(`a load of ${e.type} from ${e.storage.kind} storage was not lowered`);
+  if (e.storage.kind !== "dense" || e.storage.scalar !== e.type)
+    throw new Error(`a load of ${e.type} from ${e.storage.kind} storage was not lowered`);
   return e.storage.scalar;
 }
 
-function literal(type: ScalarType, value: number): AnyE {
-  switch (type) {
-    case "f32":
-      return f32(value);
-    case "i32":
-      return i32(value);
-    case "u32":
-      return u32(value);
-    case "bool":
-      return bool(value !== 0);
-    default:
-      return type satisfies never;
-  }
-}
-
-type Word = Extract<ScalarExpr, { kind: "const" }>;
-const isWord = (e: ScalarExpr): e is Word => e.kind === "const" && e.type === "u32";
-const sizeOf = (e: Word): E<"u32"> => size(e.value);
-const invoke = (type: WgslType, callee: string, args: readonly AnyE[]): AnyE => expression(type, { kind: "call", callee, args: args.map((a) => a.node) });
-const splatted = (e: AnyE): AnyE => (isVector(e.type) ? e : invoke(vectorOf[e.type], wgslName(vectorOf[e.type]), [e]));
 const hintFor = (e: ScalarExpr): string => (e.kind === "load" ? `x${e.binding}` : e.type === "u32" ? "i" : "v");
-
-const arithmetic: ReadonlySet<BinaryOp> = new Set(["add", "sub", "mul", "div", "rem"]);
-const infixText: Partial<Record<BinaryOp, string>> = {
-  add: "+", sub: "-", mul: "*", div: "/", rem: "%", eq: "==", ne: "!=", lt: "<", le: "<=", gt: ">", ge: ">=", and: "&", or: "|", xor: "^", shl: "<<", shr: ">>",
-};
-/** Operands that are positions or sizes: there a u32 constant becomes an immediate. */
-const sizeOperands: ReadonlySet<BinaryOp> = new Set(["add", "sub", "mul", "div", "rem", "min", "max", "eq", "ne", "lt", "le", "gt", "ge"]);
-
-const isPowerOfTwo = (x: number): boolean => x > 0 && Number.isInteger(Math.log2(x));
-
-/** One operation on operands that `operand` emits (`asSize`: a u32 constant there is a size). */
-function combine(e: Exclude<ScalarExpr, { kind: "const" | "variable" | "input" | "load" }>, type: WgslType, operand: (e: ScalarExpr, asSize: boolean) => AnyE): AnyE {
-  switch (e.kind) {
-    case "cast":
-      return invoke(type, wgslName(type), [operand(e.a, false)]);
-    case "select":
-      return invoke(type, "select", [operand(e.no, true), operand(e.yes, true), operand(e.condition, false)]);
-    case "unary":
-      return unaryText(e, type, operand(e.a, false));
-    case "binary": {
-      const { op, a, b } = e;
-      if (op === "pow" || op === "min" || op === "max") return invoke(type, op, [operand(a, a.type === "u32"), operand(b, b.type === "u32")]);
-      const sizes = a.type === "u32" && sizeOperands.has(op);
-      // Division by a power of two stays a shift: a division by an immediate would cost tens of cycles a lane.
-      if (sizes && (op === "div" || op === "rem") && b.kind === "const" && isPowerOfTwo(b.value)) {
-        const by = u32(op === "div" ? Math.log2(b.value) : b.value - 1);
-        return infix(type, op === "div" ? ">>" : "&", operand(a, true), isVector(type) ? splatted(by) : by);
-      }
-      if (a.type === "bool" && !isVector(type)) return infix(type, op === "and" ? "&&" : op === "or" ? "||" : op === "xor" || op === "ne" ? "!=" : "==", operand(a, false), operand(b, false));
-      if (a.type === "bool" && op === "xor") return infix(type, "!=", operand(a, false), operand(b, false));
-      return infix(type, infixText[op] ?? op, operand(a, sizes), operand(b, sizes));
-    }
-    default:
-      return e satisfies never;
-  }
-}
-
-const infix = (type: WgslType, op: string, a: AnyE, b: AnyE): AnyE => expression(type, { kind: "infix", op, a: a.node, b: b.node });
-
-function unaryText(e: Extract<ScalarExpr, { kind: "unary" }>, type: WgslType, a: AnyE): AnyE {
-  switch (e.op) {
-    case "neg":
-      return e.type === "u32" ? infix(type, "-", isVector(type) ? splatted(u32(0)) : u32(0), a) : expression(type, { kind: "prefix", op: "-", a: a.node });
-    case "not":
-      return expression(type, { kind: "prefix", op: "!", a: a.node });
-    case "bitcast_f32":
-    case "bitcast_u32":
-      return invoke(type, `bitcast<${wgslName(type)}>`, [a]);
-    case "rsqrt":
-      return invoke(type, "inverseSqrt", [a]);
-    case "abs":
-    case "exp":
-    case "sqrt":
-    case "floor":
-    case "ceil":
-    case "round":
-      return invoke(type, e.op, [a]);
-    case "tanh":
-    case "log":
-    case "is_finite":
-      throw new Error(`${e.op} was not lowered`);
-    default:
-      return e.op satisfies never;
-  }
-}

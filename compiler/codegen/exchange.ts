@@ -1,7 +1,8 @@
 // How lanes that work together see each other's values: subgroup shuffles, or workgroup memory with a barrier.
 // The same templates use either; trees over `lane xor mask` are in a fixed order and give every lane the same bits.
+
+import { add, bitXor, type E, type NumericType, type Shared, sub, u32, type Var, type Wgsl } from "./wgsl.ts";
 import type { WgslType } from "./wgsl-node.ts";
-import { bitXor, type E, type NumericType, add, sub, type Shared, u32, type Var, type Wgsl } from "./wgsl.ts";
 
 export interface Exchange {
   /** This lane's number in its team. */

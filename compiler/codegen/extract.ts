@@ -8,7 +8,7 @@ export interface Extracted {
 }
 
 /** Numbers of the inputs that stand for parts; above every input that problems have. */
-export const firstPart = 1000;
+const firstPart = 1000;
 
 /**
  * Take out the largest parts that contain a load, depend on the variable `name` and on no input, and otherwise only on

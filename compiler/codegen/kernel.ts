@@ -1,10 +1,10 @@
 // What a template makes: a kernel's text with everything a dispatch of it needs.
 import type { Problem, Store, Target } from "../../ir/plan.ts";
-import { childrenOf, type ScalarExpr, uint, variable, over, binary } from "../../ir/scalar.ts";
+import { binary, childrenOf, over, type ScalarExpr, uint } from "../../ir/scalar.ts";
 import type { E, Wgsl } from "./wgsl.ts";
 import { add, mul, size } from "./wgsl.ts";
+import { isVector } from "./wgsl-node.ts";
 import { printKernel } from "./wgsl-print.ts";
-import { elementOf, isVector } from "./wgsl-node.ts";
 
 export type Triple = readonly [number, number, number];
 
@@ -43,12 +43,12 @@ export function finishKernel(wgsl: Wgsl, problem: Problem, target: Target, frame
     bindings: bindingCount(problem),
     features: [...(usesSubgroups ? ["subgroups"] : []), ...(forced === undefined ? [] : ["subgroup-size-control"])],
     subgroupSize: usesSubgroups ? target.subgroupSize : undefined,
-    sharedBytes: wgsl.shared.reduce((sum, { type, count }) => sum + count * (isVector(type) ? 16 : elementOf[type] === "bool" ? 4 : 4), 0),
+    sharedBytes: wgsl.shared.reduce((sum, { type, count }) => sum + count * (isVector(type) ? 16 : 4), 0),
   };
 }
 
 /** Every expression of a problem. */
-export function expressionsOf(problem: Problem): readonly ScalarExpr[] {
+function expressionsOf(problem: Problem): readonly ScalarExpr[] {
   const ofStores = (stores: readonly Store[]) => stores.flatMap((s) => [s.row, s.column, s.value]);
   switch (problem.kind) {
     case "pointwise":
@@ -58,7 +58,12 @@ export function expressionsOf(problem: Problem): readonly ScalarExpr[] {
     case "dot":
       return [problem.a.element, problem.b.element, ...ofStores(problem.stores)];
     case "rows":
-      return [problem.element, ...(problem.perRow === undefined ? [] : [problem.perRow]), ...ofStores(problem.stores), ...ofStores(problem.rowStores)];
+      return [
+        problem.element,
+        ...(problem.perRow === undefined ? [] : [problem.perRow]),
+        ...ofStores(problem.stores),
+        ...ofStores(problem.rowStores),
+      ];
     default:
       return problem satisfies never;
   }
@@ -69,7 +74,7 @@ export function storesOf(problem: Problem): readonly Store[] {
 }
 
 /** The bindings that a problem loads from or stores to are 0 to this number - 1. */
-export function bindingCount(problem: Problem): number {
+function bindingCount(problem: Problem): number {
   let count = 0;
   const seen = new Set<ScalarExpr>();
   const visit = (e: ScalarExpr): void => {
@@ -98,8 +103,6 @@ export function coordinatesOf(prefix: string, shape: readonly number[], linear: 
   return coordinates;
 }
 
-export const coordinateVariable = (prefix: string, axis: number, bound: number): ScalarExpr => variable(`${prefix}${axis}`, bound);
-
 /** Workgroups in x, folded into y above what one dimension takes. */
 export function foldGroups(count: number, target: Target): Triple {
   const most = target.limits.maxComputeWorkgroupsPerDimension;
@@ -114,4 +117,5 @@ export function linearGroup(wgsl: Wgsl, groups: Triple): E<"u32"> {
 }
 
 /** What a statement of store number `index` serves, where one label a store is given; else all labels. */
-export const labelOf = (serves: readonly string[], index: number): string | undefined => serves[index] ?? (serves.length === 0 ? undefined : serves.join(", "));
+export const labelOf = (serves: readonly string[], index: number): string | undefined =>
+  serves[index] ?? (serves.length === 0 ? undefined : serves.join(", "));

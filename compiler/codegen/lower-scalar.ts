@@ -1,8 +1,23 @@
 // Rewrites from what a scalar expression means to what WGSL and the drivers do rightly: packed loads, tanh, log, tests for finite numbers.
 // After them the printer can be dumb. Each is named; the reasons are measured facts about drivers.
-import { binary, cast, childrenOf, float, int, load, over, type ScalarExpr, type Storage, select, times, uint, unary, withChildren } from "../../ir/scalar.ts";
+import {
+  binary,
+  cast,
+  childrenOf,
+  float,
+  int,
+  load,
+  over,
+  type ScalarExpr,
+  type Storage,
+  select,
+  times,
+  uint,
+  unary,
+  withChildren,
+} from "../../ir/scalar.ts";
 
-export interface LoweringRule {
+interface LoweringRule {
   readonly name: string;
   apply(e: ScalarExpr): ScalarExpr | undefined;
 }
@@ -11,13 +26,14 @@ const shr = (a: ScalarExpr, b: ScalarExpr) => binary("shr", a, b);
 const and = (a: ScalarExpr, b: ScalarExpr) => binary("and", a, b);
 const words: Storage = { kind: "dense", scalar: "u32" };
 
-export const loweringRules: readonly LoweringRule[] = [
+const loweringRules: readonly LoweringRule[] = [
   {
     // A code of b bits as a float without a conversion from integer, which Subzero scalarises: between 2^15 and 2^16 a float holds u in
     // bits 8 and up, in steps of 2^-8. Both drivers fold (f - c) + 1/2 into f - (c - 1/2), so c - 1/2 must be a float there: at 2^23 it is not.
     name: "code-to-float",
     apply(e) {
-      if (e.kind !== "cast" || e.type !== "f32" || e.a.kind !== "load" || e.a.storage.kind !== "packed" || e.a.type === "bool") return undefined;
+      if (e.kind !== "cast" || e.type !== "f32" || e.a.kind !== "load" || e.a.storage.kind !== "packed" || e.a.type === "bool")
+        return undefined;
       const { bits, signed, layout } = e.a.storage;
       const half = 2 ** (bits - 1);
       // Planes hold q + half already; two's complement becomes it by flipping the sign bit.
@@ -80,7 +96,11 @@ export const loweringRules: readonly LoweringRule[] = [
       const ofM = binary("add", times(float(2), s), times(times(s, square), series));
       const [high, low] = [0.693145751953125, 1.42860677e-6];
       const regular = binary("add", times(exponent, exact(high)), binary("add", times(exponent, exact(low)), ofM));
-      const special = select(binary("eq", x, float(0)), float(Number.NEGATIVE_INFINITY), select(binary("gt", x, float(0)), x, float(Number.NaN)));
+      const special = select(
+        binary("eq", x, float(0)),
+        float(Number.NEGATIVE_INFINITY),
+        select(binary("gt", x, float(0)), x, float(Number.NaN)),
+      );
       const isRegular = binary("and", binary("gt", x, float(0)), binary("le", x, exact(3.4028234663852886e38)));
       return select(isRegular, regular, special);
     },
@@ -89,7 +109,8 @@ export const loweringRules: readonly LoweringRule[] = [
 
 const exact = (value: number): ScalarExpr => float(Math.fround(value));
 /** Coefficients from the highest power down. */
-const polynomial = (coefficients: readonly number[], x: ScalarExpr): ScalarExpr => coefficients.map(exact).reduce((sum, c) => binary("add", times(sum, x), c));
+const polynomial = (coefficients: readonly number[], x: ScalarExpr): ScalarExpr =>
+  coefficients.map(exact).reduce((sum, c) => binary("add", times(sum, x), c));
 
 /**
  * Expressions in the words that WGSL has; loads are of 32-bit elements from here on. From the roots down, because a cast of
@@ -103,7 +124,10 @@ export function lowerScalar(e: ScalarExpr, memo = new Map<ScalarExpr, ScalarExpr
     lowered = rule.apply(e) ?? e;
     if (lowered !== e) break;
   }
-  const result = withChildren(lowered, childrenOf(lowered).map((c) => lowerScalar(c, memo)));
+  const result = withChildren(
+    lowered,
+    childrenOf(lowered).map((c) => lowerScalar(c, memo)),
+  );
   memo.set(e, result);
   return result;
 }
@@ -122,5 +146,7 @@ function unsignedCode(e: Extract<ScalarExpr, { kind: "load" }>): ScalarExpr {
   }
   const within = binary("rem", column, uint(32));
   const plane = (i: number) => and(shr(word(binary("add", uint((i * pitch) / bits), over(column, uint(32)))), within), uint(1));
-  return Array.from({ length: bits }, (_, i) => (i === 0 ? plane(0) : binary("shl", plane(i), uint(i)))).reduce((a, b) => binary("or", a, b));
+  return Array.from({ length: bits }, (_, i) => (i === 0 ? plane(0) : binary("shl", plane(i), uint(i)))).reduce((a, b) =>
+    binary("or", a, b),
+  );
 }

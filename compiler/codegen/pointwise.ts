@@ -3,7 +3,17 @@ import type { PointwiseProblem, Schedule, Target } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { coordinatesOf, finishKernel, foldGroups, type Kernel, labelOf, linearGroup, product, type Triple } from "./kernel.ts";
-import { elementsPerWord, isPacked, packQuad, paddedColumns, type PackedStore, prepareStore, storeElement, storeQuad, wordsPerElement } from "./store.ts";
+import {
+  elementsPerWord,
+  isPacked,
+  type PackedStore,
+  packQuad,
+  paddedColumns,
+  prepareStore,
+  storeElement,
+  storeQuad,
+  wordsPerElement,
+} from "./store.ts";
 import { add, bitAnd, div, type E, eq, lt, min, mul, rem, shiftLeft, size, u32, type Var, Wgsl } from "./wgsl.ts";
 
 export type PointwiseSchedule = Extract<Schedule, { kind: "pointwise" }>;
@@ -11,7 +21,8 @@ export type PointwiseSchedule = Extract<Schedule, { kind: "pointwise" }>;
 /** Why a schedule does not fit, or undefined. */
 export function refusePointwise(problem: PointwiseProblem, schedule: PointwiseSchedule, target: Target): string | undefined {
   const { width, perLane, workgroup } = schedule;
-  if (workgroup > target.limits.maxComputeInvocationsPerWorkgroup) return `${workgroup} lanes a workgroup, the adapter takes ${target.limits.maxComputeInvocationsPerWorkgroup}`;
+  if (workgroup > target.limits.maxComputeInvocationsPerWorkgroup)
+    return `${workgroup} lanes a workgroup, the adapter takes ${target.limits.maxComputeInvocationsPerWorkgroup}`;
   if (perLane < 1 || workgroup < 1) return "a lane must have work";
   const packed = problem.stores.filter(isPacked);
   if (packed.length > 0) {
@@ -36,14 +47,25 @@ function mentions(e: ScalarExpr, name: string): boolean {
   return e.kind === "select" || e.kind === "cast" || e.kind === "unary";
 }
 
-export function emitPointwise(problem: PointwiseProblem, schedule: PointwiseSchedule, target: Target, serves: readonly string[] = []): Kernel {
+export function emitPointwise(
+  problem: PointwiseProblem,
+  schedule: PointwiseSchedule,
+  target: Target,
+  serves: readonly string[] = [],
+): Kernel {
   const refusal = refusePointwise(problem, schedule, target);
   if (refusal !== undefined) throw new Error(`pointwise: ${refusal}`);
   return problem.stores.some(isPacked) ? emitPacked(problem, schedule, target, serves) : emitDense(problem, schedule, target, serves);
 }
 
 /** Run `body` for every item that this lane has: `perLane` items, a workgroup apart, of `count` in all. */
-function forEachItem(emitter: Emitter, count: number, { perLane, workgroup }: PointwiseSchedule, groups: Triple, body: (item: ScalarExpr) => void): void {
+function forEachItem(
+  emitter: Emitter,
+  count: number,
+  { perLane, workgroup }: PointwiseSchedule,
+  groups: Triple,
+  body: (item: ScalarExpr) => void,
+): void {
   const { wgsl } = emitter;
   const begin = wgsl.let("begin", mul(linearGroup(wgsl, groups), u32(workgroup * perLane)));
   const first = wgsl.let("first", add(begin, wgsl.builtin("local")));
@@ -67,10 +89,15 @@ function emitDense(problem: PointwiseProblem, schedule: PointwiseSchedule, targe
     const prepared = problem.stores.map((store) => prepareStore(emitter, store, coordinates));
     const writes: (() => void)[] = [];
     // Every load before the first store: results may lie where operands were.
-    for (const [i, p] of prepared.entries()) wgsl.serving(labelOf(serves, i), () => writes.push(width === 4 ? storeQuad(emitter, p) : storeElement(emitter, p)));
+    for (const [i, p] of prepared.entries())
+      wgsl.serving(labelOf(serves, i), () => writes.push(width === 4 ? storeQuad(emitter, p) : storeElement(emitter, p)));
     for (const [i, write] of writes.entries()) wgsl.serving(labelOf(serves, i), write);
   });
-  return finishKernel(wgsl, problem, target, { title: `pointwise, width ${width}, ${perLane} a lane`, workgroup: [workgroup, 1, 1], groups });
+  return finishKernel(wgsl, problem, target, {
+    title: `pointwise, width ${width}, ${perLane} a lane`,
+    workgroup: [workgroup, 1, 1],
+    groups,
+  });
 }
 
 /** A lane makes the words of `unit` consecutive columns of one row, the padding of the row included. */
@@ -146,7 +173,9 @@ function emitPacked(problem: PointwiseProblem, schedule: PointwiseSchedule, targ
           flush(i, div(first, u32(perWord)));
           for (const word of begun[i]?.words ?? []) wgsl.assign(word, u32(0));
         };
-        wgsl.serving(labelOf(serves, i), () => (perWord === 4 ? flushNow() : wgsl.when(eq(bitAnd(first, u32(perWord - 1)), u32(perWord - 4)), flushNow)));
+        wgsl.serving(labelOf(serves, i), () =>
+          perWord === 4 ? flushNow() : wgsl.when(eq(bitAnd(first, u32(perWord - 1)), u32(perWord - 4)), flushNow),
+        );
       }
     });
     for (const [i, store] of problem.stores.entries()) {

@@ -18,13 +18,16 @@ export type ReduceVector = "reduced" | "outputs" | "none";
 export function refuseReduce(problem: ReduceProblem, schedule: ReduceSchedule, target: Target): string | undefined {
   const { lanes, workgroup } = schedule;
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = target.limits;
-  if (workgroup > maxComputeInvocationsPerWorkgroup) return `${workgroup} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
-  if (!isPowerOfTwo(lanes) || lanes > workgroup || workgroup % lanes !== 0) return `${lanes} lanes an output in a workgroup of ${workgroup}: lanes must be a power of two that divides the workgroup`;
+  if (workgroup > maxComputeInvocationsPerWorkgroup)
+    return `${workgroup} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
+  if (!isPowerOfTwo(lanes) || lanes > workgroup || workgroup % lanes !== 0)
+    return `${lanes} lanes an output in a workgroup of ${workgroup}: lanes must be a power of two that divides the workgroup`;
   if (problem.stores.some(isPacked)) return "a reduction cannot store packed results";
   if (lanes > 1 && !usesSubgroups(schedule, target)) {
     // Two halves of 16 bytes a lane, for values and, with argmax, for positions.
     const bytes = workgroup * 32 * (problem.accumulators.some((a) => a.combine === "argmax") ? 2 : 1);
-    if (bytes > maxComputeWorkgroupStorageSize) return `${bytes} bytes of workgroup memory, the adapter has ${maxComputeWorkgroupStorageSize}`;
+    if (bytes > maxComputeWorkgroupStorageSize)
+      return `${bytes} bytes of workgroup memory, the adapter has ${maxComputeWorkgroupStorageSize}`;
   }
   return undefined;
 }
@@ -76,12 +79,19 @@ export function emitReduce(problem: ReduceProblem, schedule: ReduceSchedule, tar
   const accumulators = problem.accumulators.map(({ combine, element }) => new Accumulator(wgsl, combine, element.type, way !== "none"));
   wgsl.loop("step", member, size(steps), u32(lanes), (stepValue) => {
     const step = emitter.variable("step", steps, stepValue);
-    const variables = { ...outerCoordinates, ...coordinatesOf("r", problem.reduced, way === "reduced" ? plus(times(step, uint(4)), quad) : step) };
+    const variables = {
+      ...outerCoordinates,
+      ...coordinatesOf("r", problem.reduced, way === "reduced" ? plus(times(step, uint(4)), quad) : step),
+    };
     const elements = problem.accumulators.map(({ element }) => emitter.prepare(element, variables));
     for (const [i, element] of elements.entries()) {
       const value = way === "none" ? emitter.scalar(element, element.type) : emitter.vector(element, element.type);
       const positions =
-        way === "none" ? positionsAt(stepValue, "one") : way === "outputs" ? positionsAt(stepValue, "four together") : positionsAt(mul(stepValue, u32(4)), "four consecutive");
+        way === "none"
+          ? positionsAt(stepValue, "one")
+          : way === "outputs"
+            ? positionsAt(stepValue, "four together")
+            : positionsAt(mul(stepValue, u32(4)), "four consecutive");
       accumulators[i]?.take(value, positions);
     }
   });
@@ -91,8 +101,13 @@ export function emitReduce(problem: ReduceProblem, schedule: ReduceSchedule, tar
   wgsl.when(mine, () => {
     const prepared = problem.stores.map((store) => prepareStore(emitter, store, outerCoordinates, results));
     const writes: (() => void)[] = [];
-    for (const [i, p] of prepared.entries()) wgsl.serving(labelOf(serves, i), () => writes.push(way === "outputs" ? storeQuad(emitter, p) : storeElement(emitter, p)));
+    for (const [i, p] of prepared.entries())
+      wgsl.serving(labelOf(serves, i), () => writes.push(way === "outputs" ? storeQuad(emitter, p) : storeElement(emitter, p)));
     for (const [i, write] of writes.entries()) wgsl.serving(labelOf(serves, i), write);
   });
-  return finishKernel(wgsl, problem, target, { title: `reduce, ${lanes} lanes an output, vectors along ${way}`, workgroup: [workgroup, 1, 1], groups });
+  return finishKernel(wgsl, problem, target, {
+    title: `reduce, ${lanes} lanes an output, vectors along ${way}`,
+    workgroup: [workgroup, 1, 1],
+    groups,
+  });
 }

@@ -6,7 +6,7 @@ import type { Emitter } from "./emitter.ts";
 import type { Exchange } from "./exchange.ts";
 import { lowerScalar } from "./lower-scalar.ts";
 import type { RowWalk } from "./rows.ts";
-import { elementsPerWord, type PackedStore, packQuad, type PreparedStore } from "./store.ts";
+import { elementsPerWord, type PackedStore, type PreparedStore, packQuad } from "./store.ts";
 import { add, and, bitAnd, bitOr, div, type E, eq, lt, mul, select, shiftLeft, shiftRight, size, u32 } from "./wgsl.ts";
 
 /**
@@ -21,7 +21,8 @@ export function packedColumnBase(store: PackedStore): ScalarExpr | "unknown" | u
   const own = [...terms].find(([term]) => term.kind === "variable" && term.name === "column");
   if (own === undefined || own[1] !== 1) return "unknown";
   const base = simplifier.simplify({ kind: "binary", type: "u32", op: "sub", a: column, b: own[0] });
-  const mentionsColumn = (e: ScalarExpr): boolean => (e.kind === "variable" ? e.name === "column" : e.kind === "binary" ? mentionsColumn(e.a) || mentionsColumn(e.b) : e.kind !== "const");
+  const mentionsColumn = (e: ScalarExpr): boolean =>
+    e.kind === "variable" ? e.name === "column" : e.kind === "binary" ? mentionsColumn(e.a) || mentionsColumn(e.b) : e.kind !== "const";
   if (mentionsColumn(base)) return "unknown";
   return simplifier.rangeOf(base).multiple % elementsPerWord(store.storage) === 0 ? base : "unknown";
 }
@@ -58,7 +59,12 @@ export function writePackedSpan(
     base === undefined || base === "unknown"
       ? firstWord
       : add(div(emitter.scalar(emitter.prepare(lowerScalar(base), { row }), "u32"), u32(4 * perWord)), firstWord);
-  const laneWord = perWord <= lanes && perWord > 1 ? add(baseWord, shiftRight(lane, u32(Math.log2(perWord)))) : perWord === 1 ? add(baseWord, lane) : baseWord;
+  const laneWord =
+    perWord <= lanes && perWord > 1
+      ? add(baseWord, shiftRight(lane, u32(Math.log2(perWord))))
+      : perWord === 1
+        ? add(baseWord, lane)
+        : baseWord;
   const word = wgsl.let("word", laneWord);
   /** Words further on for the next of the lane's words. */
   const stride = (vectorsPerWord * lanes) / perWord;

@@ -5,19 +5,17 @@ import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { type Exchange, subgroupExchange, workgroupExchange } from "./exchange.ts";
 import { finishKernel, foldGroups, type Kernel, labelOf, linearGroup, storesOf } from "./kernel.ts";
-import { elementsPerWord, isPacked, paddedColumns, prepareStore, storeElement, storeQuad } from "./store.ts";
 import { packedColumnBase, writePackedSpan } from "./rows-packed.ts";
 import { RowStatistic } from "./rows-statistic.ts";
 import { transformSpan } from "./rows-transform.ts";
-import {
-  add, type AnyE, type E, eq, fromZero, lt, min, mul, select, size, splat, u32, f32, type Var, Wgsl,
-} from "./wgsl.ts";
+import { elementsPerWord, isPacked, paddedColumns, prepareStore, storeElement, storeQuad } from "./store.ts";
+import { type AnyE, add, type E, eq, f32, fromZero, lt, min, mul, select, size, splat, u32, type Var, Wgsl } from "./wgsl.ts";
 
 export type RowsSchedule = Extract<Schedule, { kind: "rows" }>;
 
 /** Vectors of four that a lane holds at once; more would not stay in registers and need too many load instructions. */
 const mostVectors = 8;
-export const mostBlock = 128;
+const mostBlock = 128;
 
 /** How a team of lanes walks along a row. */
 export interface RowWalk {
@@ -33,18 +31,24 @@ export interface RowWalk {
   readonly exact: boolean;
 }
 
-export function walkOf(problem: RowsProblem, lanes: number): RowWalk {
-  const words = storesOf(problem).filter(isPacked).map(({ storage }) => elementsPerWord(storage));
+function walkOf(problem: RowsProblem, lanes: number): RowWalk {
+  const words = storesOf(problem)
+    .filter(isPacked)
+    .map(({ storage }) => elementsPerWord(storage));
   const unit = Math.max(problem.block, 4 * lanes, ...words);
-  const stored = Math.max(problem.columns, ...problem.stores.filter(isPacked).map((s) => (packedColumnBase(s) === undefined ? paddedColumns(s.storage) : 0)));
-  // All in registers where it fits: then nothing is computed twice.
+  const stored = Math.max(
+    problem.columns,
+    ...problem.stores.filter(isPacked).map((s) => (packedColumnBase(s) === undefined ? paddedColumns(s.storage) : 0)),
+  );
+  // All in registers where that saves computing it twice; a row that is taken once goes in small steps, which compile faster.
   const whole = Math.ceil(stored / unit) * unit;
-  const span = whole <= mostVectors * 4 * lanes ? whole : unit;
+  const span = problem.statistic !== undefined && whole <= mostVectors * 4 * lanes ? whole : unit;
   const [spans, storedSpans] = [Math.ceil(problem.columns / span), Math.ceil(stored / span)];
   return { lanes, span, vectors: span / (4 * lanes), spans, storedSpans, exact: spans * span === problem.columns && storedSpans === spans };
 }
 
-const lanesOf = (schedule: RowsSchedule, target: Target): number => (schedule.frame === "subgroup" ? target.subgroupSize : schedule.workgroup);
+const lanesOf = (schedule: RowsSchedule, target: Target): number =>
+  schedule.frame === "subgroup" ? target.subgroupSize : schedule.workgroup;
 
 /** Why a schedule does not fit, or undefined. */
 export function refuseRows(problem: RowsProblem, schedule: RowsSchedule, target: Target): string | undefined {
@@ -52,14 +56,20 @@ export function refuseRows(problem: RowsProblem, schedule: RowsSchedule, target:
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = target.limits;
   if (schedule.frame === "subgroup" && target.subgroups === "none") return "the target has no subgroups";
   if (lanes < 4 || !isPowerOfTwo(lanes)) return `a team of ${lanes} lanes: it must be a power of two from 4 on`;
-  if (lanes > maxComputeInvocationsPerWorkgroup) return `${lanes} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
+  if (lanes > maxComputeInvocationsPerWorkgroup)
+    return `${lanes} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
   if (schedule.frame === "subgroup" && schedule.rowsPerGroup < 1) return "a workgroup must have a row";
-  if (schedule.frame === "workgroup" && lanes * 64 > maxComputeWorkgroupStorageSize) return `${lanes * 64} bytes of workgroup memory, the adapter has ${maxComputeWorkgroupStorageSize}`;
-  if (!isPowerOfTwo(problem.block) || problem.block > mostBlock || problem.columns % problem.block !== 0) return `blocks of ${problem.block} in rows of ${problem.columns}: a block is a power of two up to ${mostBlock} that divides the row`;
+  if (schedule.frame === "workgroup" && lanes * 64 > maxComputeWorkgroupStorageSize)
+    return `${lanes * 64} bytes of workgroup memory, the adapter has ${maxComputeWorkgroupStorageSize}`;
+  if (!isPowerOfTwo(problem.block) || problem.block > mostBlock || problem.columns % problem.block !== 0)
+    return `blocks of ${problem.block} in rows of ${problem.columns}: a block is a power of two up to ${mostBlock} that divides the row`;
   const { vectors } = walkOf(problem, lanes);
   if (vectors > mostVectors) return `${vectors} vectors a lane, more than ${mostVectors}`;
   if (problem.rowStores.some(isPacked)) return "a row's own value cannot be stored packed";
-  return problem.stores.filter(isPacked).map((store) => refusePacked(problem, store)).find((reason) => reason !== undefined);
+  return problem.stores
+    .filter(isPacked)
+    .map((store) => refusePacked(problem, store))
+    .find((reason) => reason !== undefined);
 }
 
 function refusePacked(problem: RowsProblem, store: Store): string | undefined {
@@ -67,7 +77,9 @@ function refusePacked(problem: RowsProblem, store: Store): string | undefined {
   const base = packedColumnBase(store);
   if (base === undefined) return undefined;
   if (base === "unknown") return "a packed result must run along the row";
-  return problem.columns % elementsPerWord(store.storage) === 0 ? undefined : `groups of ${problem.columns} do not end at a word of packed results`;
+  return problem.columns % elementsPerWord(store.storage) === 0
+    ? undefined
+    : `groups of ${problem.columns} do not end at a word of packed results`;
 }
 
 const isPowerOfTwo = (x: number): boolean => x >= 1 && Number.isInteger(Math.log2(x));
@@ -133,7 +145,11 @@ class RowsFrame {
     const value =
       statistic === undefined
         ? undefined
-        : this.#rowValue((s) => this.#wgsl.loop("span", u32(0), size(this.#walk.spans), u32(1), (span) => s.take(this.#span(span, row).map((v) => v.value))), row);
+        : this.#rowValue(
+            (s) =>
+              this.#wgsl.loop("span", u32(0), size(this.#walk.spans), u32(1), (span) => s.take(this.#span(span, row).map((v) => v.value))),
+            row,
+          );
     this.#storeRow(row, value);
     if (stores.length === 0) return;
     this.#wgsl.loop("span", u32(0), size(this.#walk.storedSpans), u32(1), (span) => this.#store(this.#span(span, row), span, row, value));
@@ -160,10 +176,18 @@ class RowsFrame {
       const inside =
         columns % 4 !== 0
           ? select(lt(add(splat(first), fromZero), splat(size(columns))), loaded, zero)
-          : this.#walk.exact ? loaded : select(lt(p.quads, size(count)), loaded, zero);
+          : this.#walk.exact
+            ? loaded
+            : select(lt(p.quads, size(count)), loaded, zero);
       return { value: wgsl.var("v", inside), column: p.column, first, quads: p.quads };
     });
-    transformSpan(wgsl, this.#exchange, lanes, values.map((v) => v.value), block);
+    transformSpan(
+      wgsl,
+      this.#exchange,
+      lanes,
+      values.map((v) => v.value),
+      block,
+    );
     return values;
   }
 
@@ -203,7 +227,9 @@ class RowsFrame {
       if (!isPacked(store)) continue;
       const prepared = vectors.map((v, j) => prepareStore(this.#emitter, store, { row, column: v.column }, inputs[j]));
       const guards = vectors.map((v) => (this.#walk.exact ? undefined : { first: v.first, below: size(columns) }));
-      wgsl.serving(labelOf(this.#serves, i), () => writePackedSpan(this.#emitter, this.#exchange, this.#walk, store, prepared, guards, span, row));
+      wgsl.serving(labelOf(this.#serves, i), () =>
+        writePackedSpan(this.#emitter, this.#exchange, this.#walk, store, prepared, guards, span, row),
+      );
     }
     const dense = stores.map((store, i) => ({ store, label: labelOf(this.#serves, i) })).filter(({ store }) => !isPacked(store));
     if (dense.length === 0) return;

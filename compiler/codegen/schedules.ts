@@ -1,7 +1,17 @@
 // Default schedules: a table per adapter class, and the choice among what a target and a problem allow.
 // The figures come from measurements on lavapipe and SwiftShader; those of real GPUs are textbook values until a tuner replaces them.
 import { createHash } from "node:crypto";
-import type { ChooseSchedule, DotProblem, PointwiseProblem, Problem, ReduceProblem, RowsProblem, Schedule, Store, Target } from "../../ir/plan.ts";
+import type {
+  ChooseSchedule,
+  DotProblem,
+  PointwiseProblem,
+  Problem,
+  ReduceProblem,
+  RowsProblem,
+  Schedule,
+  Store,
+  Target,
+} from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
 import { quad } from "./emitter.ts";
 import { coordinatesOf, product } from "./kernel.ts";
@@ -18,8 +28,12 @@ export interface ScheduleTable {
   readonly groups: number;
   /** Lanes an output where outputs are few: with subgroups the subgroup, and beyond `wideFrom` elements an output this many. */
   readonly reduce: { readonly workgroup: number; readonly wide: number; readonly wideFrom: number; readonly plainLanes: number };
-  /** Row groups of the broadcast frame, best first; instructions that load and store, above which kernels take too long to compile. */
+  /**
+   * Row groups of the broadcast frame, best first; instructions that load and store, above which kernels take too long to compile;
+   * and products below which small tiles do, because compiling costs more than running.
+   */
   readonly dot: {
+    readonly small: number;
     readonly rows: readonly number[];
     readonly mostSites: number;
     readonly tileRows: readonly number[];
@@ -33,27 +47,30 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 32 },
-    dot: { rows: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
+    dot: { small: 2 ** 20, rows: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
     rows: { rowsPerGroup: 4, workgroup: 64 },
   },
   swiftshader: {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 16 },
-    dot: { rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
+    dot: { small: 2 ** 20, rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
     rows: { rowsPerGroup: 4, workgroup: 32 },
   },
   gpu: {
     pointwise: { workgroup: 256, perLane: 1, smallest: 64 },
     groups: 64,
     reduce: { workgroup: 64, wide: 256, wideFrom: 4096, plainLanes: 64 },
-    dot: { rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [8, 8] },
+    dot: { small: 0, rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [8, 8] },
     rows: { rowsPerGroup: 1, workgroup: 64 },
   },
 };
 
 /** Part of what makes results reproducible: the tables and the rules of this module, by their version. */
-export const schedulesHash = (): string => `sha256-${createHash("sha256").update(JSON.stringify({ rules: rulesVersion, tables: scheduleTables })).digest("hex")}`;
+export const schedulesHash = (): string =>
+  `sha256-${createHash("sha256")
+    .update(JSON.stringify({ rules: rulesVersion, tables: scheduleTables }))
+    .digest("hex")}`;
 
 /** Counts changes of the rules below that tables do not show. */
 const rulesVersion = 1;
@@ -99,7 +116,12 @@ function pointwiseCandidates(problem: PointwiseProblem, target: Target, table: S
   const perLane = Math.min(table.pointwise.perLane, powerOfTwoUpTo(items / (most * table.groups)));
   const workgroup = Math.max(smallest, Math.min(most, powerOfTwoUpTo(items / table.groups)));
   const schedule = { kind: "pointwise", perLane, workgroup } as const;
-  return wide ? [{ ...schedule, width: 4 }, { ...schedule, width: 1 }] : [{ ...schedule, width: 1 }];
+  return wide
+    ? [
+        { ...schedule, width: 4 },
+        { ...schedule, width: 1 },
+      ]
+    : [{ ...schedule, width: 1 }];
 }
 
 /** Whether four elements at once need fewer load and store instructions than four single ones. */
@@ -107,7 +129,8 @@ function isWorthWidth4({ shape, stores }: PointwiseProblem): boolean {
   const total = product(shape);
   const single = coordinatesOf("c", shape, variable("i", total));
   const fourfold = coordinatesOf("c", shape, plus(times(variable("i", total / 4), uint(4)), quad));
-  const cost = (coordinates: Readonly<Record<string, ScalarExpr>>) => loadSites(roots(stores), coordinates) + storeSites(stores, coordinates);
+  const cost = (coordinates: Readonly<Record<string, ScalarExpr>>) =>
+    loadSites(roots(stores), coordinates) + storeSites(stores, coordinates);
   return cost(fourfold) < 4 * cost(single);
 }
 
@@ -116,34 +139,45 @@ function reduceCandidates(problem: ReduceProblem, target: Target, table: Schedul
   const outputs = product(problem.shape) / (way === "outputs" ? 4 : 1);
   const steps = product(problem.reduced) / (way === "reduced" ? 4 : 1);
   const { workgroup, wide, wideFrom, plainLanes } = table.reduce;
-  const single: Schedule = { kind: "reduce", lanes: 1, workgroup: Math.max(4, Math.min(workgroup, powerOfTwoUpTo(outputs / table.groups))) };
+  const single: Schedule = {
+    kind: "reduce",
+    lanes: 1,
+    workgroup: Math.max(4, Math.min(workgroup, powerOfTwoUpTo(outputs / table.groups))),
+  };
   const plain: Schedule = { kind: "reduce", lanes: Math.min(plainLanes, powerOfTwoUpTo(steps)), workgroup: plainLanes };
   if (product(problem.reduced) >= wideFrom && outputs < table.groups) {
     const lanes = Math.min(wide, powerOfTwoUpTo(target.limits.maxComputeInvocationsPerWorkgroup));
     return [{ kind: "reduce", lanes, workgroup: lanes }, single];
   }
   const team = target.subgroups === "none" ? plainLanes : target.subgroupSize;
-  // Enough outputs to go round, or too few elements to share out.
-  if (outputs >= table.groups * workgroup || steps < 2 * team) return [single];
+  // Enough outputs to go round (neighbouring ones soon, since their loads lie together), or too few elements to share out.
+  const enough = way === "outputs" ? 4 * table.groups : workgroup * table.groups;
+  if (outputs >= enough || steps < 2 * team) return [single];
   const shared: Schedule = { kind: "reduce", lanes: target.subgroupSize, workgroup: target.subgroupSize };
   return target.subgroups === "none" ? [plain, single] : [shared, plain, single];
 }
 
 function dotCandidates(problem: DotProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
-  const { rows, mostSites, tileRows, tileWorkgroup } = table.dot;
+  const { rows, mostSites, tileRows, tileWorkgroup, small } = table.dot;
   const s = target.subgroupSize;
   const perRow = epilogueSites(problem);
   const batches = product(problem.batch);
+  const isSmall = batches * problem.m * problem.n * problem.k < small;
   /** Fitting: few enough instructions, and enough workgroups; the last is the least that there is. */
   const fits = (tile: number, columns: number) => {
+    if (isSmall) return false;
     const groups = Math.ceil(problem.m / tile) * Math.ceil(problem.n / columns) * batches;
     return 16 + tile * perRow <= mostSites + 16 && (groups >= table.groups || tile <= s);
   };
-  const broadcast = rows.filter((r, i) => i === rows.length - 1 || fits(r * s, 4 * s)).map((r): Schedule => ({ kind: "dot", frame: "broadcast", rows: r }));
+  const broadcast = rows
+    .filter((r, i) => i === rows.length - 1 || fits(r * s, 4 * s))
+    .map((r): Schedule => ({ kind: "dot", frame: "broadcast", rows: r }));
   const [x, y] = tileWorkgroup;
   const byK = problem.a.contracted === "row";
   const usable = tileRows.filter((r) => !byK || r % 4 === 0);
-  const tile = usable.filter((r, i) => i === usable.length - 1 || fits(r, 4 * x)).map((r): Schedule => ({ kind: "dot", frame: "tile", rows: r, workgroup: [x, y] }));
+  const tile = usable
+    .filter((r, i) => i === usable.length - 1 || fits(r, 4 * x))
+    .map((r): Schedule => ({ kind: "dot", frame: "tile", rows: r, workgroup: [x, y] }));
   return target.subgroups === "none" ? tile : [...broadcast, ...tile];
 }
 

@@ -2,7 +2,23 @@
 import type { Store } from "../../ir/plan.ts";
 import type { ScalarExpr, Storage } from "../../ir/scalar.ts";
 import type { Emitter } from "./emitter.ts";
-import { add, bitAnd, bitcast, bitOr, component, type E, fromZero, type Lane, lanes, lt, select, shiftLeft, shiftRight, splat, u32 } from "./wgsl.ts";
+import {
+  add,
+  bitAnd,
+  bitcast,
+  bitOr,
+  component,
+  type E,
+  fromZero,
+  type Lane,
+  lanes,
+  lt,
+  select,
+  shiftLeft,
+  shiftRight,
+  splat,
+  u32,
+} from "./wgsl.ts";
 
 export type Packed = Extract<Storage, { kind: "packed" }>;
 export type PackedStore = Store & { readonly storage: Packed };
@@ -16,7 +32,12 @@ export interface PreparedStore {
   readonly value: ScalarExpr;
 }
 
-export function prepareStore(emitter: Emitter, store: Store, variables: Readonly<Record<string, ScalarExpr>>, inputs: readonly ScalarExpr[] = []): PreparedStore {
+export function prepareStore(
+  emitter: Emitter,
+  store: Store,
+  variables: Readonly<Record<string, ScalarExpr>>,
+  inputs: readonly ScalarExpr[] = [],
+): PreparedStore {
   return {
     store,
     row: emitter.prepare(store.row, variables, inputs),
@@ -35,7 +56,11 @@ export function storeElement(emitter: Emitter, { store, column, value }: Prepare
 }
 
 /** As {@link storeElement} for four elements. `within`: only elements below this position along the quad are stored (undefined: all). */
-export function storeQuad(emitter: Emitter, prepared: PreparedStore, within?: { readonly first: E<"u32">; readonly below: E<"u32"> }): () => void {
+export function storeQuad(
+  emitter: Emitter,
+  prepared: PreparedStore,
+  within?: { readonly first: E<"u32">; readonly below: E<"u32"> },
+): () => void {
   const { wgsl } = emitter;
   const { store, column, value } = prepared;
   const scalar = denseScalar(store);
@@ -74,16 +99,31 @@ export const wordsPerElement = ({ bits, layout }: Packed): number => (layout ===
  * The bits of four codes, low end first, as they lie in memory: one u32 for a linear layout, one a plane for planes.
  * Elements at or beyond `below` (counted from `first`) give zero bits.
  */
-export function packQuad(emitter: Emitter, prepared: PreparedStore, storage: Packed, within?: { readonly first: E<"u32">; readonly below: E<"u32"> }): readonly E<"u32">[] {
+export function packQuad(
+  emitter: Emitter,
+  prepared: PreparedStore,
+  storage: Packed,
+  within?: { readonly first: E<"u32">; readonly below: E<"u32"> },
+): readonly E<"u32">[] {
   const { wgsl } = emitter;
   const raw = rawCodes(emitter, prepared, storage);
   const kept = within === undefined ? raw : select(lt(add(splat(within.first), fromZero), splat(within.below)), raw, splat(u32(0)));
   const codes = wgsl.settle("codes", kept);
-  const join = (of: (lane: Lane) => E<"u32">, bits: number) => lanes.map((lane) => (lane === 0 ? of(0) : shiftLeft(of(lane), u32(lane * bits)))).reduce((a, b) => bitOr(a, b));
-  if (storage.layout === "linear") return [wgsl.let("bits", join((lane) => component(codes, lane), storage.bits))];
+  const join = (of: (lane: Lane) => E<"u32">, bits: number) =>
+    lanes.map((lane) => (lane === 0 ? of(0) : shiftLeft(of(lane), u32(lane * bits)))).reduce((a, b) => bitOr(a, b));
+  if (storage.layout === "linear")
+    return [
+      wgsl.let(
+        "bits",
+        join((lane) => component(codes, lane), storage.bits),
+      ),
+    ];
   return Array.from({ length: storage.bits }, (_, plane) => {
     const bit = wgsl.let("plane", bitAnd(plane === 0 ? codes : shiftRight(codes, splat(u32(plane))), splat(u32(1))));
-    return wgsl.let("bits", join((lane) => component(bit, lane), 1));
+    return wgsl.let(
+      "bits",
+      join((lane) => component(bit, lane), 1),
+    );
   });
 }
 

@@ -48,6 +48,7 @@ export function emitKernel(problem: Problem, schedule: Schedule, target: Target,
   if (problem.kind === "pointwise" && schedule.kind === "pointwise") return emitPointwise(problem, schedule, target, serves);
   if (problem.kind === "reduce" && schedule.kind === "reduce") return emitReduce(problem, schedule, target, serves);
   if (problem.kind === "rows" && schedule.kind === "rows") return emitRows(problem, schedule, target, serves);
-  if (problem.kind === "dot" && schedule.kind === "dot") return schedule.frame === "broadcast" ? emitBroadcast(problem, schedule, target, serves) : emitTile(problem, schedule, target, serves);
+  if (problem.kind === "dot" && schedule.kind === "dot")
+    return schedule.frame === "broadcast" ? emitBroadcast(problem, schedule, target, serves) : emitTile(problem, schedule, target, serves);
   throw new Error(wrongFamily(problem, schedule));
 }

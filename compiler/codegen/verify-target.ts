@@ -16,11 +16,15 @@ export function verifyTarget(target: TargetRecord, limits: Target["limits"]): vo
       };
       const record = target.kernels[kernel] ?? fail(`there is no kernel ${kernel}`);
       if (record.bindings !== bind.length) fail(`${bind.length} ranges for ${record.bindings} bindings`);
-      if (record.immediates !== immediates.length || immediates.length > mostImmediates) fail(`${immediates.length} immediates for ${record.immediates}`);
-      if (immediates.some((word) => !Number.isInteger(word) || word < 0 || word > 0xffffffff)) fail(`immediates ${immediates.join(", ")} are not all u32`);
-      if (bind.length > limits.maxStorageBuffersPerShaderStage) fail(`${bind.length} bindings, at most ${limits.maxStorageBuffersPerShaderStage}`);
+      if (record.immediates !== immediates.length || immediates.length > mostImmediates)
+        fail(`${immediates.length} immediates for ${record.immediates}`);
+      if (immediates.some((word) => !Number.isInteger(word) || word < 0 || word > 0xffffffff))
+        fail(`immediates ${immediates.join(", ")} are not all u32`);
+      if (bind.length > limits.maxStorageBuffersPerShaderStage)
+        fail(`${bind.length} bindings, at most ${limits.maxStorageBuffersPerShaderStage}`);
       const most = limits.maxComputeWorkgroupsPerDimension;
-      if (groups.some((n) => !Number.isInteger(n) || n < 1 || n > most)) fail(`${groups.join(" x ")} workgroups, 1 to ${most} in each dimension`);
+      if (groups.some((n) => !Number.isInteger(n) || n < 1 || n > most))
+        fail(`${groups.join(" x ")} workgroups, 1 to ${most} in each dimension`);
       for (const range of bind) {
         const problem = checkRange(range, slabs, limits.maxStorageBufferBindingSize);
         if (problem !== undefined) fail(problem);
@@ -31,7 +35,8 @@ export function verifyTarget(target: TargetRecord, limits: Target["limits"]): vo
   }
 }
 
-const overlap = ([slabA, a, lengthA]: SlabRange, [slabB, b, lengthB]: SlabRange): boolean => slabA === slabB && a < b + lengthB && b < a + lengthA;
+const overlap = ([slabA, a, lengthA]: SlabRange, [slabB, b, lengthB]: SlabRange): boolean =>
+  slabA === slabB && a < b + lengthB && b < a + lengthA;
 
 function checkRange([slab, offset, bytes]: SlabRange, slabs: ReadonlyMap<string, number>, most: number): string | undefined {
   const size = slabs.get(slab);

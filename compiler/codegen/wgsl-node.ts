@@ -8,7 +8,14 @@ export type StoredScalar = "f32" | "i32" | "u32";
 
 export const vectorOf = { f32: "vec4f", i32: "vec4i", u32: "vec4u", bool: "vec4b" } as const satisfies Record<WgslScalar, WgslVector>;
 export const elementOf = {
-  f32: "f32", i32: "i32", u32: "u32", bool: "bool", vec4f: "f32", vec4i: "i32", vec4u: "u32", vec4b: "bool",
+  f32: "f32",
+  i32: "i32",
+  u32: "u32",
+  bool: "bool",
+  vec4f: "f32",
+  vec4i: "i32",
+  vec4u: "u32",
+  vec4b: "bool",
 } as const satisfies Record<WgslType, WgslScalar>;
 export const isVector = (type: WgslType): type is WgslVector => type.startsWith("vec4");
 
@@ -31,9 +38,23 @@ export type Statement = { readonly serves: string | undefined } & (
   | { readonly kind: "var"; readonly name: string; readonly type: WgslType; readonly value: Node | undefined }
   | { readonly kind: "assign"; readonly target: Node; readonly op: "=" | "+=" | "|=" | "^="; readonly value: Node }
   /** `index` and `value` are names or literals, so that they may be printed more than once. */
-  | { readonly kind: "write"; readonly binding: number; readonly scalar: StoredScalar; readonly lanes: 1 | 4; readonly index: Node; readonly value: Node }
+  | {
+      readonly kind: "write";
+      readonly binding: number;
+      readonly scalar: StoredScalar;
+      readonly lanes: 1 | 4;
+      readonly index: Node;
+      readonly value: Node;
+    }
   | { readonly kind: "if"; readonly condition: Node; readonly body: readonly Statement[] }
-  | { readonly kind: "for"; readonly name: string; readonly from: Node; readonly below: Node; readonly step: Node; readonly body: readonly Statement[] }
+  | {
+      readonly kind: "for";
+      readonly name: string;
+      readonly from: Node;
+      readonly below: Node;
+      readonly step: Node;
+      readonly body: readonly Statement[];
+    }
   | { readonly kind: "barrier" }
 );
 

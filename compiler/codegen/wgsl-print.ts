@@ -1,6 +1,7 @@
 // Prints a kernel: assigns immediates in order of first appearance, declares bindings by the union of their uses, and maps lines to IR values.
-import { builtins, type BindingUseRecord, type Node, type Statement, type StoredScalar } from "./wgsl-node.ts";
+
 import { type Wgsl, wgslName } from "./wgsl.ts";
+import { type BindingUseRecord, builtins, type Node, type Statement, type StoredScalar } from "./wgsl-node.ts";
 
 export interface PrintedKernel {
   readonly text: string;
@@ -58,7 +59,10 @@ export function printKernel(wgsl: Wgsl, entry: EntryPoint): PrintedKernel {
           break;
         case "for": {
           const { name } = statement;
-          put(`${indent}for (var ${name} = ${printer.node(statement.from)}; ${name} < ${printer.operand("<", statement.below, "right")}; ${name} += ${printer.node(statement.step)}) {`, serves);
+          put(
+            `${indent}for (var ${name} = ${printer.node(statement.from)}; ${name} < ${printer.operand("<", statement.below, "right")}; ${name} += ${printer.node(statement.step)}) {`,
+            serves,
+          );
           write(statement.body, `${indent}  `);
           put(`${indent}}`, serves);
           break;
@@ -209,10 +213,12 @@ class Printer {
     const lanes = laneCount(use);
     const name = `b${node.binding}`;
     const index = this.node(node.index);
-    const cast = (text: string, vector: boolean) => (storedAs(use) === node.scalar ? text : `bitcast<${vector ? `vec4<${node.scalar}>` : node.scalar}>(${text})`);
+    const cast = (text: string, vector: boolean) =>
+      storedAs(use) === node.scalar ? text : `bitcast<${vector ? `vec4<${node.scalar}>` : node.scalar}>(${text})`;
     if (node.lanes === lanes) return cast(`${name}[${index}]`, lanes === 4);
     const inner = this.operand("*", node.index, "left");
-    if (node.lanes === 1) return cast(`${name}[${this.operand(">>", node.index, "left")} >> 2u][${this.operand("&", node.index, "left")} & 3u]`, false);
+    if (node.lanes === 1)
+      return cast(`${name}[${this.operand(">>", node.index, "left")} >> 2u][${this.operand("&", node.index, "left")} & 3u]`, false);
     const element = (i: number) => `${name}[${inner} * 4u${i === 0 ? "" : ` + ${i}u`}]`;
     return cast(`vec4<${storedAs(use)}>(${[0, 1, 2, 3].map(element).join(", ")})`, true);
   }

@@ -1,8 +1,18 @@
 // The typed WGSL builder: expressions carry their type, so that mixing types or passing text does not compile.
 // Bindings, shared arrays, built-ins and extensions are collected from use; statements remember the IR value that they serve.
 import {
-  type BindingUseRecord, type Builtin, elementOf, isVector, type Node, type SharedArray, type Statement, type StoredScalar,
-  vectorOf, type WgslScalar, type WgslType, type WgslVector,
+  type BindingUseRecord,
+  type Builtin,
+  elementOf,
+  isVector,
+  type Node,
+  type SharedArray,
+  type Statement,
+  type StoredScalar,
+  vectorOf,
+  type WgslScalar,
+  type WgslType,
+  type WgslVector,
 } from "./wgsl-node.ts";
 
 declare const made: unique symbol;
@@ -30,10 +40,11 @@ export const isOf = <T extends WgslType>(e: AnyE, ...types: readonly T[]): e is 
 
 // Literals.
 export const u32 = (value: number): E<"u32"> => expression("u32", { kind: "literal", text: `${value >>> 0}u` });
-export const i32 = (value: number): E<"i32"> => expression("i32", { kind: "literal", text: value === -(2 ** 31) ? "i32(-2147483648)" : `${value | 0}i` });
+export const i32 = (value: number): E<"i32"> =>
+  expression("i32", { kind: "literal", text: value === -(2 ** 31) ? "i32(-2147483648)" : `${value | 0}i` });
 export const bool = (value: boolean): E<"bool"> => expression("bool", { kind: "literal", text: String(value) });
-/** A size, stride or position: passed as an immediate, so that the text does not depend on it. Small numbers stay in the text. */
-export const size = (value: number): E<"u32"> => (value <= 4 ? u32(value) : expression("u32", { kind: "size", value: value >>> 0, keep: false }));
+/** A size, stride or position: passed as an immediate, so that the text does not depend on it. */
+export const size = (value: number): E<"u32"> => expression("u32", { kind: "size", value: value >>> 0, keep: false });
 
 export function f32(value: number): E<"f32"> {
   const rounded = Math.fround(value);
@@ -60,7 +71,8 @@ function printF32(value: number): string {
 }
 
 // Operators. The second operand does not take part in inference, so that E<"u32"> + E<"f32"> is an error and not E<"u32" | "f32">.
-const infix = <T extends WgslType>(type: T, op: string, a: AnyE, b: AnyE): E<T> => expression(type, { kind: "infix", op, a: a.node, b: b.node });
+const infix = <T extends WgslType>(type: T, op: string, a: AnyE, b: AnyE): E<T> =>
+  expression(type, { kind: "infix", op, a: a.node, b: b.node });
 export const add = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "+", a, b);
 export const sub = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "-", a, b);
 export const mul = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "*", a, b);
@@ -74,14 +86,12 @@ export const bitXor = <T extends Integers>(a: E<T>, b: E<NoInfer<T>>): E<T> => i
 export const shiftLeft = <T extends Words>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "<<", a, b);
 export const shiftRight = <T extends Words>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, ">>", a, b);
 
-const compare = <T extends WgslType>(op: string, a: E<T>, b: AnyE): E<BoolLike<T>> => infix((isVector(a.type) ? "vec4b" : "bool") as BoolLike<T>, op, a, b);
+const compare = <T extends WgslType>(op: string, a: E<T>, b: AnyE): E<BoolLike<T>> =>
+  infix((isVector(a.type) ? "vec4b" : "bool") as BoolLike<T>, op, a, b);
 export const lt = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<BoolLike<T>> => compare("<", a, b);
-export const ge = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<BoolLike<T>> => compare(">=", a, b);
 export const gt = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<BoolLike<T>> => compare(">", a, b);
 export const eq = <T extends WgslType>(a: E<T>, b: E<NoInfer<T>>): E<BoolLike<T>> => compare("==", a, b);
-export const ne = <T extends WgslType>(a: E<T>, b: E<NoInfer<T>>): E<BoolLike<T>> => compare("!=", a, b);
 export const and = (a: E<"bool">, b: E<"bool">): E<"bool"> => infix("bool", "&&", a, b);
-export const or = (a: E<"bool">, b: E<"bool">): E<"bool"> => infix("bool", "||", a, b);
 /** Without short circuit; on vectors, each component by itself. */
 export const both = <T extends Truth>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "&", a, b);
 export const either = <T extends Truth>(a: E<T>, b: E<NoInfer<T>>): E<T> => infix(a.type, "|", a, b);
@@ -91,12 +101,10 @@ const call = <T extends WgslType>(type: T, callee: string, ...args: readonly Any
 export const min = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<T> => call(a.type, "min", a, b);
 export const max = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<T> => call(a.type, "max", a, b);
 export const abs = <T extends NumericType>(a: E<T>): E<T> => call(a.type, "abs", a);
-export const select = <T extends WgslType>(condition: E<"bool"> | E<BoolLike<T>>, yes: E<T>, no: E<NoInfer<T>>): E<T> => call(yes.type, "select", no, yes, condition);
+export const select = <T extends WgslType>(condition: E<"bool"> | E<BoolLike<T>>, yes: E<T>, no: E<NoInfer<T>>): E<T> =>
+  call(yes.type, "select", no, yes, condition);
 export const bitcast = <T extends NumericType>(to: T, a: E<NumericType>): E<T> => call(to, `bitcast<${wgslName(to)}>`, a);
-export const toU32 = (a: E<"i32" | "f32" | "bool">): E<"u32"> => call("u32", "u32", a);
-export const toI32 = (a: E<"u32" | "f32" | "bool">): E<"i32"> => call("i32", "i32", a);
 export const toF32 = (a: E<"i32" | "u32" | "bool">): E<"f32"> => call("f32", "f32", a);
-export const dotProduct = (a: E<"vec4f">, b: E<"vec4f">): E<"f32"> => call("f32", "dot", a, b);
 
 // Vectors of four.
 export type Lane = 0 | 1 | 2 | 3;
@@ -105,7 +113,8 @@ const names = ["x", "y", "z", "w"] as const;
 export const component = <T extends WgslVector>(a: E<T>, lane: Lane): E<ElementOf<T>> =>
   expression(elementOf[a.type] as ElementOf<T>, { kind: "component", a: a.node, name: names[lane] });
 export const splat = <S extends WgslScalar>(a: E<S>): E<VectorOf<S>> => call(vectorOf[a.type], wgslName(vectorOf[a.type]), a);
-export const vec4 = <S extends WgslScalar>(x: E<S>, y: E<NoInfer<S>>, z: E<NoInfer<S>>, w: E<NoInfer<S>>): E<VectorOf<S>> => call(vectorOf[x.type], wgslName(vectorOf[x.type]), x, y, z, w);
+export const vec4 = <S extends WgslScalar>(x: E<S>, y: E<NoInfer<S>>, z: E<NoInfer<S>>, w: E<NoInfer<S>>): E<VectorOf<S>> =>
+  call(vectorOf[x.type], wgslName(vectorOf[x.type]), x, y, z, w);
 export const four = <S extends WgslScalar>(of: (lane: Lane) => E<S>): E<VectorOf<S>> => vec4<S>(of(0), of(1), of(2), of(3));
 /** (0, 1, 2, 3). */
 export const fromZero: E<"vec4u"> = expression("vec4u", { kind: "literal", text: "vec4u(0u, 1u, 2u, 3u)" });
@@ -150,6 +159,15 @@ export class Wgsl {
     const used = this.#taken.get(hint) ?? 0;
     this.#taken.set(hint, used + 1);
     return used === 0 ? hint : `${hint}_${used}`;
+  }
+
+  /** Statements written by `body` go to the end of an enclosing block: before the loop or branch that is being written. */
+  within<T>(block: Block, body: () => T): T {
+    const before = this.#block;
+    this.#block = block;
+    const result = body();
+    this.#block = before;
+    return result;
   }
 
   /** Statements written by `body` serve this IR value. */

@@ -4,7 +4,7 @@ import type { Dim } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
 import type { Span } from "../../ir/source.ts";
 import { type Scalar, scalars } from "../../ir/type.ts";
-import { suggest } from "../sema/suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 import { asDim, describe, type Meaning } from "./meaning.ts";
 
 /** A builtin was called with the wrong arguments; other rejections are about shapes. */

@@ -3,7 +3,7 @@ import { type Diagnostic, error, Rejection } from "../../ir/diagnostic.ts";
 import type { Span } from "../../ir/source.ts";
 import type { Expression } from "../syntax/ast-expression.ts";
 import { type Constant, callConstantFunction, combine, constantFunctionNames, describeConstant, negate } from "./constant.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 /** Names with their constants, and where problems go. */
 export interface Scope {

@@ -7,7 +7,7 @@ import type { PolicyAlias, PolicyDeclaration, RecipeDeclaration } from "../synta
 import { parse } from "../syntax/parse.ts";
 import { type Constant, constantFunctionNames } from "./constant.ts";
 import { evaluate } from "./evaluate.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 /**
  * Finds a source by its path with `/` between folders. For `use std.{Linear}` in `models/mlp.loom` it is asked for `models/std.loom`,

@@ -18,7 +18,7 @@ import { evaluate, evaluateAs, type Scope } from "./evaluate.ts";
 import type { Declared, FileScope } from "./files.ts";
 import { bindParameters, type GivenParameter } from "./parameters.ts";
 import type { Instance, InstanceArray, Weight } from "./resolved.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 /** A `tie` with the instance that it stands in. */
 export interface PendingTie {

@@ -5,7 +5,7 @@ import type { ParameterDeclaration } from "../syntax/ast.ts";
 import type { Argument, Name } from "../syntax/ast-expression.ts";
 import { asParameter, type Constant, describeConstant, type ParameterType, parameterTypes } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 /** What is called: for messages, and for the defaults of its parameters. */
 export interface Callee {

@@ -10,7 +10,7 @@ import type { FileScope } from "./files.ts";
 import { bindParameters } from "./parameters.ts";
 import { type Instance, instancesBelow, type ResolvedPolicy, type SiteChoice } from "./resolved.ts";
 import { matches, printSelector } from "./selector.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 /** What a policy is resolved against. */
 export interface PolicyContext {

@@ -21,7 +21,7 @@ import { scalarOf } from "./instantiate.ts";
 import { type DataArray, type Instance, instancesBelow, type Recipe, type Weight } from "./resolved.ts";
 import { matches, printSelector } from "./selector.ts";
 import { readSettings, type SettingsSpec } from "./settings.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 const optimizers = {
   adamw: {

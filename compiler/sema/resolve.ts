@@ -15,7 +15,7 @@ import { resolveRecipe } from "./recipe.ts";
 import { withoutRepeats } from "./repeats.ts";
 import { type Instance, instancesBelow, type Resolved } from "./resolved.ts";
 import { printSelector } from "./selector.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 export interface ResolveOptions {
   readonly load: LoadSource;

@@ -4,7 +4,7 @@ import type { Name } from "../syntax/ast-expression.ts";
 import type { Selector, Setting } from "../syntax/ast-recipe.ts";
 import { asParameter, type Constant, describeConstant } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../../ir/nearest.ts";
 
 /** A number with its bounds (`from` included), or a fixed count of them. No `fallback`: it must be given. */
 export interface NumberSetting {

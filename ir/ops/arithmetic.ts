@@ -38,7 +38,7 @@ export const negOp = pointwise(neg, {
   vjp: (b, ct) => [b.emit(neg, [ct])],
 });
 
-export const abs = signature({ name: "abs", summary: "|x|. Its gradient at 0 is 0.", operands: ["x"] });
+export const abs = signature({ name: "abs", summary: "|x|. Its gradient at 0 is 0.", operands: ["x"], callable: true });
 export const absOp = pointwise(abs, {
   takes: ["f32", "f16", "bf16", "i32", "i8"],
   body: ([x]) => unary("abs", x),
@@ -84,6 +84,7 @@ export const clamp = signature({
   summary: "x held between two bounds. The gradient passes on the bounds and between them.",
   operands: ["x"],
   attrs: { low: floatAttribute, high: floatAttribute },
+  callable: true,
 });
 export const clampOp = pointwise(clamp, {
   infer([x], { low, high }) {
@@ -102,8 +103,9 @@ export const round = signature({
   name: "round",
   summary: "The nearest whole number, of two equally near ones the even one. Flat: no gradient.",
   operands: ["x"],
+  callable: true,
 });
 export const roundOp = pointwise(round, { body: ([x]) => unary("round", x), vjp: () => [undefined] });
 
-export const floor = signature({ name: "floor", summary: "The largest whole number not above x. Flat: no gradient.", operands: ["x"] });
+export const floor = signature({ name: "floor", summary: "The largest whole number not above x. Flat: no gradient.", operands: ["x"], callable: true });
 export const floorOp = pointwise(floor, { body: ([x]) => unary("floor", x), vjp: () => [undefined] });

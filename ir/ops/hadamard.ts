@@ -1,5 +1,5 @@
 // The Walsh-Hadamard transform: QuEST's rotation.
-import { int } from "../attribute.ts";
+import { axis, int } from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
 import { define, signature } from "../op.ts";
 import { contiguous, denseTensor } from "../tensor.ts";
@@ -11,7 +11,8 @@ export const hadamard = signature({
   name: "hadamard",
   summary: "Orthonormal Walsh-Hadamard transform (natural order) of consecutive blocks along one axis.",
   operands: ["x"],
-  attrs: { axis: int, block: int },
+  attrs: { axis, block: int },
+  callable: true,
 });
 
 export const hadamardOp = define(hadamard, {

@@ -19,7 +19,6 @@ export const crossEntropy = signature({
   name: "cross_entropy",
   summary: "Mean of -log softmax(logits)[label] over the rows whose label is not negative; 0 where there is none.",
   operands: ["logits", "labels"],
-  forms: ["surface", "quantized", "differentiated"],
 });
 export const crossEntropyOp = define(crossEntropy, {
   infer([logits, labels]) {
@@ -65,7 +64,6 @@ export const mse = signature({
   name: "mse",
   summary: "Mean of (x - y)^2 over all elements.",
   operands: ["x", "y"],
-  forms: ["surface", "quantized", "differentiated"],
 });
 export const mseOp = define(mse, {
   infer([x, y]) {

@@ -1,5 +1,5 @@
 // Reductions beside `sum`: mean, extremes, the position of the largest.
-import { int, ints } from "../attribute.ts";
+import { axes, axis } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import type { Dim } from "../dim.ts";
 import { productOf } from "../dim.ts";
@@ -19,8 +19,8 @@ export const mean = signature({
   name: "mean",
   summary: "The mean along some axes, which the result no longer has.",
   operands: ["x"],
-  attrs: { axes: ints },
-  forms: ["surface", "quantized", "differentiated"],
+  attrs: { axes },
+  callable: true,
 });
 export const meanOp = define(mean, {
   infer: ([x], { axes }) => inferReduction("mean", x, axes, floats),
@@ -54,7 +54,7 @@ const extreme = <const N extends "max" | "min">(name: N, which: string) =>
     name,
     summary: `The ${which} element along some axes, which the result no longer has. Equal ones share the gradient.`,
     operands: ["x"],
-    attrs: { axes: ints },
+    attrs: { axes },
   });
 const extremeOp = (sig: ReturnType<typeof extreme>, combine: "max" | "min"): Op =>
   define(sig, {
@@ -77,7 +77,8 @@ export const argmax = signature({
   name: "argmax",
   summary: "The position of the largest element along one axis, of equal ones the first.",
   operands: ["x"],
-  attrs: { axis: int },
+  attrs: { axis },
+  callable: true,
 });
 export const argmaxOp = define(argmax, {
   infer: ([x], { axis }) => tensor("i32", inferReduction("argmax", x, [axis], numbers).dims),

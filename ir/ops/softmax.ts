@@ -1,5 +1,5 @@
 // Softmax and its logarithm, shifted by the largest element so that no exponential overflows.
-import { int } from "../attribute.ts";
+import { axis } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
@@ -15,8 +15,8 @@ export const softmax = signature({
   name: "softmax",
   summary: "exp(x) / sum(exp(x)) along one axis.",
   operands: ["x"],
-  attrs: { axis: int },
-  forms: ["surface", "quantized", "differentiated"],
+  attrs: { axis },
+  callable: true,
 });
 export const softmaxOp = define(softmax, {
   infer: ([x], { axis }) => checked("softmax", x, axis),
@@ -38,8 +38,8 @@ export const logSoftmax = signature({
   name: "log_softmax",
   summary: "x - log(sum(exp(x))) along one axis.",
   operands: ["x"],
-  attrs: { axis: int },
-  forms: ["surface", "quantized", "differentiated"],
+  attrs: { axis },
+  callable: true,
 });
 export const logSoftmaxOp = define(logSoftmax, {
   infer: ([x], { axis }) => checked("log_softmax", x, axis),

@@ -64,7 +64,7 @@ export const slice = signature({
   name: "slice",
   summary: "A range of one axis, `size` elements from `start`.",
   operands: ["x"],
-  attrs: { axis: int, start: int, size: int },
+  attrs: { axis, start: int, size: int },
 });
 export const sliceOp = define(slice, {
   infer([x], { axis, start, size }) {
@@ -95,7 +95,7 @@ export const pad = signature({
   name: "pad",
   summary: "Zeros before and after the elements of one axis.",
   operands: ["x"],
-  attrs: { axis: int, before: int, after: int },
+  attrs: { axis, before: int, after: int },
 });
 export const padOp = define(pad, {
   infer([x], { axis, before, after }) {

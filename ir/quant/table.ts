@@ -1,5 +1,6 @@
 // The table of quantizers. To add one: write its file beside this one and add its line here (CONTRIBUTING.md walks through it).
 import { reject } from "../diagnostic.ts";
+import { suggest } from "../nearest.ts";
 import type { QuantizeChoice } from "./choice.ts";
 import type { Quantizer } from "./quantizer.ts";
 import { quest } from "./quest.ts";
@@ -18,7 +19,7 @@ export function quantizerNamed(name: string): Quantizer {
 /** Reject a choice whose scheme, setting names or setting values the table does not know, or that leaves out a required one. */
 export function checkChoice(choice: QuantizeChoice): void {
   const quantizer = quantizers.find((q) => q.name === choice.scheme);
-  if (quantizer === undefined) return reject(`no scheme \`${choice.scheme}\`; there are ${quantizerNames().join(", ")}`);
+  if (quantizer === undefined) return reject(`no scheme \`${choice.scheme}\``, suggest(choice.scheme, quantizerNames()));
   const names = Object.keys(quantizer.settings);
   for (const [name, value] of Object.entries(choice.settings)) {
     const setting = Object.hasOwn(quantizer.settings, name) ? quantizer.settings[name] : undefined;

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { WriteStream } from "node:tty";
 import { run } from "../../cli/run.ts";
 
 export const projectRoot = join(import.meta.dirname, "../..");
@@ -47,6 +48,8 @@ export function startCli(
 export class Kept extends PassThrough {
   readonly isTTY: boolean;
   readonly columns = 120;
+  /** As a terminal answers: by TERM, NO_COLOR and what else the environment says. */
+  readonly getColorDepth = WriteStream.prototype.getColorDepth;
   #text = "";
 
   constructor(isTTY = false) {

@@ -17,7 +17,14 @@ const layouts = [
   { name: "TT", aByK: true, bByK: false },
 ];
 
-async function check(device: Device, problem: DotProblem, schedule: Schedule, target: Target, buffers: readonly Words[], slack = 2): Promise<void> {
+async function check(
+  device: Device,
+  problem: DotProblem,
+  schedule: Schedule,
+  target: Target,
+  buffers: readonly Words[],
+  slack = 2,
+): Promise<void> {
   expect(refuseSchedule(problem, schedule, target)).toBeUndefined();
   // The epilogues here have slope at most 2 in the sum, and add values of size 1.
   const ofSum = sumBound(problem, buffers, 2, problem.k + 4, slack);
@@ -35,7 +42,9 @@ for (const adapter of await availableAdapters()) {
       const { target } = path;
       const s = target.subgroupSize;
       const schedule = (rows: number): Schedule =>
-        target.subgroups === "none" ? { kind: "dot", frame: "tile", rows: 4 * rows, workgroup: [4, 2] } : { kind: "dot", frame: "broadcast", rows };
+        target.subgroups === "none"
+          ? { kind: "dot", frame: "tile", rows: 4 * rows, workgroup: [4, 2] }
+          : { kind: "dot", frame: "broadcast", rows };
       const [tileM, tileN] = target.subgroups === "none" ? [8, 16] : [s, 4 * s];
       let device: Device;
       beforeAll(async () => {
@@ -65,7 +74,8 @@ for (const adapter of await availableAdapters()) {
         const [m, n, k] = [2 * tileM + 1, tileN, 12];
         const problem = dotProblem(m, n, k, {
           batch: [2, 3],
-          epilogue: (sum, row, column) => binary("max", plus(plus(times(sum, loadF32(3, row)), loadF32(4, column)), loadF32(5, at(row, column, n))), float(0)),
+          epilogue: (sum, row, column) =>
+            binary("max", plus(plus(times(sum, loadF32(3, row)), loadF32(4, column)), loadF32(5, at(row, column, n))), float(0)),
         });
         await check(device, problem, schedule(2), target, buffersFor(problem, [noise(m, 3), noise(n, 4), noise(m * n, 5)]));
       });
@@ -85,7 +95,15 @@ for (const adapter of await availableAdapters()) {
     const tile: Schedule = { kind: "dot", frame: "tile", rows: 4, workgroup: [4, 2] };
 
     // Codes with a scale a row on both sides: the forward pass (NT) and both products of the backward pass.
-    for (const [bits, layout] of [[1, "linear"], [2, "linear"], [4, "linear"], [8, "linear"], [1, "planes"], [3, "planes"], [5, "planes"]] as const) {
+    for (const [bits, layout] of [
+      [1, "linear"],
+      [2, "linear"],
+      [4, "linear"],
+      [8, "linear"],
+      [1, "planes"],
+      [3, "planes"],
+      [5, "planes"],
+    ] as const) {
       test(`${bits} bits, ${layout}`, async () => {
         for (const { aByK, bByK } of [layouts[1], layouts[0], layouts[2]] as readonly { aByK: boolean; bByK: boolean }[]) {
           const [m, n, k] = [s + 3, 4 * s + 5, 38];
@@ -114,7 +132,9 @@ for (const adapter of await availableAdapters()) {
       const problem = dotProblem(m, n, k, {
         aByK: false,
         element: (side, row, column, columns) =>
-          side === "a" ? select(load("bool", 3, mask(columns), column, row), loadF32(0, at(row, column, columns)), float(0)) : loadF32(1, at(row, column, columns)),
+          side === "a"
+            ? select(load("bool", 3, mask(columns), column, row), loadF32(0, at(row, column, columns)), float(0))
+            : loadF32(1, at(row, column, columns)),
       });
       const buffers = buffersFor(problem, [words(m * mask(k).pitch, 7)]);
       await check(device, problem, broadcast, path.target, buffers);

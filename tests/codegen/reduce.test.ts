@@ -37,14 +37,27 @@ for (const adapter of await availableAdapters()) {
       const s = target.subgroupSize;
       const schedules: readonly Schedule[] =
         target.subgroups === "none"
-          ? [{ kind: "reduce", lanes: 1, workgroup: 8 }, { kind: "reduce", lanes: 32, workgroup: 32 }, { kind: "reduce", lanes: 8, workgroup: 32 }]
-          : [{ kind: "reduce", lanes: s, workgroup: s }, { kind: "reduce", lanes: s / 2, workgroup: s }];
+          ? [
+              { kind: "reduce", lanes: 1, workgroup: 8 },
+              { kind: "reduce", lanes: 32, workgroup: 32 },
+              { kind: "reduce", lanes: 8, workgroup: 32 },
+            ]
+          : [
+              { kind: "reduce", lanes: s, workgroup: s },
+              { kind: "reduce", lanes: s / 2, workgroup: s },
+            ];
 
       for (const schedule of schedules) {
         if (schedule.kind !== "reduce") continue;
         const { lanes, workgroup } = schedule;
         test(`${lanes} of ${workgroup} lanes`, async () => {
-          for (const [outer, inner] of [[1, 1], [3, lanes * 4], [5, lanes * 8 + 4], [9, lanes - 1], [6, 4 * lanes + 3]] as const) {
+          for (const [outer, inner] of [
+            [1, 1],
+            [3, lanes * 4],
+            [5, lanes * 8 + 4],
+            [9, lanes - 1],
+            [6, 4 * lanes + 3],
+          ] as const) {
             for (const axis of ["inner", "outer"] as const) {
               const problem = reduceProblem(outer, Math.max(1, inner), axis, "sum");
               const buffers = [noise(outer * Math.max(1, inner)), outputOf(problem)];
@@ -56,7 +69,11 @@ for (const adapter of await availableAdapters()) {
 
         test(`${lanes} of ${workgroup} lanes: largest, smallest, position of the largest`, async () => {
           for (const combine of ["max", "min", "argmax"] as const) {
-            for (const [outer, inner, axis] of [[5, lanes * 8, "inner"], [3, 10, "inner"], [7, 12, "outer"]] as const) {
+            for (const [outer, inner, axis] of [
+              [5, lanes * 8, "inner"],
+              [3, 10, "inner"],
+              [7, 12, "outer"],
+            ] as const) {
               const problem = reduceProblem(outer, inner, axis, combine);
               // Few distinct values, so that largest ones are met more than once.
               const data = noise(outer * inner, 5).map((x) => Math.round(x * 3));
@@ -82,13 +99,21 @@ for (const adapter of await availableAdapters()) {
       const n = 300_000;
       const element = loadF32(0, variable("r0", n));
       const problem: ReduceProblem = {
-        kind: "reduce", shape: [], reduced: [n],
+        kind: "reduce",
+        shape: [],
+        reduced: [n],
         accumulators: [{ combine: "sum", element: times(element, element) }],
         stores: [storeF32(1, uint(0), input(0, "f32"))],
       };
       const buffers = [noise(n), new Float32Array(1)];
       // Added by many lanes, four at a time: the error grows with the elements of one lane.
-      await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: sumBound(problem, buffers, 1, n / 8) });
+      await expectAgreement(device, {
+        problem,
+        schedule: chooseSchedule(problem, target),
+        target,
+        buffers,
+        bound: sumBound(problem, buffers, 1, n / 8),
+      });
     });
 
     test("several accumulators, an epilogue with loads, over two axes", async () => {
@@ -96,8 +121,14 @@ for (const adapter of await availableAdapters()) {
       const [c0, r0, r1] = [variable("c0", outer), variable("r0", mid), variable("r1", inner)];
       const x = loadF32(0, plus(times(c0, uint(mid * inner)), at(r0, r1, inner)));
       const problem: ReduceProblem = {
-        kind: "reduce", shape: [outer], reduced: [mid, inner],
-        accumulators: [{ combine: "sum", element: x }, { combine: "max", element: x }, { combine: "argmax", element: x }],
+        kind: "reduce",
+        shape: [outer],
+        reduced: [mid, inner],
+        accumulators: [
+          { combine: "sum", element: x },
+          { combine: "max", element: x },
+          { combine: "argmax", element: x },
+        ],
         stores: [
           storeF32(1, c0, plus(times(input(0, "f32"), float(0.5)), loadF32(2, c0))),
           storeF32(3, c0, binary("sub", input(1, "f32"), cast("f32", input(2, "i32")))),
@@ -105,7 +136,13 @@ for (const adapter of await availableAdapters()) {
       };
       const buffers = [noise(outer * mid * inner), new Float32Array(outer), noise(outer, 9), new Float32Array(outer)];
       const ofSum = sumBound(problem, buffers, 1, mid * inner);
-      await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: (b, i) => (b === 1 ? ofSum(b, i) + 1e-7 : 0) });
+      await expectAgreement(device, {
+        problem,
+        schedule: chooseSchedule(problem, target),
+        target,
+        buffers,
+        bound: (b, i) => (b === 1 ? ofSum(b, i) + 1e-7 : 0),
+      });
     });
 
     test("an element chosen by loaded positions", async () => {
@@ -113,12 +150,20 @@ for (const adapter of await availableAdapters()) {
       const r = variable("r0", rows);
       const label = cast("u32", load("i32", 1, { kind: "dense", scalar: "i32" }, r));
       const problem: ReduceProblem = {
-        kind: "reduce", shape: [], reduced: [rows],
+        kind: "reduce",
+        shape: [],
+        reduced: [rows],
         accumulators: [{ combine: "sum", element: loadF32(0, at(r, label, columns)) }],
         stores: [storeF32(2, uint(0), input(0, "f32"))],
       };
       const buffers = [noise(rows * columns), Int32Array.from({ length: rows }, (_, i) => (i * 7) % columns), new Float32Array(1)];
-      await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: sumBound(problem, buffers, 2, rows) });
+      await expectAgreement(device, {
+        problem,
+        schedule: chooseSchedule(problem, target),
+        target,
+        buffers,
+        bound: sumBound(problem, buffers, 2, rows),
+      });
     });
   });
 }

@@ -1,7 +1,7 @@
 // Row kernels on every adapter and subgroup path against the reference: transform, statistic, codes and masks in one kernel.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
+import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { readPacked } from "../../ir/packing.ts";
 import type { RowsProblem, Schedule, Target } from "../../ir/plan.ts";
@@ -39,7 +39,10 @@ async function checkQuest(device: Device, problem: RowsProblem, schedule: Schedu
   evaluateProblem(problem, expected);
   const kernel = emitKernel(problem, schedule, target);
   const found = await runKernel(device, kernel, buffers);
-  const [steps, rotated] = [new Float32Array(found[3]?.buffer ?? new ArrayBuffer(0), 0, rows), new Float32Array(found[4]?.buffer ?? new ArrayBuffer(0), 0, rows * columns)];
+  const [steps, rotated] = [
+    new Float32Array(found[3]?.buffer ?? new ArrayBuffer(0), 0, rows),
+    new Float32Array(found[4]?.buffer ?? new ArrayBuffer(0), 0, rows * columns),
+  ];
   let differing = 0;
   for (let row = 0; row < rows; row++) {
     const step = Number(expected[3]?.[row]);
@@ -47,8 +50,14 @@ async function checkQuest(device: Device, problem: RowsProblem, schedule: Schedu
     expect(Math.abs((steps[row] ?? 0) - step), `step of row ${row}\n${kernel.text}`).toBeLessThanOrEqual(32 * epsilon * step);
     for (let column = 0; column < columns; column++) {
       const value = Number(expected[4]?.[row * columns + column]);
-      expect(Math.abs((rotated[row * columns + column] ?? 0) - value), `row ${row}, column ${column}\n${kernel.text}`).toBeLessThanOrEqual(16 * epsilon * largest * Math.sqrt(problem.block));
-      const same = [codes, masks].every((storage, i) => readPacked(found[i + 1] ?? new Uint32Array(), storage, row, column) === readPacked(expected[i + 1] as Uint32Array, storage, row, column));
+      expect(Math.abs((rotated[row * columns + column] ?? 0) - value), `row ${row}, column ${column}\n${kernel.text}`).toBeLessThanOrEqual(
+        16 * epsilon * largest * Math.sqrt(problem.block),
+      );
+      const same = [codes, masks].every(
+        (storage, i) =>
+          readPacked(found[i + 1] ?? new Uint32Array(), storage, row, column) ===
+          readPacked(expected[i + 1] as Uint32Array, storage, row, column),
+      );
       if (same) continue;
       differing++;
       const distance = Math.abs(value / step - Math.round(value / step));
@@ -71,7 +80,10 @@ for (const adapter of await availableAdapters()) {
       afterAll(() => device.dispose());
       const schedules: readonly Schedule[] =
         target.subgroups === "none"
-          ? [{ kind: "rows", frame: "workgroup", workgroup: 32 }, { kind: "rows", frame: "workgroup", workgroup: 64 }]
+          ? [
+              { kind: "rows", frame: "workgroup", workgroup: 32 },
+              { kind: "rows", frame: "workgroup", workgroup: 64 },
+            ]
           : [{ kind: "rows", frame: "subgroup", rowsPerGroup: 2 }];
       const chosen = path.name.startsWith("fixed") || path.name === "none" ? cases : cases.slice(0, 4);
       for (const [rows, columns, block, bits, layout] of chosen) {
@@ -97,16 +109,28 @@ for (const adapter of await availableAdapters()) {
     afterAll(() => device.dispose());
 
     test("a masked operand rotated back, no statistic", async () => {
-      for (const [rows, columns, block] of [[5, 48, 16], [3, 256, 128]] as const) {
+      for (const [rows, columns, block] of [
+        [5, 48, 16],
+        [3, 256, 128],
+      ] as const) {
         const [row, column] = [variable("row", rows), variable("column", columns)];
         const problem: RowsProblem = {
-          kind: "rows", rows, columns, block,
+          kind: "rows",
+          rows,
+          columns,
+          block,
           element: select(load("bool", 1, mask(columns), column, row), loadF32(0, at(row, column, columns)), float(0)),
           stores: [storeF32(2, at(row, column, columns), times(input(0, "f32"), loadF32(3, row)))],
           rowStores: [],
         };
         const buffers = [noise(rows * columns), words(rows * mask(columns).pitch), new Float32Array(rows * columns), noise(rows, 8)];
-        await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: () => 16 * epsilon * Math.sqrt(block) });
+        await expectAgreement(device, {
+          problem,
+          schedule: chooseSchedule(problem, target),
+          target,
+          buffers,
+          bound: () => 16 * epsilon * Math.sqrt(block),
+        });
       }
     });
 
@@ -114,7 +138,11 @@ for (const adapter of await availableAdapters()) {
       const [rows, columns] = [4, 784];
       const [row, column] = [variable("row", rows), variable("column", columns)];
       const problem: RowsProblem = {
-        kind: "rows", rows, columns, block: 16, statistic: "abs_max",
+        kind: "rows",
+        rows,
+        columns,
+        block: 16,
+        statistic: "abs_max",
         element: loadF32(0, at(row, column, columns)),
         stores: [storeF32(0, at(row, column, columns), binary("div", input(0, "f32"), input(1, "f32")))],
         rowStores: [],
@@ -133,11 +161,22 @@ for (const adapter of await availableAdapters()) {
       const problem: RowsProblem = {
         ...quest,
         stores: [
-          ...quest.stores.map((s, i) => ({ ...s, row: outer, column: inRow, storage: i === 0 ? packed(bits, groups * size) : mask(groups * size) })),
+          ...quest.stores.map((s, i) => ({
+            ...s,
+            row: outer,
+            column: inRow,
+            storage: i === 0 ? packed(bits, groups * size) : mask(groups * size),
+          })),
           storeF32(4, at(row, column, size), input(0, "f32")),
         ],
       };
-      const buffers = [noise(count * size), words(rows * packed(bits, groups * size).pitch), words(rows * mask(groups * size).pitch), new Float32Array(count), new Float32Array(count * size)];
+      const buffers = [
+        noise(count * size),
+        words(rows * packed(bits, groups * size).pitch),
+        words(rows * mask(groups * size).pitch),
+        new Float32Array(count),
+        new Float32Array(count * size),
+      ];
       const bound = (binding: number) => (binding === 3 ? 4 * epsilon : binding === 4 ? 64 * epsilon : 0);
       await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound });
     });
@@ -146,7 +185,11 @@ for (const adapter of await availableAdapters()) {
       const [rows, columns] = [3, 20];
       const [row, column] = [variable("row", rows), variable("column", columns)];
       const problem: RowsProblem = {
-        kind: "rows", rows, columns, block: 1, statistic: "mean_abs",
+        kind: "rows",
+        rows,
+        columns,
+        block: 1,
+        statistic: "mean_abs",
         element: loadF32(0, at(row, column, columns)),
         perRow: plus(input(0, "f32"), loadF32(2, row)),
         stores: [],
@@ -154,7 +197,13 @@ for (const adapter of await availableAdapters()) {
       };
       const data = noise(rows * columns);
       data.fill(0, columns, 2 * columns);
-      await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers: [data, new Float32Array(rows), noise(rows, 2)], bound: () => 8 * epsilon });
+      await expectAgreement(device, {
+        problem,
+        schedule: chooseSchedule(problem, target),
+        target,
+        buffers: [data, new Float32Array(rows), noise(rows, 2)],
+        bound: () => 8 * epsilon,
+      });
     });
   });
 }

@@ -1,8 +1,24 @@
 // Simplification keeps values: every rule on its own example, and random expressions against direct evaluation.
-import * as fc from "fast-check";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { evaluateScalars } from "../../ir/evaluate-scalar.ts";
-import { binary, cast, constant, float, int, load, minus, over, plus, type ScalarExpr, select, times, uint, unary, variable } from "../../ir/scalar.ts";
+import {
+  binary,
+  cast,
+  constant,
+  float,
+  int,
+  load,
+  minus,
+  over,
+  plus,
+  type ScalarExpr,
+  select,
+  times,
+  uint,
+  unary,
+  variable,
+} from "../../ir/scalar.ts";
 import { createSimplifier, simplify, simplifyRules } from "../../ir/simplify.ts";
 import { print } from "./support/print-scalar.ts";
 
@@ -83,7 +99,10 @@ test("substitute replaces by name and index", () => {
 
 describe("random expressions", () => {
   const bounds = { p: 1, q: 4, r: 7, s: 64, t: 784, u: 2 ** 32 };
-  const constants = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(0, 1, 2, 3, 4, 7, 8, 10, 28, 32, 64, 196, 784) }, { weight: 1, arbitrary: fc.nat(0xffffffff) });
+  const constants = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(0, 1, 2, 3, 4, 7, 8, 10, 28, 32, 64, 196, 784) },
+    { weight: 1, arbitrary: fc.nat(0xffffffff) },
+  );
   const leaf = fc.oneof(
     constants.map(uint),
     fc.constantFrom(...Object.entries(bounds)).map(([name, bound]) => variable(name, bound)),
@@ -101,24 +120,39 @@ describe("random expressions", () => {
       fc.tuple(tie("index"), tie("index")).map(([l, r]) => binary("max", l, r)),
       fc.tuple(tie("index"), fc.nat(31)).map(([l, c]) => binary("shl", l, uint(c))),
       fc.tuple(tie("index"), fc.nat(31)).map(([l, c]) => binary("shr", l, uint(c))),
-      fc.tuple(tie("index"), constants, fc.constantFrom("and" as const, "or" as const, "xor" as const)).map(([l, c, op]) => binary(op, l, uint(c))),
+      fc
+        .tuple(tie("index"), constants, fc.constantFrom("and" as const, "or" as const, "xor" as const))
+        .map(([l, c, op]) => binary(op, l, uint(c))),
       fc.tuple(tie("condition"), tie("index"), tie("index")).map(([c, l, r]) => select(c, l, r)),
       // How positions are made: digits of a number, and their sum again.
-      fc.tuple(tie("index"), fc.constantFrom(2, 4, 7, 28), fc.constantFrom(2, 3, 28)).map(([l, n, m]) => plus(times(rem(over(l, uint(n)), uint(m)), uint(n)), rem(l, uint(n)))),
+      fc
+        .tuple(tie("index"), fc.constantFrom(2, 4, 7, 28), fc.constantFrom(2, 3, 28))
+        .map(([l, n, m]) => plus(times(rem(over(l, uint(n)), uint(m)), uint(n)), rem(l, uint(n)))),
     ),
     condition: fc.oneof(
       { maxDepth: 6, depthIdentifier: "index" },
-      fc.tuple(tie("index"), constants, fc.constantFrom("lt" as const, "le" as const, "gt" as const, "ge" as const, "eq" as const, "ne" as const)).map(([l, c, op]) => binary(op, l, uint(c))),
+      fc
+        .tuple(
+          tie("index"),
+          constants,
+          fc.constantFrom("lt" as const, "le" as const, "gt" as const, "ge" as const, "eq" as const, "ne" as const),
+        )
+        .map(([l, c, op]) => binary(op, l, uint(c))),
       fc.tuple(tie("condition"), tie("condition")).map(([l, r]) => binary("and", l, r)),
       tie("condition").map((c) => unary("not", c)),
     ),
   }));
-  const samples = fc.array(fc.record({ p: fc.constant(0), q: fc.nat(3), r: fc.nat(6), s: fc.nat(63), t: fc.nat(783), u: fc.nat(0xffffffff) }), { minLength: 8, maxLength: 8 });
+  const samples = fc.array(
+    fc.record({ p: fc.constant(0), q: fc.nat(3), r: fc.nat(6), s: fc.nat(63), t: fc.nat(783), u: fc.nat(0xffffffff) }),
+    { minLength: 8, maxLength: 8 },
+  );
 
   test("have the values that they had", () => {
     fc.assert(
       fc.property(index, samples, (expression, points) => {
-        const variables = Object.fromEntries(Object.keys(bounds).map((name) => [name, Uint32Array.from(points, (p) => p[name as keyof typeof p])]));
+        const variables = Object.fromEntries(
+          Object.keys(bounds).map((name) => [name, Uint32Array.from(points, (p) => p[name as keyof typeof p])]),
+        );
         const [before] = evaluateScalars([expression], points.length, "f32", { variables });
         const [after] = evaluateScalars([simplify(expression)], points.length, "f32", { variables });
         expect(Array.from(after ?? []), `${print(expression)}\n${print(simplify(expression))}`).toEqual(Array.from(before ?? []));
@@ -132,7 +166,9 @@ describe("random expressions", () => {
       fc.property(index, samples, (expression, points) => {
         const simplifier = createSimplifier();
         const { lo, hi, multiple } = simplifier.rangeOf(simplifier.simplify(expression));
-        const variables = Object.fromEntries(Object.keys(bounds).map((name) => [name, Uint32Array.from(points, (p) => p[name as keyof typeof p])]));
+        const variables = Object.fromEntries(
+          Object.keys(bounds).map((name) => [name, Uint32Array.from(points, (p) => p[name as keyof typeof p])]),
+        );
         const [values = new Uint32Array()] = evaluateScalars([expression], points.length, "f32", { variables });
         for (const value of values) {
           expect(value).toBeGreaterThanOrEqual(lo);

@@ -21,7 +21,11 @@ const subgroupRows: Schedule = { kind: "rows", frame: "subgroup", rowsPerGroup: 
 describe("the text", () => {
   const kernels = (subgroups: "forced" | "fixed" | "any", size: number) => {
     const target = targetOf(subgroups, size);
-    return [emitKernel(dot, broadcast, target), emitKernel(rows, subgroupRows, target), emitKernel(sum, { kind: "reduce", lanes: size, workgroup: size }, target)];
+    return [
+      emitKernel(dot, broadcast, target),
+      emitKernel(rows, subgroupRows, target),
+      emitKernel(sum, { kind: "reduce", lanes: size, workgroup: size }, target),
+    ];
   };
 
   test("a workgroup is one subgroup, and the lane is the subgroup's own number", () => {
@@ -61,14 +65,23 @@ describe("the text", () => {
 });
 
 test("schedules that a target cannot run are refused with a reason", () => {
-  const reason = (problem: Problem, schedule: Schedule, ...target: Parameters<typeof targetOf>) => refuseSchedule(problem, schedule, targetOf(...target));
+  const reason = (problem: Problem, schedule: Schedule, ...target: Parameters<typeof targetOf>) =>
+    refuseSchedule(problem, schedule, targetOf(...target));
   expect(reason(dot, broadcast, "none", 1)).toBe("the target has no subgroups");
   expect(reason(dot, broadcast, "fixed", 2)).toBe("subgroups of 2: the frame needs a power of two from 4 on");
-  expect(reason(dot, { kind: "dot", frame: "broadcast", rows: 4 }, "fixed", 32)).toBe("4 rows of 32 lanes are 128 rows of sums a lane, more than 64");
-  expect(reason(dot, { kind: "dot", frame: "tile", rows: 4, workgroup: [32, 16] }, "none", 1)).toBe("512 lanes a workgroup, the adapter takes 256");
+  expect(reason(dot, { kind: "dot", frame: "broadcast", rows: 4 }, "fixed", 32)).toBe(
+    "4 rows of 32 lanes are 128 rows of sums a lane, more than 64",
+  );
+  expect(reason(dot, { kind: "dot", frame: "tile", rows: 4, workgroup: [32, 16] }, "none", 1)).toBe(
+    "512 lanes a workgroup, the adapter takes 256",
+  );
   expect(reason(rows, subgroupRows, "none", 1)).toBe("the target has no subgroups");
-  expect(reason(rows, { kind: "rows", frame: "workgroup", workgroup: 512 }, "none", 1)).toBe("512 lanes a workgroup, the adapter takes 256");
-  expect(reason(questRows(2, 96, 64, 4), subgroupRows, "fixed", 8)).toBe("blocks of 64 in rows of 96: a block is a power of two up to 128 that divides the row");
+  expect(reason(rows, { kind: "rows", frame: "workgroup", workgroup: 512 }, "none", 1)).toBe(
+    "512 lanes a workgroup, the adapter takes 256",
+  );
+  expect(reason(questRows(2, 96, 64, 4), subgroupRows, "fixed", 8)).toBe(
+    "blocks of 64 in rows of 96: a block is a power of two up to 128 that divides the row",
+  );
   expect(reason(sum, { kind: "reduce", lanes: 6, workgroup: 12 }, "none", 1)).toContain("lanes must be a power of two");
   expect(reason(sum, broadcast, "fixed", 8)).toBe("a dot schedule for a reduce problem");
 });
@@ -94,7 +107,19 @@ for (const adapter of await availableAdapters()) {
 
     const cases: readonly (readonly [string, Problem, Schedule, readonly Words[], (b: number) => number])[] = [
       ["a contraction", dot, broadcast, [noise(19 * 12), noise(36 * 12, 2), new Float32Array(19 * 36)], () => 0],
-      ["a quantizer", rows, subgroupRows, [noise(384), new Uint32Array(3 * packed(4, 128).pitch), new Uint32Array(3 * mask(128).pitch), new Float32Array(3), new Float32Array(384)], (b) => (b === 3 ? 8 * epsilon : b === 4 ? 64 * epsilon : 0)],
+      [
+        "a quantizer",
+        rows,
+        subgroupRows,
+        [
+          noise(384),
+          new Uint32Array(3 * packed(4, 128).pitch),
+          new Uint32Array(3 * mask(128).pitch),
+          new Float32Array(3),
+          new Float32Array(384),
+        ],
+        (b) => (b === 3 ? 8 * epsilon : b === 4 ? 64 * epsilon : 0),
+      ],
       ["a sum", sum, { kind: "reduce", lanes: size / 2, workgroup: size / 2 }, [noise(320), new Float32Array(5)], () => 0],
     ];
     for (const [name, problem, schedule, buffers, bound] of cases) {

@@ -20,7 +20,7 @@ test("docs/passes.md", () => {
     "docs/passes.md",
     `# Passes
 
-Generated from the table of passes (\`passes/registry.ts\`) and the pipeline (\`passes/pipeline.ts\`); a test compares it.
+Generated from the pipeline (\`passes/pipeline.ts\`); a test compares it.
 
 ${table(["Pass", "Meaning", "Takes form", "Leaves form"], rows)}
 

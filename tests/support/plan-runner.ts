@@ -5,7 +5,7 @@ import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { hostValue } from "../../ir/host.ts";
 import type { Module } from "../../ir/module.ts";
-import { bufferBytes, byteLength, storageOf, unpackValues } from "../../ir/packing.ts";
+import { bufferBytes, byteLength, packValues, storageOf, unpackValues } from "../../ir/packing.ts";
 import type { KernelPlan, MemoryPlan, Schedule } from "../../ir/plan.ts";
 import type { TensorData } from "../../ir/tensor.ts";
 import type { Type } from "../../ir/type.ts";
@@ -50,7 +50,11 @@ export function runPlan(module: Module, state: Readonly<Record<string, TensorDat
         if (data === undefined) throw new Error(`no input ${port.name}`);
         write({ slab: place.slab, offset: place.offset + port.byteOffset }, data);
       }
-      for (const { buffer, values } of entry.constants) write(placeOf(buffer), Float32Array.from(values));
+      for (const { buffer, values } of entry.constants) {
+        const type = entry.buffers.find((b) => b.name === buffer)?.type;
+        if (type === undefined) throw new Error(`a constant in no buffer, ${buffer}`);
+        write(placeOf(buffer), new Uint8Array(packValues(type, values)));
+      }
       for (const dispatch of entry.dispatches) {
         const buffers = dispatch.bind.map((use) => {
           const from = placeOf(use.buffer);

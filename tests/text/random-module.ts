@@ -11,7 +11,7 @@ import { newBuilder, ops } from "../../ir/ops/table.ts";
 import { codes, f32, type Type, tensor } from "../../ir/type.ts";
 
 /** Numbers that decide everything; where they run out, a generator goes on from their sum. */
-class Tape {
+export class Tape {
   readonly #numbers: readonly number[];
   #at = 0;
   #state: number;

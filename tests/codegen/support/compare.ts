@@ -4,7 +4,7 @@ import type { Kernel } from "../../../compiler/codegen/kernel.ts";
 import { emitKernel } from "../../../compiler/codegen/templates.ts";
 import { evaluateProblem } from "../../../ir/evaluate-problem.ts";
 import type { Problem, Schedule, Target } from "../../../ir/plan.ts";
-import { input, unary, type ScalarExpr } from "../../../ir/scalar.ts";
+import { input, type ScalarExpr, unary } from "../../../ir/scalar.ts";
 import type { Device } from "../../../runtime/device.ts";
 import { runKernel, type Words } from "./run-kernel.ts";
 
@@ -20,18 +20,28 @@ export interface Comparison {
 }
 
 /** Run on the device and in the reference; fails with the kernel's text and the first element that is too far off. */
-export async function expectAgreement(device: Device, { problem, schedule, target, buffers, bound = () => 0 }: Comparison): Promise<Kernel> {
+export async function expectAgreement(
+  device: Device,
+  { problem, schedule, target, buffers, bound = () => 0 }: Comparison,
+): Promise<Kernel> {
   const kernel = emitKernel(problem, schedule, target, ["%result"]);
   const expected = buffers.map((b) => b.slice());
   evaluateProblem(problem, expected);
   const results = await runKernel(device, kernel, buffers);
   for (const [binding, reference] of expected.entries()) {
     const words = results[binding] ?? new Uint32Array();
-    const found = reference instanceof Float32Array ? new Float32Array(words.buffer, 0, words.length) : reference instanceof Int32Array ? new Int32Array(words.buffer, 0, words.length) : words;
+    const found =
+      reference instanceof Float32Array
+        ? new Float32Array(words.buffer, 0, words.length)
+        : reference instanceof Int32Array
+          ? new Int32Array(words.buffer, 0, words.length)
+          : words;
     const wrong = reference.findIndex((value, i) => !close(found[i] ?? 0, value, bound(binding, i)));
     if (wrong >= 0) {
       const sizes = JSON.stringify(kernel.immediates);
-      expect.fail(`binding ${binding}, element ${wrong}: ${found[wrong]}, not ${reference[wrong]} (allowed ${bound(binding, wrong)})\nimmediates ${sizes}, groups ${kernel.groups}\n${kernel.text}`);
+      expect.fail(
+        `binding ${binding}, element ${wrong}: ${found[wrong]}, not ${reference[wrong]} (allowed ${bound(binding, wrong)})\nimmediates ${sizes}, groups ${kernel.groups}\n${kernel.text}`,
+      );
     }
   }
   return kernel;
@@ -40,13 +50,28 @@ export async function expectAgreement(device: Device, { problem, schedule, targe
 const close = (a: number, b: number, bound: number): boolean => a === b || (Number.isNaN(a) && Number.isNaN(b)) || Math.abs(a - b) <= bound;
 
 /** For each stored sum of a contraction or reduction: the sum of the magnitudes of what was added, times count and epsilon. */
-export function sumBound(problem: Problem, buffers: readonly Words[], binding: number, terms: number, slack = 2): (binding: number, index: number) => number {
+export function sumBound(
+  problem: Problem,
+  buffers: readonly Words[],
+  binding: number,
+  terms: number,
+  slack = 2,
+): (binding: number, index: number) => number {
   const magnitude = (e: ScalarExpr) => unary("abs", e);
   const ofMagnitudes: Problem =
     problem.kind === "dot"
-      ? { ...problem, a: { ...problem.a, element: magnitude(problem.a.element) }, b: { ...problem.b, element: magnitude(problem.b.element) }, stores: problem.stores.map((s) => ({ ...s, value: input(0, "f32") })) }
+      ? {
+          ...problem,
+          a: { ...problem.a, element: magnitude(problem.a.element) },
+          b: { ...problem.b, element: magnitude(problem.b.element) },
+          stores: problem.stores.map((s) => ({ ...s, value: input(0, "f32") })),
+        }
       : problem.kind === "reduce"
-        ? { ...problem, accumulators: problem.accumulators.map((a) => ({ ...a, element: magnitude(a.element) })), stores: problem.stores.map((s) => ({ ...s, value: input(0, "f32") })) }
+        ? {
+            ...problem,
+            accumulators: problem.accumulators.map((a) => ({ ...a, element: magnitude(a.element) })),
+            stores: problem.stores.map((s) => ({ ...s, value: input(0, "f32") })),
+          }
         : problem;
   const copies = buffers.map((b) => b.slice());
   evaluateProblem(ofMagnitudes, copies);

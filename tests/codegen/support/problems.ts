@@ -4,17 +4,37 @@ import type { DotProblem, ReduceProblem, RowsProblem, Store, SubgroupPath, Targe
 import { binary, cast, float, input, load, plus, type ScalarExpr, type Storage, times, uint, unary, variable } from "../../../ir/scalar.ts";
 
 export const dense = { kind: "dense", scalar: "f32" } as const satisfies Storage;
-export const packed = (bits: number, columns: number, layout: "linear" | "planes" = "linear", signed = true): Storage & { kind: "packed" } => ({
-  kind: "packed", bits, layout, pitch: rowPitch(bits, columns, layout), signed,
+export const packed = (
+  bits: number,
+  columns: number,
+  layout: "linear" | "planes" = "linear",
+  signed = true,
+): Storage & { kind: "packed" } => ({
+  kind: "packed",
+  bits,
+  layout,
+  pitch: rowPitch(bits, columns, layout),
+  signed,
 });
 export const mask = (columns: number) => packed(1, columns, "linear", false);
 
 /** A row-major element. */
 export const at = (row: ScalarExpr, column: ScalarExpr, columns: number): ScalarExpr => plus(times(row, uint(columns)), column);
 export const loadF32 = (binding: number, column: ScalarExpr): ScalarExpr => load("f32", binding, dense, column);
-export const storeF32 = (binding: number, column: ScalarExpr, value: ScalarExpr): Store => ({ binding, storage: dense, row: uint(0), column, value });
+export const storeF32 = (binding: number, column: ScalarExpr, value: ScalarExpr): Store => ({
+  binding,
+  storage: dense,
+  row: uint(0),
+  column,
+  value,
+});
 
-export function targetOf(subgroups: SubgroupPath, subgroupSize: number, adapterClass = "lavapipe", limits: Partial<Target["limits"]> = {}): Target {
+export function targetOf(
+  subgroups: SubgroupPath,
+  subgroupSize: number,
+  adapterClass = "lavapipe",
+  limits: Partial<Target["limits"]> = {},
+): Target {
   return {
     name: `${adapterClass}-${subgroups}-${subgroupSize}`,
     subgroups,
@@ -49,13 +69,19 @@ export function dotProblem(m: number, n: number, k: number, options: DotOptions 
   const operand = (side: "a" | "b", free: number, byK: boolean) => {
     const [rows, columns] = byK ? [k, free] : [free, k];
     const [row, column] = [variable("row", rows), variable("column", columns)];
-    const element = options.element?.(side, row, column, columns, z) ?? loadF32(side === "a" ? 0 : 1, at(plus(times(z, uint(rows)), row), column, columns));
+    const element =
+      options.element?.(side, row, column, columns, z) ??
+      loadF32(side === "a" ? 0 : 1, at(plus(times(z, uint(rows)), row), column, columns));
     return { element, contracted: byK ? ("row" as const) : ("column" as const) };
   };
   const [rowOut, columnOut] = [variable("m", m), variable("n", n)];
   const place = at(plus(times(z, uint(m)), rowOut), columnOut, n);
   return {
-    kind: "dot", batch, m, n, k,
+    kind: "dot",
+    batch,
+    m,
+    n,
+    k,
     a: operand("a", m, aByK),
     b: operand("b", n, bByK),
     stores: [storeF32(2, place, epilogue(input(0, "f32"), rowOut, columnOut))],
@@ -63,29 +89,52 @@ export function dotProblem(m: number, n: number, k: number, options: DotOptions 
 }
 
 /** A reduction of binding 0 [outer, inner] along one of its axes into binding 1. */
-export function reduceProblem(outer: number, inner: number, axis: "inner" | "outer", combine: ReduceProblem["accumulators"][number]["combine"]): ReduceProblem {
+export function reduceProblem(
+  outer: number,
+  inner: number,
+  axis: "inner" | "outer",
+  combine: ReduceProblem["accumulators"][number]["combine"],
+): ReduceProblem {
   const [count, reduced] = axis === "inner" ? [outer, inner] : [inner, outer];
   const [c, r] = [variable("c0", count), variable("r0", reduced)];
   const element = loadF32(0, axis === "inner" ? at(c, r, inner) : at(r, c, inner));
   const result = input(0, combine === "argmax" ? "i32" : "f32");
-  const store: Store = combine === "argmax" ? { binding: 1, storage: { kind: "dense", scalar: "i32" }, row: uint(0), column: c, value: result } : storeF32(1, c, result);
+  const store: Store =
+    combine === "argmax"
+      ? { binding: 1, storage: { kind: "dense", scalar: "i32" }, row: uint(0), column: c, value: result }
+      : storeF32(1, c, result);
   return { kind: "reduce", shape: [count], reduced: [reduced], accumulators: [{ combine, element }], stores: [store] };
 }
 
 /** QuEST's quantizer: codes (binding 1), mask (2), step (3) and, where asked, the rotated row (4) of binding 0. */
-export function questRows(rows: number, columns: number, block: number, bits: number, options: { readonly layout?: "linear" | "planes"; readonly dense?: boolean } = {}): RowsProblem {
+export function questRows(
+  rows: number,
+  columns: number,
+  block: number,
+  bits: number,
+  options: { readonly layout?: "linear" | "planes"; readonly dense?: boolean } = {},
+): RowsProblem {
   const [row, column] = [variable("row", rows), variable("column", columns)];
   const levels = 2 ** bits;
   const [low, high] = [float(-levels / 2), float(levels / 2 - 1)];
   const position = unary("floor", binary("div", input(0, "f32"), input(1, "f32")));
   const inside = binary("and", binary("ge", position, low), binary("le", position, high));
   return {
-    kind: "rows", rows, columns, block,
+    kind: "rows",
+    rows,
+    columns,
+    block,
     element: loadF32(0, at(row, column, columns)),
     statistic: "mean_square",
     perRow: plus(times(unary("sqrt", input(0, "f32")), float(Math.fround((2 * 2.5139) / (levels - 1)))), float(Math.fround(1e-8))),
     stores: [
-      { binding: 1, storage: packed(bits, columns, options.layout), row, column, value: cast("i32", binary("min", binary("max", position, low), high)) },
+      {
+        binding: 1,
+        storage: packed(bits, columns, options.layout),
+        row,
+        column,
+        value: cast("i32", binary("min", binary("max", position, low), high)),
+      },
       { binding: 2, storage: mask(columns), row, column, value: inside },
       ...(options.dense === true ? [storeF32(4, at(row, column, columns), input(0, "f32"))] : []),
     ],
@@ -102,8 +151,9 @@ export function noise(count: number, seed = 1): Float32Array<ArrayBuffer> {
     state ^= state >>> 17;
     state ^= state << 5;
     state >>>= 0;
-    return (state / 2 ** 31) - 1;
+    return state / 2 ** 31 - 1;
   });
 }
 
-export const words = (count: number, seed = 1): Uint32Array<ArrayBuffer> => Uint32Array.from(noise(count, seed), (x) => Math.floor((x + 1) * 2 ** 31));
+export const words = (count: number, seed = 1): Uint32Array<ArrayBuffer> =>
+  Uint32Array.from(noise(count, seed), (x) => Math.floor((x + 1) * 2 ** 31));

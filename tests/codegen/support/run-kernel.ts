@@ -17,10 +17,17 @@ export async function runKernel(device: Device, kernel: Kernel, bindings: readon
   try {
     return await device.checked(`kernel\n${kernel.text}`, async () => {
       const visibility = device.shaderStage.COMPUTE;
-      const layout = gpu.createBindGroupLayout({ entries: bindings.map((_, binding) => ({ binding, visibility, buffer: { type: "storage" as const } })) });
-      const pipelineLayout = gpu.createPipelineLayout({ bindGroupLayouts: [layout], immediateSize: kernel.immediates.length * 4 } as GPUPipelineLayoutDescriptor);
+      const layout = gpu.createBindGroupLayout({
+        entries: bindings.map((_, binding) => ({ binding, visibility, buffer: { type: "storage" as const } })),
+      });
+      const pipelineLayout = gpu.createPipelineLayout({
+        bindGroupLayouts: [layout],
+        immediateSize: kernel.immediates.length * 4,
+      } as GPUPipelineLayoutDescriptor);
       const module = gpu.createShaderModule({ code: kernel.text });
-      const pipeline = await sleepUntil(gpu.createComputePipelineAsync({ layout: pipelineLayout, compute: { module, entryPoint: "main" } }));
+      const pipeline = await sleepUntil(
+        gpu.createComputePipelineAsync({ layout: pipelineLayout, compute: { module, entryPoint: "main" } }),
+      );
       const buffers = bindings.map((words) => {
         const padded = new Uint32Array(Math.ceil(Math.max(1, words.length) / 4) * 4).fill(poison);
         padded.set(new Uint32Array(words.buffer, words.byteOffset, words.length));

@@ -1,0 +1,114 @@
+// dot, tile, 2 rows a lane, 4 x 2 lanes
+requires immediate_address_space;
+
+struct Sizes { s0: u32, s1: u32, s2: u32, s3: u32, s4: u32, s5: u32, s6: u32, s7: u32, s8: u32, s9: u32, s10: u32, s11: u32, s12: u32 }
+var<immediate> sizes: Sizes;
+
+@group(0) @binding(0) var<storage, read_write> b0: array<f32>;
+@group(0) @binding(1) var<storage, read_write> b1: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> b2: array<f32>;
+
+@compute @workgroup_size(8, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let x = group.x * 4u + (local & 3u);
+  let r = (group.y * 2u + (local >> 2u)) * 2u;
+  let xc = min(x, sizes.s0);
+  let row = min(r, sizes.s1);
+  let row_1 = min(r + 1u, sizes.s1);
+  var c = vec4f();
+  var c_1 = vec4f();
+  let i = row * sizes.s2;
+  let i_3 = row_1 * sizes.s2;
+  let i_5 = xc * 4u;
+  for (var k = 0u; k < sizes.s3; k += 1u) {
+    let i_1 = k * 4u;
+    let i_2 = i + i_1;
+    let x0 = b0[i_2];
+    let x0_1 = b0[i_2 + 1u];
+    let x0_2 = b0[i_2 + 2u];
+    let x0_3 = b0[i_2 + 3u];
+    let x0_4 = vec4f(x0, x0_1, x0_2, x0_3);
+    let i_4 = i_3 + i_1;
+    let x0_5 = b0[i_4];
+    let x0_6 = b0[i_4 + 1u];
+    let x0_7 = b0[i_4 + 2u];
+    let x0_8 = b0[i_4 + 3u];
+    let x0_9 = vec4f(x0_5, x0_6, x0_7, x0_8);
+    let x1 = b1[k * sizes.s4 + xc];
+    let i_6 = k * sizes.s5 + i_5;
+    let x1_1 = b1[(i_6 + sizes.s4) >> 2u][(i_6 + sizes.s4) & 3u];
+    let x1_2 = b1[(i_6 + sizes.s6) >> 2u][(i_6 + sizes.s6) & 3u];
+    let x1_3 = b1[(i_6 + sizes.s7) >> 2u][(i_6 + sizes.s7) & 3u];
+    let x1_4 = b1[(i_6 + sizes.s8) >> 2u][(i_6 + sizes.s8) & 3u];
+    let x1_5 = vec4f(x1_1, x1_2, x1_3, x1_4);
+    let x1_6 = b1[k * sizes.s4 + xc + sizes.s9];
+    let i_7 = i_1 + 3u;
+    let i_8 = min(i_7, sizes.s10) * sizes.s4 + i_5;
+    let x1_7 = b1[i_8 >> 2u][i_8 & 3u];
+    let x1_8 = b1[(i_8 + 1u) >> 2u][(i_8 + 1u) & 3u];
+    let x1_9 = b1[(i_8 + 2u) >> 2u][(i_8 + 2u) & 3u];
+    let x1_10 = b1[(i_8 + 3u) >> 2u][(i_8 + 3u) & 3u];
+    let x1_11 = vec4f(x1_7, x1_8, x1_9, x1_10);
+    let v = i_1 + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s2);
+    let a = select(vec4f(0.0f), x0_4, v);
+    let a_1 = select(vec4f(0.0f), x0_9, v);
+    let b = select(vec4f(0.0f), x1_11, vec4<bool>(i_7 < sizes.s2));
+    c += x1 * a.x;
+    c += x1_5 * a.y;
+    c += x1_6 * a.z;
+    c += b * a.w;
+    c_1 += x1 * a_1.x;
+    c_1 += x1_5 * a_1.y;
+    c_1 += x1_6 * a_1.z;
+    c_1 += b * a_1.w;
+  }
+  if (x < sizes.s11) {
+    let n = x * 4u;
+    let i_9 = x * 4u;
+    if (r < sizes.s12) {
+      let at = r * sizes.s4 + i_9;
+      let at_1 = r * sizes.s4 + i_9 + 1u;
+      let at_2 = r * sizes.s4 + i_9 + 2u;
+      let at_3 = r * sizes.s4 + i_9 + 3u;
+      if (n < sizes.s4) {
+        let out = c.x;
+        b2[at] = out;
+      }
+      if (n + 1u < sizes.s4) {
+        let out_1 = c.y;
+        b2[at_1] = out_1;
+      }
+      if (n + 2u < sizes.s4) {
+        let out_2 = c.z;
+        b2[at_2] = out_2;
+      }
+      if (n + 3u < sizes.s4) {
+        let out_3 = c.w;
+        b2[at_3] = out_3;
+      }
+    }
+    let m = r + 1u;
+    if (m < sizes.s12) {
+      let at_4 = m * sizes.s4 + i_9;
+      let at_5 = m * sizes.s4 + i_9 + 1u;
+      let at_6 = m * sizes.s4 + i_9 + 2u;
+      let at_7 = m * sizes.s4 + i_9 + 3u;
+      if (n < sizes.s4) {
+        let out_4 = c_1.x;
+        b2[at_4] = out_4;
+      }
+      if (n + 1u < sizes.s4) {
+        let out_5 = c_1.y;
+        b2[at_5] = out_5;
+      }
+      if (n + 2u < sizes.s4) {
+        let out_6 = c_1.z;
+        b2[at_6] = out_6;
+      }
+      if (n + 3u < sizes.s4) {
+        let out_7 = c_1.w;
+        b2[at_7] = out_7;
+      }
+    }
+  }
+}

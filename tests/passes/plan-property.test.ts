@@ -1,0 +1,42 @@
+// Plans of generated modules: every output and every replaced state as the interpreter gives them.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { printDiagnostic } from "../../ir/diagnostic.ts";
+import { verifyModule } from "../../ir/verify.ts";
+import { expectNone, expectPlanEqual, throughPasses } from "../support/plan-compare.ts";
+import { runnableModule, trainableModule } from "./runnable-module.ts";
+
+const tape = fc.array(fc.nat(1_000_000), { maxLength: 120 });
+const runs = Number(process.env["PLAN_RUNS"] ?? 400);
+const seed = Number(process.env["PLAN_SEED"] ?? 5);
+
+test("plans of generated modules", { timeout: 120_000 }, () => {
+  fc.assert(
+    fc.property(tape, (numbers) => {
+      const module = runnableModule(numbers, { exact: false, size: 24 });
+      expect(verifyModule(module).map(printDiagnostic)).toEqual([]);
+      expectNone(module, (m) => expectPlanEqual(m, throughPasses(m) ?? m, 0));
+    }),
+    { numRuns: runs, seed },
+  );
+});
+
+test("training steps of generated modules", { timeout: 120_000 }, () => {
+  let trained = 0;
+  fc.assert(
+    fc.property(tape, (numbers) => {
+      const module = trainableModule(numbers, 12);
+      expect(verifyModule(module).map(printDiagnostic)).toEqual([]);
+      expectNone(module, (m) => {
+        const reference = throughPasses(m, "differentiate");
+        const kernels = throughPasses(m);
+        if (reference === undefined || kernels === undefined) return;
+        trained++;
+        // The norm sums in another order, and everything behind it follows.
+        expectPlanEqual(reference, kernels, 1e-5);
+      });
+    }),
+    { numRuns: runs, seed },
+  );
+  expect(trained).toBeGreaterThan(runs / 4);
+});

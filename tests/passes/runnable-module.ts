@@ -1,0 +1,347 @@
+// Random modules that can be run: concrete shapes, small numbers, and every kind of place where fusion and planning must take care.
+import { Rejection } from "../../ir/diagnostic.ts";
+import type { Entry, EntryInput, Module, StateDeclaration, Value } from "../../ir/module.ts";
+import { newBuilder, opNamed } from "../../ir/ops/table.ts";
+import { codes, elementCount, f32, shapeOf, type Type, tensor, typesEqual } from "../../ir/type.ts";
+import { Tape } from "../text/random-module.ts";
+
+export interface RunnableOptions {
+  /** Only ops whose results are exact where their operands are: what every adapter must give to the last bit. */
+  readonly exact: boolean;
+  /** Most instructions. */
+  readonly size: number;
+}
+
+type Attributes = Readonly<Record<string, unknown>>;
+type Emit = (op: string, operands: readonly Value[], attrs?: Attributes) => void;
+
+const shapes: readonly (readonly number[])[] = [
+  [], [1], [3], [4], [5], [8], [33], [1, 1], [3, 4], [4, 3], [4, 4], [1, 8], [8, 1], [5, 7], [3, 33], [2, 132], [2, 3, 4], [3, 1, 5], [2, 4, 4], [2, 2, 3, 4],
+];
+const mostElements = 2048;
+
+const exactUnary = ["neg", "abs", "relu", "round", "floor"];
+const otherUnary = ["exp", "log", "sqrt", "rsqrt", "sigmoid", "silu", "tanh"];
+const comparisons = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"];
+
+const isScalar = (value: Value, ...scalars: readonly string[]): boolean => value.type.kind === "tensor" && scalars.includes(value.type.scalar);
+const rankOf = (value: Value): number => value.type.dims.length;
+
+/** Draws instructions over the values that there are so far. */
+class Drawing {
+  readonly builder = newBuilder();
+  readonly values: Value[];
+  readonly #tape: Tape;
+  readonly #exact: boolean;
+
+  constructor(tape: Tape, values: readonly Value[], exact: boolean) {
+    this.#tape = tape;
+    this.values = [...values];
+    this.#exact = exact;
+  }
+
+  readonly emit: Emit = (op, operands, attrs = {}) => {
+    const before = this.builder.instructions.length;
+    try {
+      const results = this.builder.emitOp(opNamed(op), operands, attrs, { hint: op.replace(/^.*\./, "") });
+      if (results.some((r) => elementCount(shapeOf(r.type)) > mostElements)) this.builder.instructions.length = before;
+      else this.values.push(...results);
+    } catch (problem) {
+      if (!(problem instanceof Rejection)) throw problem;
+    }
+  };
+
+  #any(wanted: (value: Value) => boolean): Value | undefined {
+    const fitting = this.values.filter(wanted);
+    return fitting.length === 0 ? undefined : this.#tape.pick(fitting);
+  }
+
+  #like(value: Value): Value {
+    return this.#any((v) => typesEqual(v.type, value.type)) ?? value;
+  }
+
+  #axes(value: Value): readonly number[] {
+    return value.type.dims.map((_, axis) => axis).filter(() => this.#tape.below(2) === 0);
+  }
+
+  #shuffled(list: readonly number[]): readonly number[] {
+    const rest = [...list];
+    return list.map(() => rest.splice(this.#tape.below(rest.length), 1)[0] ?? 0);
+  }
+
+  /** Try to add an instruction of some kind; nothing happens where no value fits. */
+  step(): void {
+    const kinds = [this.#unary, this.#binary, this.#binary, this.#compare, this.#choose, this.#cast, this.#view, this.#view, this.#index, this.#reduce, this.#reduce, this.#dot, this.#dot, this.#source, this.#rows, this.#quantize, this.#composite];
+    this.#tape.pick(kinds).call(this);
+  }
+
+  #unary(): void {
+    const x = this.#any((v) => isScalar(v, "f32"));
+    if (x === undefined) return;
+    if (this.#tape.below(6) === 0) this.emit("clamp", [x], { low: -1, high: this.#tape.pick([0.5, 2]) });
+    else this.emit(this.#tape.pick(this.#exact ? exactUnary : [...exactUnary, ...otherUnary]), [x]);
+  }
+
+  #binary(): void {
+    const x = this.#any((v) => isScalar(v, "f32", "f32", "i32", "u32"));
+    if (x === undefined) return;
+    const y = this.#like(x);
+    this.emit(this.#tape.pick(["add", "sub", "mul", "minimum", "maximum", ...(this.#exact ? [] : ["div"])]), [x, y]);
+  }
+
+  #compare(): void {
+    const x = this.#any((v) => isScalar(v, "f32", "i32", "u32", "bool"));
+    if (x === undefined) return;
+    if (isScalar(x, "bool")) this.emit(this.#tape.pick(["logical_and", "logical_or", "equal"]), [x, this.#like(x)]);
+    else if (isScalar(x, "f32") && this.#tape.below(5) === 0) this.emit("is_finite", [x]);
+    else this.emit(this.#tape.pick(comparisons), [x, this.#like(x)]);
+  }
+
+  #choose(): void {
+    const condition = this.#any((v) => isScalar(v, "bool", "b1"));
+    if (condition === undefined) return;
+    if (this.#tape.below(4) === 0) this.emit("logical_not", [condition]);
+    const yes = this.#any((v) => v.type.kind === "tensor" && shapeText(v) === shapeText(condition));
+    if (yes !== undefined) this.emit("select", [condition, yes, this.#like(yes)]);
+  }
+
+  #cast(): void {
+    const x = this.#any((v) => v.type.kind === "tensor");
+    if (x !== undefined) this.emit("cast", [x], { to: this.#tape.pick(["f32", "i32", "u32", "bool", "b1"]) });
+  }
+
+  #view(): void {
+    const x = this.#any(() => true);
+    if (x === undefined) return;
+    const dims = shapeOf(x.type);
+    const axis = dims.length === 0 ? 0 : this.#tape.below(dims.length);
+    const size = dims[axis] ?? 1;
+    switch (this.#tape.below(5)) {
+      case 0: {
+        const same = shapes.filter((s) => elementCount(s) === elementCount(dims));
+        return this.emit("reshape", [x], { type: { ...x.type, dims: this.#tape.pick([...same, [elementCount(dims)]]) } });
+      }
+      case 1:
+        return this.emit("transpose", [x], { permutation: this.#shuffled(dims.map((_, i) => i)) });
+      case 2: {
+        const grown = [...(this.#tape.below(2) === 0 ? [] : [this.#tape.pick([2, 3, 5])]), ...dims.map((d) => (d === 1 ? this.#tape.pick([1, 4, 6]) : d))];
+        return this.emit("broadcast", [x], { type: { ...x.type, dims: grown } });
+      }
+      case 3: {
+        const start = this.#tape.below(size);
+        return this.emit("slice", [x], { axis, start, size: 1 + this.#tape.below(size - start) });
+      }
+      default:
+        return this.emit("pad", [x], { axis, before: this.#tape.below(3), after: this.#tape.below(4) });
+    }
+  }
+
+  #index(): void {
+    const ids = this.#any((v) => isScalar(v, "i32") && elementCount(shapeOf(v.type)) <= 40);
+    const table = this.#any((v) => isScalar(v, "f32") && rankOf(v) > 0);
+    if (ids === undefined || table === undefined) return;
+    if (this.#tape.below(2) === 0) return this.emit("gather", [table, ids]);
+    const rank = rankOf(ids);
+    const x = this.#any((v) => isScalar(v, "f32") && rankOf(v) >= rank && shapeText({ ...v, type: { ...v.type, dims: v.type.dims.slice(0, rank) } }) === shapeText(ids));
+    if (x !== undefined) this.emit("scatter_add", [x, ids], { size: this.#tape.pick([1, 3, 4, 7]) });
+  }
+
+  #reduce(): void {
+    const x = this.#any((v) => isScalar(v, "f32", "f32", "i32", "u32"));
+    if (x === undefined) return;
+    if (rankOf(x) > 0 && this.#tape.below(4) === 0) this.emit("argmax", [x], { axis: this.#tape.below(rankOf(x)) });
+    else this.emit(this.#tape.pick(["sum", "sum", "max", "min"]), [x], { axes: this.#axes(x) });
+  }
+
+  /** Any pairs of axes of equal size, contracted or batch, in any order; none at all is an outer product. */
+  #dot(): void {
+    const lhs = this.#any((v) => isScalar(v, "f32"));
+    const rhs = this.#any((v) => isScalar(v, "f32"));
+    if (lhs === undefined || rhs === undefined) return;
+    const contract: [number[], number[]] = [[], []];
+    const batch: [number[], number[]] = [[], []];
+    const free = new Set(rhs.type.dims.map((_, axis) => axis));
+    for (const axis of this.#shuffled(lhs.type.dims.map((_, a) => a))) {
+      const partner = this.#shuffled([...free]).find((other) => rhs.type.dims[other] === lhs.type.dims[axis]);
+      const role = this.#tape.below(5);
+      if (partner === undefined || role === 0) continue;
+      free.delete(partner);
+      const into = role === 1 ? batch : contract;
+      into[0].push(axis);
+      into[1].push(partner);
+    }
+    this.emit("dot", [lhs, rhs], { contract, batch });
+  }
+
+  #source(): void {
+    const dims = this.#tape.pick(shapes);
+    const scalar = this.#tape.pick(["f32", "f32", "i32", "bool"] as const);
+    const type = tensor(scalar, dims);
+    const number = () => (scalar === "bool" ? this.#tape.below(2) : this.#tape.pick(scalar === "f32" ? floats : wholes));
+    if (scalar !== "bool" && dims.length > 0 && this.#tape.below(3) === 0) this.emit("iota", [], { axis: this.#tape.below(dims.length), type });
+    else if (this.#tape.below(2) === 0) this.emit("constant", [], { values: [number()], type });
+    else this.emit("constant", [], { values: Array.from({ length: elementCount(dims) }, number), type });
+  }
+
+  #rows(): void {
+    const x = this.#any((v) => isScalar(v, "f32") && rankOf(v) > 0);
+    if (x === undefined) return;
+    const columns = shapeOf(x.type).at(-1) ?? 1;
+    const blocks = (this.#exact ? [1, 4, 16] : [1, 2, 4, 8, 16, 32, 64]).filter((b) => columns % b === 0);
+    this.emit("hadamard", [x], { axis: rankOf(x) - 1, block: this.#tape.pick(blocks) });
+  }
+
+  #quantize(): void {
+    const code = this.#any((v) => v.type.kind === "codes" && (v.type.grid === "half" || v.type.grid === "integer"));
+    if (code !== undefined && this.#tape.below(2) === 0) {
+      const s = this.#any((v) => isScalar(v, "f32") && isScaleOf(v.type, code.type));
+      if (s !== undefined) this.emit("quant.decode", [code, s]);
+    }
+    if (this.#exact) return;
+    const x = this.#any((v) => isScalar(v, "f32") && rankOf(v) > 0);
+    if (x === undefined) return;
+    const columns = shapeOf(x.type).at(-1) ?? 1;
+    const bits = 1 + this.#tape.below(8);
+    const group = this.#tape.pick<number | "row">(["row", "row", ...[1, 4, 11, 32].filter((g) => columns % g === 0)]);
+    const before = this.values.length;
+    this.emit("quant.scale", [x], { scheme: "quest", bits, group });
+    const s = this.values[before];
+    if (s === undefined) return;
+    const outer = this.#tape.pick<number | "trust">(["trust", 1.3]);
+    if (this.#tape.below(2) === 0) this.emit("quant.fake", [x, s], { scheme: "quest", bits, outer });
+    if (this.#tape.below(3) === 0) this.emit("quant.mask", [x, s], { scheme: "quest", bits, outer });
+    if (this.#tape.below(3) === 0) this.emit("quant.encode", [x, s], { scheme: "quest", bits });
+  }
+
+  #composite(): void {
+    const x = this.#any((v) => isScalar(v, "f32") && rankOf(v) > 0);
+    if (x === undefined || this.#exact) return;
+    const axis = this.#tape.below(rankOf(x));
+    const labels = this.#any((v) => isScalar(v, "i32") && shapeText(v) === x.type.dims.slice(0, -1).join());
+    switch (this.#tape.below(labels === undefined ? 4 : 5)) {
+      case 0:
+        return this.emit("softmax", [x], { axis });
+      case 1:
+        return this.emit("log_softmax", [x], { axis });
+      case 2:
+        return this.emit("mean", [x], { axes: this.#axes(x) });
+      case 3:
+        return this.emit("mse", [x, this.#like(x)]);
+      default:
+        return labels === undefined ? undefined : this.emit("cross_entropy", [x, labels]);
+    }
+  }
+}
+
+const shapeText = (value: Value): string => value.type.dims.join();
+
+function isScaleOf(scale: Type, of: Type): boolean {
+  const [s, x] = [shapeOf(scale), shapeOf(of)];
+  return s.length === x.length && s.every((size, axis) => (axis === s.length - 1 ? (x[axis] ?? 0) % size === 0 : size === x[axis]));
+}
+
+const floats = [-2, -1.5, -1, -0.5, -0.25, 0, 0.25, 0.5, 1, 2, 3];
+const wholes = [-2, -1, 0, 1, 2, 3, 5];
+
+function randomType(tape: Tape, favourites: readonly (readonly number[])[]): Type {
+  const dims = tape.below(4) > 0 ? tape.pick(favourites) : tape.pick(shapes);
+  const kind = tape.below(14);
+  if (kind === 0) return codes(1 + tape.below(8), tape.pick(["half", "integer"] as const), dims);
+  return kind < 9 ? f32(...dims) : tensor(tape.pick(["i32", "i32", "u32", "bool", "b1"] as const), dims);
+}
+
+/** One module of form `differentiated` with entries that share state. It verifies, and no instruction is dead. */
+export function runnableModule(numbers: readonly number[], { exact, size }: RunnableOptions): Module {
+  const tape = new Tape(numbers);
+  const favourites = [tape.pick(shapes), tape.pick(shapes)];
+  const states = Array.from({ length: tape.below(4) }, (_, i): StateDeclaration => ({
+    name: `s${i}`,
+    type: i > 0 && tape.below(2) === 0 ? f32(...(favourites[0] ?? [])) : randomType(tape, favourites),
+    role: "cache",
+    init: "zeros",
+    decay: false,
+  }));
+  const entry = (name: string): Entry => {
+    const inputs = Array.from({ length: 1 + tape.below(4) }, (_, i): EntryInput => ({ value: { hint: `in${i}`, type: randomType(tape, favourites) }, origin: "caller" }));
+    if (tape.below(2) === 0) inputs.push({ value: { hint: "rate", type: f32() }, origin: { host: "rate" } });
+    if (tape.below(3) === 0) inputs.push({ value: { hint: "other", type: f32() }, origin: { host: "other" } });
+    const drawing = new Drawing(tape, inputs.map((i) => i.value), exact);
+    for (const state of states) if (tape.below(3) > 0) drawing.emit("state.read", [], { name: state.name, type: state.type });
+    const steps = 1 + tape.below(size);
+    for (let i = 0; i < steps; i++) drawing.step();
+    const { values, builder } = drawing;
+    // Mostly late values, so that most of what was drawn is live.
+    const late = () => (tape.below(4) === 0 ? tape.pick(values) : (values[values.length - 1 - tape.below(Math.min(values.length, 4))] ?? tape.pick(values)));
+    const outputs = Array.from({ length: 1 + tape.below(3) }, (_, i) => ({ name: `out${i}`, value: late() }));
+    const updates = states.flatMap((s) => {
+      const fitting = values.filter((v) => typesEqual(v.type, s.type));
+      return fitting.length === 0 || tape.below(3) === 0 ? [] : [{ state: s.name, value: tape.pick(fitting) }];
+    });
+    return { name, inputs, instructions: builder.instructions, outputs, updates };
+  };
+  const entries = ["main", "other"].slice(0, 1 + tape.below(2)).map(entry);
+  return { form: "quantized", sources: [], host: { rate: { constant: { value: 0.5 } }, other: { constant: { value: 2 } } }, states, ties: [], entries };
+}
+
+/** Elements of a tensor of this type, one number each, from a seed. */
+export function numbersFor(type: Type, seed: number): number[] {
+  const at = (i: number, list: readonly number[]) => list[Math.abs(Math.imul(seed + 1, 40503) + Math.imul(i + 1, 2654435 + 97 * seed)) % list.length] ?? 0;
+  const count = elementCount(shapeOf(type));
+  const each = (of: (i: number) => number) => Array.from({ length: count }, (_, i) => of(i));
+  if (type.kind === "codes") return each((i) => (Math.abs(Math.imul(i + seed + 1, 7919)) % 2 ** type.bits) - 2 ** (type.bits - 1));
+  if (type.scalar === "bool" || type.scalar === "b1") return each((i) => at(i, [0, 1, 1, 0, 0, 1, 1]));
+  return each((i) => at(i, type.scalar === "f32" ? floats : type.scalar === "u32" ? wholes.map(Math.abs) : wholes));
+}
+
+/** A module with a loss over up to four parameters, of form `quantized`: what `differentiate` takes. */
+export function trainableModule(numbers: readonly number[], size: number): Module {
+  const tape = new Tape(numbers);
+  const favourites = [tape.pick(shapes), tape.pick(shapes)];
+  const shape = () => (tape.below(3) > 0 ? tape.pick(favourites) : tape.pick(shapes));
+  const states = Array.from({ length: 1 + tape.below(4) }, (_, i): StateDeclaration => ({
+    name: `w${i}`,
+    type: f32(...shape()),
+    role: "parameter",
+    init: "zeros",
+    decay: tape.below(2) === 0,
+  }));
+  const inputs: readonly EntryInput[] = [
+    { value: { hint: "x", type: f32(...shape()) }, origin: "caller" },
+    { value: { hint: "ids", type: tensor("i32", tape.pick([[], [3], [4], [2, 3]])) }, origin: "caller" },
+  ];
+  const drawing = new Drawing(tape, inputs.map((i) => i.value), true);
+  for (const state of states) drawing.emit("state.read", [], { name: state.name, type: state.type });
+  const reads = drawing.values.slice(inputs.length);
+  const steps = 1 + tape.below(size);
+  for (let i = 0; i < steps; i++) drawing.step();
+  const floatsDrawn = () => drawing.values.filter((v) => isScalar(v, "f32"));
+  const terms = [...reads.filter(() => tape.below(4) === 0), ...floatsDrawn().slice(-3)].map((value) => {
+    drawing.emit(tape.pick(["sum", "mean"]), [value], { axes: value.type.dims.map((_, axis) => axis) });
+    return drawing.values.at(-1) ?? value;
+  });
+  const [first, ...others] = terms.filter((t) => rankOf(t) === 0);
+  for (const other of others) {
+    const last = drawing.values.at(-1);
+    drawing.emit("add", [last !== undefined && rankOf(last) === 0 && isScalar(last, "f32") ? last : (first ?? other), other]);
+  }
+  const loss = drawing.values.filter((v) => rankOf(v) === 0 && isScalar(v, "f32")).at(-1);
+  if (loss === undefined) throw new Error("no loss was drawn");
+  const outputs = [{ name: "loss", value: loss }, ...(tape.below(3) === 0 ? [{ name: "other", value: tape.pick(drawing.values) }] : [])];
+  return {
+    form: "quantized",
+    sources: [],
+    host: { lr: { constant: { value: 0.25 } } },
+    training: {
+      optimizer: tape.pick([
+        { kind: "adamw", beta1: 0.9, beta2: 0.95, eps: 1e-8, decay: 0.1 },
+        { kind: "sgd", momentum: 0, decay: 0.1 },
+        { kind: "sgd", momentum: 0.9, decay: 0 },
+      ] as const),
+      learningRate: "lr",
+      ...(tape.below(2) === 0 ? {} : { clipNorm: 0.5 }),
+    },
+    states,
+    ties: [],
+    entries: [{ name: "train", inputs, instructions: drawing.builder.instructions, outputs, updates: [] }],
+  };
+}
