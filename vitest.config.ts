@@ -6,5 +6,6 @@ export default defineConfig({
     pool: "forks",
     include: ["tests/**/*.test.ts"],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -14,8 +14,8 @@ export interface AttributeKind<T> {
   read(literal: Literal): T;
   /** Left out of the text when it has this value. */
   readonly fallback?: T;
-  /** Positions of axes. Models may count them from the end, and leave them out: the last axis, or all of them. */
-  readonly means?: "axis" | "axes";
+  /** What the language has a way of its own to say: see {@link axis} and {@link reducedAxes}. */
+  readonly means?: "axis" | "reduced axes";
 }
 
 /** Declared attributes of an op or mark, in printing order. */
@@ -126,10 +126,10 @@ function readItem<T>(item: AttributeKind<T>, literal: Literal): T {
 
 export const ints = listOf(int);
 export const floats = listOf(float);
-/** One axis of the first operand. */
+/** An axis of the first operand. Models may count it from the end, and leave it out: the last one. */
 export const axis: AttributeKind<number> = { ...int, means: "axis" };
-/** Some axes of the first operand, ascending. */
-export const axes: AttributeKind<readonly number[]> = { ...ints, means: "axes" };
+/** Axes of the first operand, ascending, that the result no longer has. In models all by default, and `keep` leaves them with size 1. */
+export const reducedAxes: AttributeKind<readonly number[]> = { ...ints, means: "reduced axes" };
 
 /** The first kind that reads the literal; `write` asks the predicate which one a value belongs to. */
 export function either<A, B>(a: AttributeKind<A>, b: AttributeKind<B>, isA: (value: A | B) => value is A): AttributeKind<A | B> {

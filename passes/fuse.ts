@@ -4,6 +4,7 @@
 import { shapesEqual } from "../ir/dim.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { mapEntries } from "../ir/module.ts";
+import { storageOf } from "../ir/packing.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { concreteShape } from "../ir/type.ts";
 import { bindingsOf, type EntryFacts, factsOf, type Group, leafLoads, type Position, roleOf } from "./grouping.ts";
@@ -41,6 +42,7 @@ function fuseEntry(entry: Entry): { readonly entry: Entry; readonly kernels: num
   return { entry: emit(entry, ordered, grouping), kernels: ordered.length };
 }
 
+const isPacked = ({ type }: Value): boolean => storageOf(type).kind === "packed";
 const isNamed = (instruction: Instruction | undefined, name: string): boolean => instruction?.op.signature.name === name;
 
 class Grouping {
@@ -66,6 +68,14 @@ class Grouping {
   #join(group: Group, instruction: Instruction, position: Position): void {
     group.members.set(instruction, position);
     this.#of.set(instruction, [...this.groupsOf(instruction), group]);
+  }
+
+  #leave(group: Group, instruction: Instruction): void {
+    group.members.delete(instruction);
+    this.#of.set(
+      instruction,
+      this.groupsOf(instruction).filter((g) => g !== group),
+    );
   }
 
   /** Join only where the kernel stays within the binding limit; answers whether it did. */
@@ -121,20 +131,24 @@ class Grouping {
   }
 
   #absorbChain(group: Group, anchor: Instruction): void {
-    let last = anchor;
+    const chain: Instruction[] = [];
     for (;;) {
+      const last = chain.at(-1) ?? anchor;
       const [result] = last.results;
-      if (result === undefined || last.results.length > 1 || this.facts.escapes(result)) return;
+      if (result === undefined || last.results.length > 1 || this.facts.escapes(result)) break;
       const users = this.facts.users(result);
       const [user] = users;
-      if (user === undefined || users.length > 1 || roleOf(user) !== "pointwise" || this.groupsOf(user).length > 0) return;
-      if (user.op.lower.kind !== "pointwise" || user.results.length > 1) return;
+      if (user === undefined || users.length > 1 || roleOf(user) !== "pointwise" || this.groupsOf(user).length > 0) break;
+      if (user.op.lower.kind !== "pointwise" || user.results.length > 1) break;
       const [next] = user.results;
-      if (next === undefined || !shapesEqual(next.type.dims, result.type.dims)) return;
+      if (next === undefined || !shapesEqual(next.type.dims, result.type.dims)) break;
       // The chain's value is read at its own element only: an operand of the same shape.
-      if (!this.#tryJoin(group, user, "epilogue")) return;
-      last = user;
+      if (!this.#tryJoin(group, user, "epilogue")) break;
+      chain.push(user);
     }
+    // Only rows write packed results: a lane of a contraction or a reduction has no whole words.
+    if (anchor.op.lower.kind === "kernel" && anchor.op.lower.family === "rows") return;
+    for (let last = chain.pop(); last !== undefined && last.results.some(isPacked); last = chain.pop()) this.#leave(group, last);
   }
 
   /** Users are placed before producers, so each producer knows which kernels want it. */

@@ -171,7 +171,7 @@ function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {
   const row = variable("row", rows);
   const column = variable("column", columns);
   const leading = coordinatesOf(simplify(binary("div", row, uint(groups))), shape.slice(0, -1));
-  const last = simplify(plus(times(binary("rem", row, uint(groups)), uint(columns)), column));
+  const last = groups === 1 ? column : simplify(plus(times(binary("rem", row, uint(groups)), uint(columns)), column));
   const at: Coordinates = [...leading, last];
   const element = scope.element(source, at);
 

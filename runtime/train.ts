@@ -205,6 +205,14 @@ async function resume(
       error("run-exists", `${folder} holds a run already (${checkpoint})`, undefined, "", ["resume it, or write to another folder"]),
     ]);
   const state = await readCheckpoint(checkpoint, session);
+  const { policy } = session.artifact.manifest;
+  if (state.policy !== policy) {
+    throw new DiagnosticError([
+      error("checkpoint-mismatch", `${checkpoint} was made under the policy \`${state.policy}\`, not \`${policy}\``, undefined, "", [
+        "resume with the policy that the run began with",
+      ]),
+    ]);
+  }
   if (seed !== undefined && seed !== state.seed) {
     throw new DiagnosticError([
       error("checkpoint-mismatch", `${checkpoint} was made with seed ${state.seed}, not ${seed}`, undefined, "", [

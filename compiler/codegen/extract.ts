@@ -55,3 +55,7 @@ function isPart(e: ScalarExpr, name: string, also: (name: string) => boolean): b
   };
   return fits(e) && found && loads;
 }
+
+export function dependsOn(e: ScalarExpr, variable: string): boolean {
+  return e.kind === "variable" ? e.name === variable : childrenOf(e).some((c) => dependsOn(c, variable));
+}

@@ -2,6 +2,7 @@
 import type { PointwiseProblem, Schedule, Target } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { Emitter, quad } from "./emitter.ts";
+import { dependsOn } from "./extract.ts";
 import { coordinatesOf, finishKernel, foldGroups, type Kernel, labelOf, linearGroup, product, type Triple } from "./kernel.ts";
 import {
   elementsPerWord,
@@ -37,14 +38,9 @@ export function refusePointwise(problem: PointwiseProblem, schedule: PointwiseSc
 function refusePackedStore(problem: PointwiseProblem, { column, row }: PackedStore): string | undefined {
   const last = `c${problem.shape.length - 1}`;
   if (problem.shape.length === 0) return undefined;
-  if (column.kind !== "variable" || column.name !== last) return `a packed result must run along the last axis ${last}`;
-  return mentions(row, last) ? `the row of a packed result depends on the last axis ${last}` : undefined;
-}
-
-function mentions(e: ScalarExpr, name: string): boolean {
-  if (e.kind === "variable") return e.name === name;
-  if (e.kind === "binary") return mentions(e.a, name) || mentions(e.b, name);
-  return e.kind === "select" || e.kind === "cast" || e.kind === "unary";
+  const alone = problem.shape.at(-1) === 1 && column.kind === "const";
+  if (!alone && (column.kind !== "variable" || column.name !== last)) return `a packed result must run along the last axis ${last}`;
+  return dependsOn(row, last) ? `the row of a packed result depends on the last axis ${last}` : undefined;
 }
 
 export function emitPointwise(

@@ -4,27 +4,37 @@ import type { ScalarExpr } from "../../ir/scalar.ts";
 import { createSimplifier } from "../../ir/simplify.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Exchange } from "./exchange.ts";
-import { lowerScalar } from "./lower-scalar.ts";
+import { dependsOn } from "./extract.ts";
 import type { RowWalk } from "./rows.ts";
-import { elementsPerWord, type PackedStore, type PreparedStore, packQuad } from "./store.ts";
+import { elementsPerWord, type PackedStore, type PreparedStore, packQuad, paddedColumns } from "./store.ts";
 import { add, and, bitAnd, bitOr, div, type E, eq, lt, mul, select, shiftLeft, shiftRight, size, u32 } from "./wgsl.ts";
 
 /**
- * Where a packed row starts: undefined where its column is the row's own column; else an expression over `row` that is added
- * to it, a multiple of the elements of a word; "unknown" for every other column.
+ * Where a row's elements lie in a packed row: they are all of it; or they are one group of it, from column `base` (an expression
+ * over `row`, a multiple of the elements of a word) on, the last group starting at `last`; or somewhere else.
  */
-export function packedColumnBase(store: PackedStore): ScalarExpr | "unknown" | undefined {
+export type PackedPlace =
+  | { readonly kind: "whole" }
+  | { readonly kind: "group"; readonly base: ScalarExpr; readonly last: number }
+  | { readonly kind: "elsewhere" };
+
+export function packedPlaceOf(store: PackedStore): PackedPlace {
   const simplifier = createSimplifier();
   const column = simplifier.simplify(store.column);
-  if (column.kind === "variable" && column.name === "column") return undefined;
-  const { terms } = linearOf(column);
-  const own = [...terms].find(([term]) => term.kind === "variable" && term.name === "column");
-  if (own === undefined || own[1] !== 1) return "unknown";
+  if (column.kind === "variable" && column.name === "column") return { kind: "whole" };
+  const own = [...linearOf(column).terms].find(([term]) => term.kind === "variable" && term.name === "column");
+  if (own === undefined || own[1] !== 1) return { kind: "elsewhere" };
   const base = simplifier.simplify({ kind: "binary", type: "u32", op: "sub", a: column, b: own[0] });
-  const mentionsColumn = (e: ScalarExpr): boolean =>
-    e.kind === "variable" ? e.name === "column" : e.kind === "binary" ? mentionsColumn(e.a) || mentionsColumn(e.b) : e.kind !== "const";
-  if (mentionsColumn(base)) return "unknown";
-  return simplifier.rangeOf(base).multiple % elementsPerWord(store.storage) === 0 ? base : "unknown";
+  const { multiple, hi } = simplifier.rangeOf(base);
+  if (dependsOn(base, "column") || multiple % elementsPerWord(store.storage) !== 0) return { kind: "elsewhere" };
+  return { kind: "group", base, last: hi };
+}
+
+/** Columns that a row of `columns` elements writes at most, the padding behind the last group included. */
+export function writtenColumns(store: PackedStore, columns: number): number {
+  const place = packedPlaceOf(store);
+  const padded = paddedColumns(store.storage);
+  return place.kind === "whole" ? padded : place.kind === "group" ? padded - place.last : columns;
 }
 
 /** Store one span of a packed result. `prepared`, `guards`: one for each of the lane's vectors; every lane must come here. */
@@ -37,6 +47,7 @@ export function writePackedSpan(
   guards: readonly ({ readonly first: E<"u32">; readonly below: E<"u32"> } | undefined)[],
   span: E<"u32">,
   row: ScalarExpr,
+  columns: number,
 ): void {
   const { wgsl } = emitter;
   const { storage } = store;
@@ -52,13 +63,17 @@ export function writePackedSpan(
 
   const packed = prepared.map((p, j) => packQuad(emitter, p, storage, guards[j]));
   const perPlane = storage.layout === "planes" ? storage.pitch / storage.bits : storage.pitch;
-  const base = packedColumnBase(store);
   const start = wgsl.let("start", mul(emitter.scalar(prepared[0]?.row ?? row, "u32"), size(storage.pitch)));
-  const firstWord = mul(span, size(walk.span / (4 * perWord)));
-  const baseWord =
-    base === undefined || base === "unknown"
-      ? firstWord
-      : add(div(emitter.scalar(emitter.prepare(lowerScalar(base), { row }), "u32"), u32(4 * perWord)), firstWord);
+  const spanWord = mul(span, size(walk.span / (4 * perWord)));
+  const found = packedPlaceOf(store);
+  let [baseWord, limit] = [spanWord, size(perPlane)];
+  if (found.kind === "group") {
+    const base = emitter.scalar(emitter.prepare(found.base, { row }), "u32");
+    const groupWord = wgsl.let("group_word", div(base, u32(4 * perWord)));
+    baseWord = add(groupWord, spanWord);
+    // Only the last group may go on, into the padding.
+    limit = wgsl.let("limit", select(eq(base, size(found.last)), limit, add(groupWord, size(columns / (4 * perWord)))));
+  }
   const laneWord =
     perWord <= lanes && perWord > 1
       ? add(baseWord, shiftRight(lane, u32(Math.log2(perWord))))
@@ -91,7 +106,7 @@ export function writePackedSpan(
       const value = turn.reduce((chosen, w, i) => (i === 0 ? w : select(eq(place, u32(i)), w, chosen)));
       const own = sharing === 1 ? word : add(word, stride === 1 ? place : mul(place, u32(stride)));
       const at = wgsl.let("at", first === 0 ? own : add(own, u32(first * stride)));
-      const inside = lt(at, size(perPlane));
+      const inside = lt(at, limit);
       const allowed = turn.length === sharing ? inside : and(lt(place, u32(turn.length)), inside);
       wgsl.when(allowed, () => {
         const target = add(start, at);

@@ -1,14 +1,14 @@
 // Row kernels: Walsh-Hadamard transform of blocks, a statistic of the transformed row, and codes, masks and values that follow, in one kernel.
 // A team of lanes takes a row in spans; where the row does not fit its registers it is loaded and transformed twice, by the same arithmetic.
-import type { RowsProblem, Schedule, Store, Target } from "../../ir/plan.ts";
+import type { RowsProblem, Schedule, Target } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { type Exchange, subgroupExchange, workgroupExchange } from "./exchange.ts";
 import { finishKernel, foldGroups, type Kernel, labelOf, linearGroup, storesOf } from "./kernel.ts";
-import { packedColumnBase, writePackedSpan } from "./rows-packed.ts";
+import { packedPlaceOf, writePackedSpan, writtenColumns } from "./rows-packed.ts";
 import { RowStatistic } from "./rows-statistic.ts";
 import { transformSpan } from "./rows-transform.ts";
-import { elementsPerWord, isPacked, paddedColumns, prepareStore, storeElement, storeQuad } from "./store.ts";
+import { elementsPerWord, isPacked, type PackedStore, prepareStore, storeElement, storeQuad } from "./store.ts";
 import { type AnyE, add, type E, eq, f32, fromZero, lt, min, mul, select, size, splat, u32, type Var, Wgsl } from "./wgsl.ts";
 
 export type RowsSchedule = Extract<Schedule, { kind: "rows" }>;
@@ -36,10 +36,7 @@ function walkOf(problem: RowsProblem, lanes: number): RowWalk {
     .filter(isPacked)
     .map(({ storage }) => elementsPerWord(storage));
   const unit = Math.max(problem.block, 4 * lanes, ...words);
-  const stored = Math.max(
-    problem.columns,
-    ...problem.stores.filter(isPacked).map((s) => (packedColumnBase(s) === undefined ? paddedColumns(s.storage) : 0)),
-  );
+  const stored = Math.max(problem.columns, ...problem.stores.filter(isPacked).map((store) => writtenColumns(store, problem.columns)));
   // All in registers where that saves computing it twice; a row that is taken once goes in small steps, which compile faster.
   const whole = Math.ceil(stored / unit) * unit;
   const span = problem.statistic !== undefined && whole <= mostVectors * 4 * lanes ? whole : unit;
@@ -72,14 +69,12 @@ export function refuseRows(problem: RowsProblem, schedule: RowsSchedule, target:
     .find((reason) => reason !== undefined);
 }
 
-function refusePacked(problem: RowsProblem, store: Store): string | undefined {
-  if (!isPacked(store)) return undefined;
-  const base = packedColumnBase(store);
-  if (base === undefined) return undefined;
-  if (base === "unknown") return "a packed result must run along the row";
-  return problem.columns % elementsPerWord(store.storage) === 0
-    ? undefined
-    : `groups of ${problem.columns} do not end at a word of packed results`;
+function refusePacked(problem: RowsProblem, store: PackedStore): string | undefined {
+  const { kind } = packedPlaceOf(store);
+  if (kind === "whole") return undefined;
+  if (kind === "elsewhere") return "a packed result must run along the row";
+  const ends = problem.columns % elementsPerWord(store.storage) === 0;
+  return ends ? undefined : `groups of ${problem.columns} do not end at a word of packed results`;
 }
 
 const isPowerOfTwo = (x: number): boolean => x >= 1 && Number.isInteger(Math.log2(x));
@@ -223,13 +218,15 @@ class RowsFrame {
       const snapshot = this.#emitter.register(wgsl.let("h", v.value));
       return value === undefined ? [snapshot] : [snapshot, value];
     });
-    for (const [i, store] of stores.entries()) {
-      if (!isPacked(store)) continue;
+    const guards = vectors.map((v) => (this.#walk.exact ? undefined : { first: v.first, below: size(columns) }));
+    // All prepared before any is written, so that what codes and mask share is computed once.
+    const packed = stores.flatMap((store, i) => {
+      if (!isPacked(store)) return [];
       const prepared = vectors.map((v, j) => prepareStore(this.#emitter, store, { row, column: v.column }, inputs[j]));
-      const guards = vectors.map((v) => (this.#walk.exact ? undefined : { first: v.first, below: size(columns) }));
-      wgsl.serving(labelOf(this.#serves, i), () =>
-        writePackedSpan(this.#emitter, this.#exchange, this.#walk, store, prepared, guards, span, row),
-      );
+      return [{ store, prepared, label: labelOf(this.#serves, i) }];
+    });
+    for (const { store, prepared, label } of packed) {
+      wgsl.serving(label, () => writePackedSpan(this.#emitter, this.#exchange, this.#walk, store, prepared, guards, span, row, columns));
     }
     const dense = stores.map((store, i) => ({ store, label: labelOf(this.#serves, i) })).filter(({ store }) => !isPacked(store));
     if (dense.length === 0) return;

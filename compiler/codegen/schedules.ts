@@ -14,6 +14,7 @@ import type {
 } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
 import { quad } from "./emitter.ts";
+import { dependsOn } from "./extract.ts";
 import { coordinatesOf, product } from "./kernel.ts";
 import { loadSites, storeSites } from "./load-sites.ts";
 import { reduceVector } from "./reduce.ts";
@@ -186,29 +187,8 @@ function epilogueSites({ stores, n, m }: DotProblem): number {
   const columns = plus(times(variable("x", Math.ceil(n / 4)), uint(4)), quad);
   const variables = { m: variable("row", m), n: columns };
   // What does not depend on the row is loaded once, and what depends on the row alone is handed from lane to lane.
-  const loads = loadSites(roots(stores), variables, (e) => mentions(e, "row") && mentions(e, "x"));
+  const loads = loadSites(roots(stores), variables, (e) => dependsOn(e, "row") && dependsOn(e, "x"));
   return loads + (n % 4 === 0 ? storeSites(stores, variables) : 4 * stores.length);
-}
-
-function mentions(e: ScalarExpr, name: string): boolean {
-  switch (e.kind) {
-    case "variable":
-      return e.name === name;
-    case "const":
-    case "input":
-      return false;
-    case "unary":
-    case "cast":
-      return mentions(e.a, name);
-    case "binary":
-      return mentions(e.a, name) || mentions(e.b, name);
-    case "select":
-      return mentions(e.condition, name) || mentions(e.yes, name) || mentions(e.no, name);
-    case "load":
-      return mentions(e.row, name) || mentions(e.column, name);
-    default:
-      return e satisfies never;
-  }
 }
 
 function rowsCandidates(problem: RowsProblem, target: Target, table: ScheduleTable): readonly Schedule[] {

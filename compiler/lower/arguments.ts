@@ -1,11 +1,12 @@
 // The arguments of a builtin: bound by position or name, read with the type that the builtin asks for.
+import type { AttributeKind } from "../../ir/attribute.ts";
 import { Rejection } from "../../ir/diagnostic.ts";
 import type { Dim } from "../../ir/dim.ts";
+import { floatLiteral, intLiteral, type Literal, list, stringLiteral, word } from "../../ir/literal.ts";
 import type { Value } from "../../ir/module.ts";
-import type { Span } from "../../ir/source.ts";
-import { type Scalar, scalars } from "../../ir/type.ts";
 import { suggest } from "../../ir/nearest.ts";
-import { asDim, describe, type Meaning } from "./meaning.ts";
+import type { Span } from "../../ir/source.ts";
+import { asDim, constantMeaning, describe, type Meaning } from "./meaning.ts";
 
 /** A builtin was called with the wrong arguments; other rejections are about shapes. */
 export class WrongArgument extends Rejection {}
@@ -69,16 +70,6 @@ export class Arguments {
     return typeof size === "number" ? size : this.#refuse(name, "an int", this.any(name));
   }
 
-  float(name: string): number {
-    const meaning = this.any(name);
-    if (
-      meaning.kind === "constant" &&
-      (meaning.constant.kind === "float" || (meaning.constant.kind === "int" && meaning.constant.literal === true))
-    )
-      return meaning.constant.value;
-    return this.#refuse(name, "a float", meaning);
-  }
-
   flag(name: string): boolean {
     if (!this.has(name)) return false;
     const meaning = this.any(name);
@@ -111,14 +102,47 @@ export class Arguments {
     return meaning.items.map((item) => asDim(item) ?? this.#refuse(name, "a list of sizes", item));
   }
 
-  scalar(name: string): Scalar {
+  /** An attribute of an op, as its kind reads it. */
+  attribute(name: string, kind: AttributeKind<unknown>): unknown {
     const meaning = this.any(name);
-    const word = meaning.kind === "constant" && meaning.constant.kind === "word" ? meaning.constant.value : undefined;
-    return scalars.find((s) => s === word) ?? this.#refuse(name, `one of ${scalars.join(", ")}`, meaning);
+    for (const literal of literalsOf(meaning)) {
+      try {
+        return kind.read(literal);
+      } catch (problem) {
+        if (!(problem instanceof Rejection)) throw problem;
+      }
+    }
+    return this.#refuse(name, kind.describe, meaning);
   }
 
   #refuse(name: string, wanted: string, got: Meaning): never {
     return refuse(`\`${this.#builtin}\` takes ${wanted} as \`${name}\`, got ${describe(got)}`);
+  }
+}
+
+/** What IR text would say for it: nothing for tensors, two things for an integer that was written as digits, which may stand for a float. */
+function literalsOf(meaning: Meaning): readonly Literal[] {
+  if (meaning.kind === "list") {
+    const items = meaning.items.map(literalsOf);
+    return items.some((i) => i.length === 0) ? [] : [0, -1].map((at) => list(items.flatMap((i) => i.at(at) ?? [])));
+  }
+  if (meaning.kind !== "constant") return [];
+  const { constant } = meaning;
+  switch (constant.kind) {
+    case "int":
+      return [intLiteral(constant.value), ...(constant.literal === true ? [floatLiteral(constant.value)] : [])];
+    case "float":
+      return [floatLiteral(constant.value)];
+    case "bool":
+      return [word(String(constant.value))];
+    case "word":
+      return [word(constant.value)];
+    case "text":
+      return [stringLiteral(constant.value)];
+    case "list":
+      return literalsOf(constantMeaning(constant));
+    default:
+      return constant satisfies never;
   }
 }
 

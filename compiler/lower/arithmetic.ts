@@ -2,7 +2,7 @@
 import { reject } from "../../ir/diagnostic.ts";
 import { type Dim, dimsEqual, shapesEqual } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
-import { add, div, maximum, minimum, mul, neg, sub } from "../../ir/ops/arithmetic.ts";
+import { add, div, mul, neg, sub } from "../../ir/ops/arithmetic.ts";
 import { broadcast } from "../../ir/ops/broadcast.ts";
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from "../../ir/ops/compare.ts";
 import { isFloat, isInteger, printType, type Type, withDims } from "../../ir/type.ts";
@@ -23,19 +23,11 @@ const operators = {
   ">": greater,
   ">=": greaterEqual,
 } as const;
-const functions = { minimum, maximum, equal } as const;
 
 /** A pointwise op of two operands, by operator. Rejects what does not fit. */
 export function lowerOperator(cx: EntryContext, operator: BinaryOperator, a: Meaning, b: Meaning, hint?: string): Value {
   if (operator === "%") return reject("`%` takes ints that are known when the model is compiled");
-  const [x, y] = operandsOf(cx, `\`${operator}\``, a, b);
-  return cx.emit(operators[operator], [x, y], {}, hint);
-}
-
-/** The same for ops that are called by name. */
-export function lowerElementwise(cx: EntryContext, name: keyof typeof functions, a: Meaning, b: Meaning, hint?: string): Value {
-  const [x, y] = operandsOf(cx, `\`${name}\``, a, b);
-  return cx.emit(functions[name], [x, y], {}, hint);
+  return cx.emit(operators[operator], pairOf(cx, operator, a, b), {}, hint);
 }
 
 export function lowerNegation(cx: EntryContext, x: Value, hint?: string): Value {
@@ -43,7 +35,8 @@ export function lowerNegation(cx: EntryContext, x: Value, hint?: string): Value 
 }
 
 /** Two tensors of one shape: a number takes the other's type, sizes of 1 and missing leading axes are repeated. */
-function operandsOf(cx: EntryContext, op: string, a: Meaning, b: Meaning): readonly [Value, Value] {
+export function pairOf(cx: EntryContext, operator: string, a: Meaning, b: Meaning): readonly [Value, Value] {
+  const op = `\`${operator}\``;
   if (a.kind === "tensor" && b.kind === "constant") return [a.value, cx.splat(a.value.type, numberFor(op, b.constant, a.value.type))];
   if (b.kind === "tensor" && a.kind === "constant") return [cx.splat(b.value.type, numberFor(op, a.constant, b.value.type)), b.value];
   if (a.kind !== "tensor" || b.kind !== "tensor") return reject(`${op} does not take ${describe(a)} and ${describe(b)}`);

@@ -1,61 +1,32 @@
-// The functions of the language, and the op that each one is. This is the only place that maps one to the other.
+// The functions of the language: those that follow from the table of ops, and here those that are more than one op as it stands.
 import { reject } from "../../ir/diagnostic.ts";
-import { type Dim, dimsEqual, divideDims, multiplyDims, printDim, productOf } from "../../ir/dim.ts";
+import { dimsEqual, divideDims, multiplyDims, printDim, productOf } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
-import { relu, sigmoid, silu, tanh } from "../../ir/ops/activation.ts";
-import { abs, clamp, floor, round } from "../../ir/ops/arithmetic.ts";
-import { sum } from "../../ir/ops/broadcast.ts";
-import { cast } from "../../ir/ops/cast.ts";
-import { select } from "../../ir/ops/compare.ts";
+import type { Op } from "../../ir/op.ts";
+import { maximum, minimum } from "../../ir/ops/arithmetic.ts";
+import { equal } from "../../ir/ops/compare.ts";
 import { dot } from "../../ir/ops/dot.ts";
-import { exp, log, rsqrt, sqrt } from "../../ir/ops/exponential.ts";
-import { hadamard } from "../../ir/ops/hadamard.ts";
-import { gather } from "../../ir/ops/indexing.ts";
-import { crossEntropy, mse } from "../../ir/ops/loss.ts";
-import { argmax, max, mean, min } from "../../ir/ops/reductions.ts";
-import { logSoftmax, softmax } from "../../ir/ops/softmax.ts";
+import { crossEntropy } from "../../ir/ops/loss.ts";
+import { maxOp, minOp } from "../../ir/ops/reductions.ts";
 import { reshape, transpose } from "../../ir/ops/views.ts";
 import { printType, withDims } from "../../ir/type.ts";
-import { Arguments, type BuiltinSignature, type GivenArgument } from "./arguments.ts";
-import { lowerElementwise } from "./arithmetic.ts";
+import { Arguments, type GivenArgument } from "./arguments.ts";
+import { pairOf } from "./arithmetic.ts";
 import type { EntryContext } from "./entry-context.ts";
 import { type Meaning, tensorMeaning } from "./meaning.ts";
-
-interface Builtin extends BuiltinSignature {
-  lower(cx: EntryContext, args: Arguments, hint: string | undefined): Value;
-}
-
-const pointwise = (sig: typeof relu): Builtin => ({
-  parameters: ["x"],
-  summary: sig.summary,
-  lower: (cx, args, hint) => cx.emit(sig, [args.tensor("x")], {}, hint),
-});
-
-const alongAxis = (sig: typeof softmax): Builtin => ({
-  parameters: ["x", "axis?"],
-  summary: `${sig.summary} The last axis where none is named.`,
-  lower(cx, args, hint) {
-    const x = args.tensor("x");
-    return cx.emit(sig, [x], { axis: args.has("axis") ? args.axis("axis", x) : lastAxis(x) }, hint);
-  },
-});
-
-const reduction = (sig: typeof sum): Builtin => ({
-  parameters: ["x", "axis?", "keep?"],
-  summary: `${sig.summary} All axes where none is named; \`keep\` leaves them with size 1.`,
-  lower: (cx, args, hint) => reduce(cx, sig, args, hint),
-});
+import { type Builtin, lastAxis, lowerOp, opFunctions } from "./op-functions.ts";
 
 /** `max(x, axis = -1)` is a reduction, `max(x, y)` is elementwise. */
-const extreme = (sig: typeof sum, elementwise: "minimum" | "maximum"): Builtin => ({
+const extreme = (reduction: Op, elementwise: typeof minimum | typeof maximum): Builtin => ({
   parameters: ["x", "y?", "axis?", "keep?"],
-  summary: `Of two tensors the ${elementwise} of each pair; of one: ${sig.summary}`,
+  summary: `Of two tensors the ${elementwise.name} of each pair; of one: ${reduction.signature.summary}`,
   lower(cx, args, hint) {
-    return args.has("y") ? tensorOf(cx, elementwise, args, hint) : reduce(cx, sig, args, hint);
+    if (!args.has("y")) return lowerOp(cx, reduction, args, hint);
+    return cx.emit(elementwise, pairOf(cx, elementwise.name, args.any("x"), args.any("y")), {}, hint);
   },
 });
 
-const builtins: Readonly<Record<string, Builtin>> = {
+const written: Readonly<Record<string, Builtin>> = {
   dot: {
     parameters: ["x", "weight"],
     summary: "Contracts the last axis of both: f32[.., n], f32[m, n] -> f32[.., m].",
@@ -66,44 +37,13 @@ const builtins: Readonly<Record<string, Builtin>> = {
     summary: "Matrix products over common leading axes: f32[.., m, k], f32[.., k, n] -> f32[.., m, n].",
     lower: (cx, args, hint) => lowerMatmul(cx, args.tensor("x"), args.tensor("y"), hint),
   },
-  relu: pointwise(relu),
-  sigmoid: pointwise(sigmoid),
-  silu: pointwise(silu),
-  tanh: pointwise(tanh),
-  exp: pointwise(exp),
-  log: pointwise(log),
-  sqrt: pointwise(sqrt),
-  rsqrt: pointwise(rsqrt),
-  abs: pointwise(abs),
-  round: pointwise(round),
-  floor: pointwise(floor),
-  clamp: {
-    parameters: ["x", "low", "high"],
-    summary: clamp.summary,
-    lower: (cx, args, hint) => cx.emit(clamp, [args.tensor("x")], { low: args.float("low"), high: args.float("high") }, hint),
-  },
   equal: {
     parameters: ["x", "y"],
     summary: "Whether x = y, elementwise.",
-    lower: (cx, args, hint) => tensorOf(cx, "equal", args, hint),
+    lower: (cx, args, hint) => cx.emit(equal, pairOf(cx, "equal", args.any("x"), args.any("y")), {}, hint),
   },
-  select: {
-    parameters: ["condition", "yes", "no"],
-    summary: select.summary,
-    lower: (cx, args, hint) => cx.emit(select, [args.tensor("condition"), args.tensor("yes"), args.tensor("no")], {}, hint),
-  },
-  cast: {
-    parameters: ["x", "to"],
-    summary: cast.summary,
-    lower: (cx, args, hint) => cx.emit(cast, [args.tensor("x")], { to: args.scalar("to") }, hint),
-  },
-  softmax: alongAxis(softmax),
-  log_softmax: alongAxis(logSoftmax),
-  argmax: alongAxis(argmax),
-  sum: reduction(sum),
-  mean: reduction(mean),
-  max: extreme(max, "maximum"),
-  min: extreme(min, "minimum"),
+  max: extreme(maxOp, maximum),
+  min: extreme(minOp, minimum),
   cross_entropy: {
     parameters: ["logits", "labels"],
     summary: crossEntropy.summary,
@@ -112,24 +52,6 @@ const builtins: Readonly<Record<string, Builtin>> = {
       const loss = cx.emit(crossEntropy, [logits, labels], {}, hint);
       cx.classifications.push({ logits, labels });
       return loss;
-    },
-  },
-  mse: {
-    parameters: ["x", "y"],
-    summary: mse.summary,
-    lower: (cx, args, hint) => cx.emit(mse, [args.tensor("x"), args.tensor("y")], {}, hint),
-  },
-  gather: {
-    parameters: ["table", "ids"],
-    summary: gather.summary,
-    lower: (cx, args, hint) => cx.emit(gather, [args.tensor("table"), args.tensor("ids")], {}, hint),
-  },
-  hadamard: {
-    parameters: ["x", "axis", "block"],
-    summary: hadamard.summary,
-    lower(cx, args, hint) {
-      const x = args.tensor("x");
-      return cx.emit(hadamard, [x], { axis: args.axis("axis", x), block: args.int("block") }, hint);
     },
   },
   reshape: {
@@ -185,31 +107,14 @@ const builtins: Readonly<Record<string, Builtin>> = {
   },
 };
 
-export const builtinNames: readonly string[] = Object.keys(builtins);
+export const builtins: ReadonlyMap<string, Builtin> = new Map([...opFunctions, ...Object.entries(written)]);
+if (builtins.size < opFunctions.size + Object.keys(written).length) throw new Error("a callable op has the name of another function");
 
 /** Call a builtin that exists. Rejects arguments that do not fit. */
 export function lowerBuiltin(cx: EntryContext, name: string, given: readonly GivenArgument[], hint: string | undefined): Meaning {
-  const builtin = builtins[name];
+  const builtin = builtins.get(name);
   if (builtin === undefined) throw new Error(`no builtin ${name}`);
   return tensorMeaning(builtin.lower(cx, new Arguments(name, builtin, given), hint));
-}
-
-function tensorOf(cx: EntryContext, name: "minimum" | "maximum" | "equal", args: Arguments, hint: string | undefined): Value {
-  return lowerElementwise(cx, name, args.any("x"), args.any("y"), hint);
-}
-
-function lastAxis(x: Value): number {
-  return x.type.dims.length === 0 ? reject("a scalar has no axis") : x.type.dims.length - 1;
-}
-
-function reduce(cx: EntryContext, sig: typeof sum, args: Arguments, hint: string | undefined): Value {
-  const x = args.tensor("x");
-  const axes = args.has("axis") ? args.axes("axis", x) : x.type.dims.map((_, axis) => axis);
-  const keep = args.flag("keep");
-  const reduced = cx.emit(sig, [x], { axes }, keep ? undefined : hint);
-  if (!keep) return reduced;
-  const dims = x.type.dims.map((d, axis): Dim => (axes.includes(axis) ? 1 : d));
-  return cx.emit(reshape, [reduced], { type: withDims(reduced.type, dims) }, hint);
 }
 
 function lowerDot(cx: EntryContext, args: Arguments, hint: string | undefined): Value {

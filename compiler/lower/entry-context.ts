@@ -4,7 +4,7 @@ import type { Builder } from "../../ir/builder.ts";
 import { type Diagnostic, error, type Label, Rejection } from "../../ir/diagnostic.ts";
 import type { Marks } from "../../ir/marks.ts";
 import type { Value } from "../../ir/module.ts";
-import type { OperandNames, PerOperand, Signature } from "../../ir/op.ts";
+import type { Op, OperandNames, PerOperand, Signature } from "../../ir/op.ts";
 import { splat, stateRead } from "../../ir/ops/source.ts";
 import { newBuilder, opNamed } from "../../ir/ops/table.ts";
 import { quantizerNamed } from "../../ir/quant/table.ts";
@@ -73,9 +73,13 @@ export class EntryContext {
     hint?: string,
     marks: Marks = {},
   ): Value {
-    const options = { marks, ...(hint === undefined ? {} : { hint }) };
-    const [result] = this.builder.emitOp(opNamed(sig.name), operands as readonly Value[], attrs as Attributes, options);
-    if (result === undefined) throw new Error(`${sig.name} has no result`);
+    return this.emitOp(opNamed(sig.name), operands as readonly Value[], attrs as Attributes, hint, marks);
+  }
+
+  /** The untyped form of {@link emit}. */
+  emitOp(op: Op, operands: readonly Value[], attrs: Attributes, hint?: string, marks: Marks = {}): Value {
+    const [result] = this.builder.emitOp(op, operands, attrs, { marks, ...(hint === undefined ? {} : { hint }) });
+    if (result === undefined) throw new Error(`${op.signature.name} has no result`);
     return result;
   }
 

@@ -4,7 +4,7 @@ import type { Span } from "../../ir/source.ts";
 import { scalars } from "../../ir/type.ts";
 import { type Constant, constantFunctionNames } from "../sema/constant.ts";
 import type { Instance } from "../sema/resolved.ts";
-import { builtinNames } from "./builtins.ts";
+import { builtins } from "./builtins.ts";
 import type { EntryContext } from "./entry-context.ts";
 import { constantMeaning, dimMeaning, failed, type Meaning } from "./meaning.ts";
 import type { SizeScope } from "./signature-match.ts";
@@ -72,7 +72,7 @@ export function lookUp(cx: EntryContext, frame: Frame, name: string, at: Span): 
   if (constant !== undefined) return constantMeaning(constant);
   const dim = frame.sizes.dims.get(name);
   if (dim !== undefined) return dimMeaning(dim);
-  if (builtinNames.includes(name) || constantFunctionNames.includes(name)) return { kind: "builtin", name };
+  if (builtins.has(name) || constantFunctionNames.includes(name)) return { kind: "builtin", name };
   // Names of scalar types stand for themselves: `cast(x, f32)`.
   if (name === "none" || scalars.some((scalar) => scalar === name)) return { kind: "constant", constant: { kind: "word", value: name } };
   return undefined;
@@ -106,5 +106,5 @@ export function memberOf(cx: EntryContext, instance: Instance, name: string, at:
 export function namesIn(frame: Frame): readonly string[] {
   const { instance } = frame;
   const members = instance === undefined ? [] : [...instance.weights.keys(), ...instance.children.keys(), ...instance.functions.keys()];
-  return [...frame.locals.names(), ...members, ...frame.sizes.constants.keys(), ...frame.sizes.dims.keys(), ...builtinNames, ...scalars];
+  return [...frame.locals.names(), ...members, ...frame.sizes.constants.keys(), ...frame.sizes.dims.keys(), ...builtins.keys(), ...scalars];
 }

@@ -1,10 +1,10 @@
 // Lowering function bodies: statements run in order, `for` is unrolled, calls of submodules are inlined.
 import { reject } from "../../ir/diagnostic.ts";
+import { suggest } from "../../ir/nearest.ts";
 import type { Span } from "../../ir/source.ts";
 import { printType } from "../../ir/type.ts";
 import { type Constant, callConstantFunction, combine, constantFunctionNames, negate } from "../sema/constant.ts";
 import type { Instance } from "../sema/resolved.ts";
-import { suggest } from "../../ir/nearest.ts";
 import type { Block, ForStatement, FunctionDeclaration, ReturnStatement, Statement } from "../syntax/ast.ts";
 import type { CallExpression, Expression, IndexExpression, PipeExpression, RangeExpression } from "../syntax/ast-expression.ts";
 import type { GivenArgument } from "./arguments.ts";

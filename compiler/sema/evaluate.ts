@@ -1,9 +1,9 @@
 // Constant evaluation: expressions over module parameters, `const` and literals.
 import { type Diagnostic, error, Rejection } from "../../ir/diagnostic.ts";
+import { suggest } from "../../ir/nearest.ts";
 import type { Span } from "../../ir/source.ts";
 import type { Expression } from "../syntax/ast-expression.ts";
 import { type Constant, callConstantFunction, combine, constantFunctionNames, describeConstant, negate } from "./constant.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 /** Names with their constants, and where problems go. */
 export interface Scope {

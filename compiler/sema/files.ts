@@ -1,5 +1,6 @@
 // Files and their names: loads what a file uses, and says what each name at the top of a file means.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
+import { suggest } from "../../ir/nearest.ts";
 import type { Source } from "../../ir/source.ts";
 import type { Item, ModuleDeclaration, SourceFile, UseDeclaration } from "../syntax/ast.ts";
 import type { Name } from "../syntax/ast-expression.ts";
@@ -7,7 +8,6 @@ import type { PolicyAlias, PolicyDeclaration, RecipeDeclaration } from "../synta
 import { parse } from "../syntax/parse.ts";
 import { type Constant, constantFunctionNames } from "./constant.ts";
 import { evaluate } from "./evaluate.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 /**
  * Finds a source by its path with `/` between folders. For `use std.{Linear}` in `models/mlp.loom` it is asked for `models/std.loom`,

@@ -1,6 +1,7 @@
 // The instance tree: binds a module's parameters, evaluates its constants and requirements, and makes its weights and children.
 import { type Diagnostic, error, type Label } from "../../ir/diagnostic.ts";
 import { type InitRule, initFrom } from "../../ir/init.ts";
+import { suggest } from "../../ir/nearest.ts";
 import type { Span } from "../../ir/source.ts";
 import { type Scalar, scalars, type TensorType, tensor } from "../../ir/type.ts";
 import type {
@@ -18,7 +19,6 @@ import { evaluate, evaluateAs, type Scope } from "./evaluate.ts";
 import type { Declared, FileScope } from "./files.ts";
 import { bindParameters, type GivenParameter } from "./parameters.ts";
 import type { Instance, InstanceArray, Weight } from "./resolved.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 /** A `tie` with the instance that it stands in. */
 export interface PendingTie {

@@ -1,11 +1,11 @@
 // Binding arguments to the typed parameters of a module or a policy.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
+import { suggest } from "../../ir/nearest.ts";
 import type { Span } from "../../ir/source.ts";
 import type { ParameterDeclaration } from "../syntax/ast.ts";
 import type { Argument, Name } from "../syntax/ast-expression.ts";
 import { asParameter, type Constant, describeConstant, type ParameterType, parameterTypes } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 /** What is called: for messages, and for the defaults of its parameters. */
 export interface Callee {

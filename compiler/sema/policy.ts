@@ -1,8 +1,9 @@
 // Policies: which rule decides for each site, and rules that can decide nothing.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
-import { didYouMean } from "../../ir/nearest.ts";
+import { didYouMean, suggest } from "../../ir/nearest.ts";
 import type { QuantizeChoice, SettingValue } from "../../ir/quant/choice.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
+import type { Expression } from "../syntax/ast-expression.ts";
 import type { PolicyDeclaration, PolicyReference, PolicyRule, Selector, Setting } from "../syntax/ast-recipe.ts";
 import { type Constant, describeConstant, printConstant } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
@@ -10,7 +11,6 @@ import type { FileScope } from "./files.ts";
 import { bindParameters } from "./parameters.ts";
 import { type Instance, instancesBelow, type ResolvedPolicy, type SiteChoice } from "./resolved.ts";
 import { matches, printSelector } from "./selector.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 /** What a policy is resolved against. */
 export interface PolicyContext {
@@ -60,15 +60,17 @@ interface BoundPolicy {
 function bindPolicy(cx: PolicyContext, file: FileScope, reference: PolicyReference, through: readonly string[]): BoundPolicy | undefined {
   const { name } = reference;
   const target = file.policies.get(name.text);
+  const caller: Scope = { constants: file.constants, broken: file.broken, words: true };
   if (target === undefined) {
-    if (!file.broken.has(name.text))
-      cx.diagnostics.push(
-        error("unknown-policy", `no policy is named \`${name.text}\``, name.span, "", suggest(name.text, file.policies.keys())),
-      );
+    if (file.broken.has(name.text)) return undefined;
+    const schemes = schemeNames(cx);
+    if (schemes.includes(name.text)) return everywhere(cx, caller, reference);
+    const near = didYouMean(name.text, [...file.policies.keys(), ...schemes]);
+    const help = near.length > 0 ? near : suggest(name.text, file.policies.keys());
+    cx.diagnostics.push(error("unknown-policy", `no policy is named \`${name.text}\``, name.span, "", help));
     return undefined;
   }
   const { declaration, scope: home } = target;
-  const caller: Scope = { constants: file.constants, broken: file.broken, words: true };
   if (declaration.kind === "alias") {
     if (reference.args.length > 0) {
       cx.diagnostics.push(
@@ -88,6 +90,36 @@ function bindPolicy(cx: PolicyContext, file: FileScope, reference: PolicyReferen
   const parameters = bindParameters(callee, reference.args, caller, reference.span, [], cx.diagnostics);
   const broken = new Set(declaration.parameters.map((p) => p.name.text).filter((p) => !parameters.has(p)));
   return { policy: declaration, parameters, scope: { constants: new Map([...home.constants, ...parameters]), broken, words: true } };
+}
+
+const schemeNames = (cx: PolicyContext): readonly string[] => [...cx.quantizers.map((q) => q.name), "none"];
+
+/**
+ * A scheme where no policy has its name: what `quantize absmax(bits) for any { ** => absmax { bits } }` would declare for
+ * `absmax(bits = 4)`. So every scheme with its settings can be tried on a model that does not know it.
+ */
+function everywhere(cx: PolicyContext, caller: Scope, { name, args, span }: PolicyReference): BoundPolicy | undefined {
+  const parameters = new Map<string, Constant>();
+  const settings: Setting[] = [];
+  const broken = new Set(caller.broken);
+  for (const argument of args) {
+    if (argument.name === undefined) {
+      const help = [`write \`${name.text}(NAME = VALUE)\``];
+      cx.diagnostics.push(error("wrong-argument", `the settings of \`${name.text}\` go by name`, argument.span, "", help));
+      return undefined;
+    }
+    const { text } = argument.name;
+    const value = evaluate(argument.value, caller, cx.diagnostics);
+    if (value === undefined) broken.add(text);
+    else parameters.set(text, value);
+    const use: Expression = { kind: "use-name", span: argument.value.span, text };
+    settings.push({ kind: "setting", span: argument.span, name: argument.name, value: use });
+  }
+  // A model without sites has nothing to quantize: no error, as `**` was not written by anybody.
+  const all: Selector = { kind: "selector", span, segments: [{ kind: "wildcard", span, deep: true }], optional: true };
+  const rule: PolicyRule = { kind: "rule", span, selectors: [all], scheme: name, settings };
+  const scope = { constants: new Map([...caller.constants, ...parameters]), broken, words: true };
+  return { policy: { kind: "policy", span, name, parameters: [], rules: [rule] }, parameters, scope };
 }
 
 function assignRules(
@@ -198,13 +230,7 @@ function resolveChoice(cx: PolicyContext, rule: PolicyRule, scope: Scope): Quant
   const quantizer = cx.quantizers.find((q) => q.name === scheme.text);
   if (quantizer === undefined) {
     cx.diagnostics.push(
-      error(
-        "unknown-scheme",
-        `there is no scheme \`${scheme.text}\``,
-        scheme.span,
-        "",
-        suggest(scheme.text, [...cx.quantizers.map((q) => q.name), "none"]),
-      ),
+      error("unknown-scheme", `there is no scheme \`${scheme.text}\``, scheme.span, "", suggest(scheme.text, schemeNames(cx))),
     );
     return undefined;
   }

@@ -3,6 +3,7 @@ import type { RunRecord } from "../../ir/artifact.ts";
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { HostRule } from "../../ir/host.ts";
 import type { OptimizerSpec } from "../../ir/module.ts";
+import { suggest } from "../../ir/nearest.ts";
 import { tensor } from "../../ir/type.ts";
 import type { Expression } from "../syntax/ast-expression.ts";
 import type {
@@ -21,7 +22,6 @@ import { scalarOf } from "./instantiate.ts";
 import { type DataArray, type Instance, instancesBelow, type Recipe, type Weight } from "./resolved.ts";
 import { matches, printSelector } from "./selector.ts";
 import { readSettings, type SettingsSpec } from "./settings.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 const optimizers = {
   adamw: {

@@ -1,6 +1,7 @@
 // Semantic analysis of a model file: from text to instance tree, policy and recipe.
 import { type Diagnostic, error, hasErrors, type Report } from "../../ir/diagnostic.ts";
 import { type Dim, printDim, shapesEqual } from "../../ir/dim.ts";
+import { suggest } from "../../ir/nearest.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
 import { quantizers as allQuantizers } from "../../ir/quant/table.ts";
 import type { Source } from "../../ir/source.ts";
@@ -15,7 +16,6 @@ import { resolveRecipe } from "./recipe.ts";
 import { withoutRepeats } from "./repeats.ts";
 import { type Instance, instancesBelow, type Resolved } from "./resolved.ts";
 import { printSelector } from "./selector.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 export interface ResolveOptions {
   readonly load: LoadSource;

@@ -1,10 +1,10 @@
 // Settings of optimizers and schedules: typed specifications, and reading a block of settings against one.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
+import { suggest } from "../../ir/nearest.ts";
 import type { Name } from "../syntax/ast-expression.ts";
 import type { Selector, Setting } from "../syntax/ast-recipe.ts";
 import { asParameter, type Constant, describeConstant } from "./constant.ts";
 import { evaluate, type Scope } from "./evaluate.ts";
-import { suggest } from "../../ir/nearest.ts";
 
 /** A number with its bounds (`from` included), or a fixed count of them. No `fallback`: it must be given. */
 export interface NumberSetting {

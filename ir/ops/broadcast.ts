@@ -1,5 +1,5 @@
 // Broadcast and sum: each the other's transpose.
-import { axes, resultType } from "../attribute.ts";
+import { reducedAxes, resultType } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
 import { type Dim, dimsEqual } from "../dim.ts";
@@ -53,7 +53,7 @@ export const sum = signature({
   name: "sum",
   summary: "The sum along some axes, which the result no longer has. Integers wrap.",
   operands: ["x"],
-  attrs: { axes },
+  attrs: { axes: reducedAxes },
   callable: true,
 });
 export const sumOp = define(sum, {

@@ -11,6 +11,7 @@ export const cast = signature({
   summary: "Conversion by value: to integers towards zero and saturating, from bool as 0 or 1, to bool whether it is not 0.",
   operands: ["x"],
   attrs: { to: scalarType },
+  callable: true,
 });
 export const castOp = pointwise(cast, {
   infer: ([x], { to }) => (x.kind === "tensor" ? tensor(to, x.dims) : reject(`\`cast\` takes no codes, got ${printType(x)}`)),

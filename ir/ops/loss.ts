@@ -64,6 +64,7 @@ export const mse = signature({
   name: "mse",
   summary: "Mean of (x - y)^2 over all elements.",
   operands: ["x", "y"],
+  callable: true,
 });
 export const mseOp = define(mse, {
   infer([x, y]) {

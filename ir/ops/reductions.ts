@@ -1,5 +1,5 @@
 // Reductions beside `sum`: mean, extremes, the position of the largest.
-import { axes, axis } from "../attribute.ts";
+import { axis, reducedAxes } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import type { Dim } from "../dim.ts";
 import { productOf } from "../dim.ts";
@@ -19,7 +19,7 @@ export const mean = signature({
   name: "mean",
   summary: "The mean along some axes, which the result no longer has.",
   operands: ["x"],
-  attrs: { axes },
+  attrs: { axes: reducedAxes },
   callable: true,
 });
 export const meanOp = define(mean, {
@@ -54,7 +54,7 @@ const extreme = <const N extends "max" | "min">(name: N, which: string) =>
     name,
     summary: `The ${which} element along some axes, which the result no longer has. Equal ones share the gradient.`,
     operands: ["x"],
-    attrs: { axes },
+    attrs: { axes: reducedAxes },
   });
 const extremeOp = (sig: ReturnType<typeof extreme>, combine: "max" | "min"): Op =>
   define(sig, {

@@ -1,5 +1,5 @@
 // Views: the same elements at other places. None has a kernel of its own; consumers index through them.
-import { int, ints, resultType } from "../attribute.ts";
+import { axis, int, ints, resultType } from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
 import { addDims, type Dim, dimsEqual, productOf, subtractDims } from "../dim.ts";
 import { define, signature } from "../op.ts";

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Kernel } from "../../compiler/codegen/kernel.ts";
 import { emitKernel } from "../../compiler/codegen/templates.ts";
-import type { PointwiseProblem, Problem, Schedule, Target } from "../../ir/plan.ts";
-import { binary, cast, float, load, plus, times, variable } from "../../ir/scalar.ts";
+import type { PointwiseProblem, Problem, RowsProblem, Schedule, Target } from "../../ir/plan.ts";
+import { binary, cast, float, load, plus, times, uint, variable } from "../../ir/scalar.ts";
 import { at, dotProblem, loadF32, mask, packed, questRows, reduceProblem, storeF32, targetOf } from "./support/problems.ts";
 
 const subgroups = targetOf("fixed", 4);
@@ -31,6 +31,19 @@ const decoded = dotProblem(24, 40, 16, {
   epilogue: (sum, _m, n) => plus(sum, loadF32(5, n)),
 });
 
+/** Three groups of 32 in a row, each with its own scale: a group may not write into the next one's words, the last one pads. */
+const quest = questRows(6, 32, 32, 4);
+const group = binary("rem", variable("row", 6), uint(3));
+const grouped: RowsProblem = {
+  ...quest,
+  stores: quest.stores.map((store, i) => ({
+    ...store,
+    storage: i === 0 ? packed(4, 96) : mask(96),
+    row: binary("div", variable("row", 6), uint(3)),
+    column: plus(times(group, uint(32)), variable("column", 32)),
+  })),
+};
+
 const kernels: Readonly<Record<string, readonly [Problem, Schedule, Target]>> = {
   "pointwise-bias-relu": [addBias, { kind: "pointwise", width: 4, perLane: 1, workgroup: 64 }, plain],
   "pointwise-mask": [signMask, { kind: "pointwise", width: 4, perLane: 1, workgroup: 64 }, plain],
@@ -42,6 +55,7 @@ const kernels: Readonly<Record<string, readonly [Problem, Schedule, Target]>> = 
   "dot-broadcast-codes": [decoded, { kind: "dot", frame: "broadcast", rows: 1 }, subgroups],
   "dot-tile-ten-columns": [dotProblem(24, 10, 15), { kind: "dot", frame: "tile", rows: 2, workgroup: [4, 2] }, plain],
   "rows-quest": [questRows(6, 784, 16, 4), { kind: "rows", frame: "subgroup", rowsPerGroup: 4 }, subgroups],
+  "rows-quest-groups": [grouped, { kind: "rows", frame: "subgroup", rowsPerGroup: 1 }, subgroups],
   "rows-quest-workgroup": [questRows(6, 64, 8, 2), { kind: "rows", frame: "workgroup", workgroup: 16 }, plain],
 };
 

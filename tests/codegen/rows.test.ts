@@ -151,34 +151,37 @@ for (const adapter of await availableAdapters()) {
       await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: () => 64 * epsilon });
     });
 
-    test("groups of a row with a scale each", async () => {
-      const [rows, groups, size, bits] = [3, 4, 64, 4];
-      const count = rows * groups;
-      const [row, column] = [variable("row", count), variable("column", size)];
-      const outer = binary("div", row, uint(groups));
-      const inRow = plus(times(binary("rem", row, uint(groups)), uint(size)), column);
-      const quest = questRows(count, size, 64, bits);
-      const problem: RowsProblem = {
-        ...quest,
-        stores: [
-          ...quest.stores.map((s, i) => ({
-            ...s,
-            row: outer,
-            column: inRow,
-            storage: i === 0 ? packed(bits, groups * size) : mask(groups * size),
-          })),
-          storeF32(4, at(row, column, size), input(0, "f32")),
-        ],
-      };
-      const buffers = [
-        noise(count * size),
-        words(rows * packed(bits, groups * size).pitch),
-        words(rows * mask(groups * size).pitch),
-        new Float32Array(count),
-        new Float32Array(count * size),
-      ];
-      const bound = (binding: number) => (binding === 3 ? 4 * epsilon : binding === 4 ? 64 * epsilon : 0);
-      await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound });
+    test("groups of a row with a scale each, the padding behind the last one cleared", async () => {
+      for (const [rows, groups, size, bits] of [
+        [3, 4, 64, 4],
+        [2, 3, 32, 2],
+        [2, 5, 32, 3],
+      ] as const) {
+        const count = rows * groups;
+        const [row, column] = [variable("row", count), variable("column", size)];
+        const outer = binary("div", row, uint(groups));
+        const inRow = plus(times(binary("rem", row, uint(groups)), uint(size)), column);
+        const layout = 32 % bits === 0 ? "linear" : "planes";
+        const quest = questRows(count, size, 32, bits);
+        const [codes, masks] = [packed(bits, groups * size, layout), mask(groups * size)];
+        const problem: RowsProblem = {
+          ...quest,
+          stores: [
+            ...quest.stores.map((s, i) => ({ ...s, row: outer, column: inRow, storage: i === 0 ? codes : masks })),
+            storeF32(4, at(row, column, size), input(0, "f32")),
+          ],
+        };
+        const buffers = [
+          noise(count * size),
+          words(rows * codes.pitch),
+          words(rows * masks.pitch),
+          new Float32Array(count),
+          new Float32Array(count * size),
+        ];
+        const bound = (binding: number) => (binding === 3 ? 4 * epsilon : binding === 4 ? 64 * epsilon : 0);
+        for (const schedule of [chooseSchedule(problem, target), { kind: "rows", frame: "workgroup", workgroup: 64 } as const])
+          await expectAgreement(device, { problem, schedule, target, buffers, bound });
+      }
     });
 
     test("mean of magnitudes, and rows of zeros", async () => {

@@ -1,5 +1,6 @@
 // docs/ops.md and docs/quantizers.md say what the tables say.
 import { expect, test } from "vitest";
+import { builtins } from "../../compiler/lower/builtins.ts";
 import { isFromResult } from "../../ir/attribute.ts";
 import { printLiteral } from "../../ir/literal.ts";
 import { forms, type Op, variadicName } from "../../ir/op.ts";
@@ -55,7 +56,12 @@ test("docs/ops.md", () => {
     const rows = members.map((op) => [use(op), attributes(op), gradient(op), notes(op)]);
     return `## ${title}\n\n${says}\n\n${table(["Op", "Attributes", "Gradient", "Meaning"], rows)}\n`;
   });
-  const text = `# Ops\n\nGenerated from the table of ops (\`ir/ops/table.ts\`); a test compares it. Ops are pure, and nothing broadcasts by itself.\n\n${sections.join("\n")}`;
+  const functions = [...builtins].map(([name, { parameters, summary }]) => {
+    const given = parameters.map((p) => (p.endsWith("?") ? `[${p.slice(0, -1)}]` : p));
+    return [`\`${name}(${given.join(", ")})\``, summary];
+  });
+  const called = `## Functions of the language\n\nWhat models call; each is one op or a few. Arguments in brackets may be left out.\n\n${table(["Function", "Meaning"], functions)}\n`;
+  const text = `# Ops\n\nGenerated from the table of ops (\`ir/ops/table.ts\`); a test compares it. Ops are pure, and nothing broadcasts by itself.\n\n${[...sections, called].join("\n")}`;
   for (const { signature } of ops) expect(text).toContain(` = ${signature.name}`);
   expectGenerated("docs/ops.md", text);
 });
@@ -75,7 +81,7 @@ test("docs/quantizers.md", () => {
     ];
     return `## ${q.name}\n\n${q.summary}\n\n${facts.join("\n")}\n\n${table(["Setting", "Meaning", "Where it is not given"], rows)}\n`;
   });
-  const text = `# Quantizers\n\nGenerated from the table of quantizers (\`ir/quant/table.ts\`); a test compares it. A policy names one with its settings: \`quest { w = 4, a = 4 }\`.\n\n${sections.join("\n")}`;
+  const text = `# Quantizers\n\nGenerated from the table of quantizers (\`ir/quant/table.ts\`); a test compares it. A policy names one with its settings: \`quest { w = 4, a = 4 }\`; \`--policy 'quest(w = 4, a = 4)'\` chooses it for every layer.\n\n${sections.join("\n")}`;
   expect(quantizers.length).toBeGreaterThan(0);
   expectGenerated("docs/quantizers.md", text);
 });

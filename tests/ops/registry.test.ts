@@ -1,6 +1,7 @@
 // Facts about the whole table: every op is documented, tested and complete.
 import { describe, expect, test } from "vitest";
-import { forms } from "../../ir/op.ts";
+import { isFromResult } from "../../ir/attribute.ts";
+import { forms, variadicName } from "../../ir/op.ts";
 import { findOp, opNamed, ops } from "../../ir/ops/table.ts";
 import { cases } from "./cases/index.ts";
 
@@ -23,6 +24,15 @@ for (const { signature, vjp, lower, evaluate } of ops) {
 
     test("has a snake_case name", () => {
       expect(signature.name).toMatch(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$/);
+    });
+
+    test("has a name, operands and one result that a call can have, if models call it", () => {
+      if (!signature.callable) return;
+      expect(signature.name).not.toContain(".");
+      expect(signature.results).toHaveLength(1);
+      expect(signature.operands.length).toBeGreaterThan(0);
+      expect(variadicName(signature.operands)).toBeUndefined();
+      expect(Object.values(signature.attrs).filter(isFromResult)).toEqual([]);
     });
 
     test("has hand-computed semantics", () => {

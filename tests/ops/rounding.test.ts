@@ -3,12 +3,14 @@
 import { describe, expect, test } from "vitest";
 import type { Builder } from "../../ir/builder.ts";
 import type { TypedTensor } from "../../ir/evaluate-op.ts";
+import { evaluateScalars, scalarStorage } from "../../ir/evaluate-scalar.ts";
 import type { Value } from "../../ir/module.ts";
 import { dot } from "../../ir/ops/dot.ts";
 import { hadamard } from "../../ir/ops/hadamard.ts";
 import { quantFake, quantScale } from "../../ir/ops/quant.ts";
 import type { Outer } from "../../ir/quant/quantizer.ts";
 import { quantizers } from "../../ir/quant/table.ts";
+import { input } from "../../ir/scalar.ts";
 import type { Precision } from "../../ir/tensor.ts";
 import { emitGradients, runEntry } from "./support/run-op.ts";
 import { elements, f32, random } from "./support/values.ts";
@@ -64,28 +66,44 @@ describe("the rule is the written formula", () => {
 });
 
 describe("all trusted and none trusted", () => {
-  for (const { name } of quantizers) {
+  for (const precision of ["wide", "f32"] as const) {
+    test(`quest in ${precision}`, () => {
+      // A row of one magnitude: nothing lies beyond its levels. A row of zeros: no element is trusted (spec P3).
+      const level = elements(x).map((v) => (v < 0 ? -0.75 : 0.75));
+      const trusted = gradientOfFake("quest", 4, "trust", f32([3, columns], level), precision);
+      const rounded = precision === "f32" ? elements(cotangent).map(Math.fround) : elements(cotangent);
+      expect(trusted.dx).toEqual(rounded);
+      const zeros = f32([3, columns], new Array<number>(3 * columns).fill(0));
+      expect(gradientOfFake("quest", 4, "trust", zeros, precision).dx.every((g) => g === 0)).toBe(true);
+    });
+  }
+});
+
+describe("every quantizer passes the gradient where its mask holds, and its codes fit the bits", () => {
+  const bits = 4;
+  const withZeros = f32(
+    [3, columns],
+    elements(x).map((v, i) => (i < 2 * columns ? v : 0)),
+  );
+  const count = 3 * columns;
+  for (const quantizer of quantizers) {
     for (const precision of ["wide", "f32"] as const) {
-      test(`${name} in ${precision}`, () => {
-        // A row of one magnitude: nothing lies beyond its levels. A row of zeros: no element is trusted (spec P3).
-        const level = f32(
-          [3, columns],
-          elements(x).map((v) => (v < 0 ? -0.75 : 0.75)),
-        );
-        const trusted = gradientOfFake(name, 4, "trust", level, precision);
-        const rounded = precision === "f32" ? elements(cotangent).map(Math.fround) : elements(cotangent);
-        expect(trusted.dx).toEqual(rounded);
-        const none = gradientOfFake(
-          name,
-          4,
-          "trust",
-          f32(
-            [3, columns],
-            elements(x).map(() => 0),
-          ),
-          precision,
-        );
-        expect(none.dx.every((g) => g === 0)).toBe(true);
+      test(`${quantizer.name} in ${precision}`, () => {
+        const { dx, scales } = gradientOfFake(quantizer.name, bits, "trust", withZeros, precision);
+        const stored = (values: readonly number[]) => {
+          const out = scalarStorage("f32", count, precision);
+          out.set(values);
+          return out;
+        };
+        const ct = stored(elements(cotangent));
+        const inputs = [stored(elements(withZeros)), stored(Array.from(ct, (_, i) => scales[Math.floor(i / columns)]!))];
+        const [v, step] = [input(0, "f32"), input(1, "f32")];
+        const rules = [quantizer.mask(v, step, bits, "trust"), quantizer.code(v, step, bits)];
+        const [mask, codes] = evaluateScalars(rules, count, precision, { inputs });
+        expect(dx.map((g) => g + 0)).toEqual(Array.from(ct, (g, i) => (mask![i] === 1 ? g : 0)));
+        expect(dx.some((g) => g !== 0)).toBe(true);
+        expect(Math.min(...codes!)).toBeGreaterThanOrEqual(-(2 ** (bits - 1)));
+        expect(Math.max(...codes!)).toBeLessThan(2 ** (bits - 1));
       });
     }
   }

@@ -200,7 +200,7 @@ const cases: Readonly<Record<string, string>> = {
   %total: i32[3] = sum %i {axes = [1]}
   return %f, %total
 }`),
-  "a new value read before its neighbour is replaced": primitive(`state "a": f32[4] {role = parameter, init = zeros}\nstate "b": f32[4] {role = parameter, init = zeros}`, `entry @main(%x: f32[4], %lr: f32[] {host = "rate"}) -> (total: f32[], ga: f32[4], gb: f32[4]) {
+  "a new value read before its neighbour is replaced": primitive(`state "a": f32[4] {role = parameter, init = zeros}\nstate "b": f32[4] {role = parameter, init = zeros}`, `entry @main(%x: f32[4], %lr: f32[] {host = "rate"}) -> (total: f32[], ga: f32[4], gb: f32[4], ok: u32[]) {
   %a: f32[4] = state.read {name = "a"}
   %b: f32[4] = state.read {name = "b"}
   %one: f32[] = max %x {axes = [0]}
@@ -212,7 +212,7 @@ const cases: Readonly<Record<string, string>> = {
   %wide: f32[4] = broadcast %total
   %gb: f32[4] = mul %b, %wide
   %b1: f32[4] = sgd %b, %gb, %one, %lr, %ok {decay = 0.5}
-  return %total, %ga, %gb
+  return %total, %ga, %gb, %ok
   update "a" = %a1, "b" = %b1
 }`),
   "a function of a scale alone": primitive("", `entry @main(%x: f32[4, 8]) -> (half: f32[4, 1], codes: q4[4, 8; grid = half]) {

@@ -10,24 +10,24 @@ const tape = fc.array(fc.nat(1_000_000), { maxLength: 120 });
 const runs = Number(process.env["PLAN_RUNS"] ?? 400);
 const seed = Number(process.env["PLAN_SEED"] ?? 5);
 
-test("plans of generated modules", { timeout: 120_000 }, () => {
-  fc.assert(
-    fc.property(tape, (numbers) => {
+test("plans of generated modules", { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(tape, async (numbers) => {
       const module = runnableModule(numbers, { exact: false, size: 24 });
       expect(verifyModule(module).map(printDiagnostic)).toEqual([]);
-      expectNone(module, (m) => expectPlanEqual(m, throughPasses(m) ?? m, 0));
+      await expectNone(module, (m) => expectPlanEqual(m, throughPasses(m) ?? m, 0));
     }),
     { numRuns: runs, seed },
   );
 });
 
-test("training steps of generated modules", { timeout: 120_000 }, () => {
+test("training steps of generated modules", { timeout: 120_000 }, async () => {
   let trained = 0;
-  fc.assert(
-    fc.property(tape, (numbers) => {
+  await fc.assert(
+    fc.asyncProperty(tape, async (numbers) => {
       const module = trainableModule(numbers, 12);
       expect(verifyModule(module).map(printDiagnostic)).toEqual([]);
-      expectNone(module, (m) => {
+      await expectNone(module, (m) => {
         const reference = throughPasses(m, "differentiate");
         const kernels = throughPasses(m);
         if (reference === undefined || kernels === undefined) return;

@@ -51,9 +51,21 @@ class Drawing {
     }
   };
 
+  /** More often one of the last: long chains are where fusion has choices. */
   #any(wanted: (value: Value) => boolean): Value | undefined {
     const fitting = this.values.filter(wanted);
-    return fitting.length === 0 ? undefined : this.#tape.pick(fitting);
+    if (fitting.length === 0) return undefined;
+    return this.#tape.pick(this.#tape.below(3) === 0 ? fitting : fitting.slice(-4));
+  }
+
+  /** The values behind most instructions, deepest first. */
+  deepest(): readonly Value[] {
+    const behind = new Map<Value, ReadonlySet<object>>(this.values.map((v) => [v, new Set()]));
+    for (const instruction of this.builder.instructions) {
+      const all = new Set<object>([instruction, ...instruction.operands.flatMap((o) => [...(behind.get(o) ?? [])])]);
+      for (const result of instruction.results) behind.set(result, all);
+    }
+    return [...this.values].sort((a, b) => (behind.get(b)?.size ?? 0) - (behind.get(a)?.size ?? 0));
   }
 
   #like(value: Value): Value {
@@ -270,9 +282,9 @@ export function runnableModule(numbers: readonly number[], { exact, size }: Runn
     const steps = 1 + tape.below(size);
     for (let i = 0; i < steps; i++) drawing.step();
     const { values, builder } = drawing;
-    // Mostly late values, so that most of what was drawn is live.
-    const late = () => (tape.below(4) === 0 ? tape.pick(values) : (values[values.length - 1 - tape.below(Math.min(values.length, 4))] ?? tape.pick(values)));
-    const outputs = Array.from({ length: 1 + tape.below(3) }, (_, i) => ({ name: `out${i}`, value: late() }));
+    // Mostly deep values, so that most of what was drawn is live.
+    const deepest = drawing.deepest().slice(0, 6);
+    const outputs = Array.from({ length: 1 + tape.below(3) }, (_, i) => ({ name: `out${i}`, value: tape.pick(tape.below(5) === 0 ? values : deepest) }));
     const updates = states.flatMap((s) => {
       const fitting = values.filter((v) => typesEqual(v.type, s.type));
       return fitting.length === 0 || tape.below(3) === 0 ? [] : [{ state: s.name, value: tape.pick(fitting) }];
@@ -314,8 +326,7 @@ export function trainableModule(numbers: readonly number[], size: number): Modul
   const reads = drawing.values.slice(inputs.length);
   const steps = 1 + tape.below(size);
   for (let i = 0; i < steps; i++) drawing.step();
-  const floatsDrawn = () => drawing.values.filter((v) => isScalar(v, "f32"));
-  const terms = [...reads.filter(() => tape.below(4) === 0), ...floatsDrawn().slice(-3)].map((value) => {
+  const terms = [...reads.filter(() => tape.below(4) === 0), ...drawing.deepest().filter((v) => isScalar(v, "f32")).slice(0, 2)].map((value) => {
     drawing.emit(tape.pick(["sum", "mean"]), [value], { axes: value.type.dims.map((_, axis) => axis) });
     return drawing.values.at(-1) ?? value;
   });
@@ -330,7 +341,8 @@ export function trainableModule(numbers: readonly number[], size: number): Modul
   return {
     form: "quantized",
     sources: [],
-    host: { lr: { constant: { value: 0.25 } } },
+    // Off the grid of the weights, so that no step ends on a kink (0, or a clamp's bound), where rounding would decide the next gradient.
+    host: { lr: { constant: { value: 0.173 } } },
     training: {
       optimizer: tape.pick([
         { kind: "adamw", beta1: 0.9, beta2: 0.95, eps: 1e-8, decay: 0.1 },

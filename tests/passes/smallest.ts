@@ -3,13 +3,9 @@ import type { Entry, Module } from "../../ir/module.ts";
 import { removeDead } from "../../ir/rewrite.ts";
 
 /** The smallest module that still fails, among those that leaving things out one at a time leads to. */
-export function smallest(module: Module, fails: (module: Module) => boolean): Module {
-  let current = module;
-  for (;;) {
-    const next = smaller(current).find(fails);
-    if (next === undefined) return current;
-    current = next;
-  }
+export async function smallest(module: Module, fails: (module: Module) => Promise<boolean>): Promise<Module> {
+  for (const next of smaller(module)) if (await fails(next)) return smallest(next, fails);
+  return module;
 }
 
 const without = <T>(list: readonly T[], at: number): readonly T[] => list.filter((_, i) => i !== at);

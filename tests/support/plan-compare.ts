@@ -1,8 +1,9 @@
 // Plans against the interpreter: whatever a module is, its plan run on the CPU answers the same values and leaves the same state.
 import { evaluateEntry } from "../../ir/interpreter.ts";
 import { type Entry, type Module, valueNames } from "../../ir/module.ts";
-import { packValues, storageOf } from "../../ir/packing.ts";
-import { allocate, contiguous, denseTensor, type Tensor, type TensorData } from "../../ir/tensor.ts";
+import { packValues, storageOf, unpackValues } from "../../ir/packing.ts";
+import type { Target } from "../../ir/plan.ts";
+import { allocate, contiguous, denseTensor, type Precision, type Tensor, type TensorData } from "../../ir/tensor.ts";
 import { printModule } from "../../ir/text/print.ts";
 import { elementCount, shapeOf, type Type } from "../../ir/type.ts";
 import { verifyModule } from "../../ir/verify.ts";
@@ -10,6 +11,9 @@ import { pipeline } from "../../passes/pipeline.ts";
 import { runPipeline } from "../../passes/runner.ts";
 import { numbersFor } from "../passes/runnable-module.ts";
 import { smallest } from "../passes/smallest.ts";
+import type { Device } from "../../runtime/device.ts";
+import type { HostArray } from "../../runtime/values.ts";
+import { openSession } from "./backends.ts";
 import { runPlan } from "./plan-runner.ts";
 
 const plain = (type: Type, number: number): Tensor => {
@@ -45,7 +49,7 @@ export function throughPasses(module: Module, until?: string): Module | undefine
 
 /**
  * Run every entry twice, each on the state that the one before left. `tolerance`: the largest difference as a share of a tensor's
- * largest element (0 for equality).
+ * largest element or 1 (0 for equality).
  */
 export function expectPlanEqual(reference: Module, kernels: Module, tolerance: number): void {
   const types = Object.fromEntries(kernels.states.map((s) => [s.name, s.type]));
@@ -64,7 +68,7 @@ export function expectPlanEqual(reference: Module, kernels: Module, tolerance: n
 
 function expectNear(actual: ArrayLike<number> | undefined, expected: Tensor, tolerance: number, name: string): void {
   const wanted = contiguous(expected);
-  let largest = 0;
+  let largest = 1;
   for (const e of wanted) if (Number.isFinite(e)) largest = Math.max(largest, Math.abs(e));
   for (let i = 0; i < wanted.length; i++) {
     const [a = Number.NaN, e = Number.NaN] = [actual?.[i], wanted[i]];
@@ -74,17 +78,61 @@ function expectNear(actual: ArrayLike<number> | undefined, expected: Tensor, tol
   }
 }
 
+/** The same on an adapter: equality to the last bit, so the module's arithmetic must be exact (see {@link isExact}). */
+export async function expectSessionEqual(reference: Module, kernels: Module, device: Device, target: Target): Promise<void> {
+  const types = Object.fromEntries(kernels.states.map((s) => [s.name, s.type]));
+  let state: Readonly<Record<string, Tensor>> = Object.fromEntries(kernels.states.map((s, i) => [s.name, plain(s.type, 40 + i)] as const));
+  using session = await openSession(
+    kernels,
+    device,
+    mapValues(state, (t, name) => stored(types[name]!, t)),
+    target,
+  );
+  for (const [step, entry] of [...reference.entries, ...reference.entries].entries()) {
+    const inputs = inputsOf(entry);
+    const expected = evaluateEntry(reference, entry.name, { precision: "f32", inputs: mapValues(inputs, (i) => i.tensor), state, step });
+    const actual = await session.run(entry.name, mapValues(inputs, (i) => stored(i.type, i.tensor) as HostArray), { step });
+    for (const { name, value } of entry.outputs)
+      expectNear(unpacked(value.type, actual[name]), expected.outputs[name]!, 0, `@${entry.name} ${name}`);
+    state = expected.state;
+    for (const [name, tensor] of Object.entries(state))
+      expectNear(unpacked(types[name]!, await session.readState(name)), tensor, 0, `state ${name} after @${entry.name}`);
+  }
+}
+
+const unpacked = (type: Type, data: HostArray | undefined): ArrayLike<number> | undefined =>
+  data !== undefined && storageOf(type).kind === "packed" ? unpackValues(type, data.buffer as ArrayBuffer) : data;
+
+/** Whether every value of every entry is the same number in f64 and in f32, and finite: then no order of additions can change it. */
+export function isExact(module: Module): boolean {
+  const state = Object.fromEntries(module.states.map((s, i) => [s.name, plain(s.type, 40 + i)]));
+  let [narrow, wide]: Readonly<Record<string, Tensor>>[] = [state, state];
+  for (const [step, entry] of [...module.entries, ...module.entries].entries()) {
+    const inputs = mapValues(inputsOf(entry), (i) => i.tensor);
+    const run = (precision: Precision, from: Readonly<Record<string, Tensor>>) =>
+      evaluateEntry(module, entry.name, { precision, inputs, state: from, step, keepValues: true });
+    const [f32, f64] = [run("f32", narrow!), run("wide", wide!)];
+    for (const [value, tensor] of f64.values) {
+      const other = contiguous(f32.values.get(value) ?? tensor);
+      if (!contiguous(tensor).every((v, i) => v === other[i] && Math.abs(v) < 2 ** 20)) return false;
+    }
+    [narrow, wide] = [f32.state, f64.state];
+  }
+  return true;
+}
+
 /** Fails with the smallest module that has a problem. */
-export function expectNone(module: Module, check: (module: Module) => void): void {
-  const problemOf = (m: Module): Error | undefined => {
+export async function expectNone(module: Module, check: (module: Module) => void | Promise<void>, what = ""): Promise<void> {
+  const problemOf = async (m: Module): Promise<Error | undefined> => {
     try {
-      check(m);
+      await check(m);
       return undefined;
     } catch (problem) {
       return problem as Error;
     }
   };
-  if (problemOf(module) === undefined) return;
-  const small = smallest(module, (m) => verifyModule(m).length === 0 && problemOf(m) !== undefined);
-  throw new Error(`${problemOf(small)?.message}\n${printModule(small)}`, { cause: problemOf(small) });
+  if ((await problemOf(module)) === undefined) return;
+  const small = await smallest(module, async (m) => verifyModule(m).length === 0 && (await problemOf(m)) !== undefined);
+  const problem = await problemOf(small);
+  throw new Error(`${what} ${problem?.message}\n${printModule(small)}`, { cause: problem });
 }

@@ -8,10 +8,11 @@ import type { Entry, Instruction, Module, Value } from "../../ir/module.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { runSteps } from "./quantized-linear.ts";
 
-/** A rounding in the step: its codes, and the float values and scales that they come from. */
+/** A decision about rounding in the step: codes or a mask, and the float values and scales that they come from. */
 export interface Rounding {
   readonly name: string;
-  readonly encode: Instruction;
+  /** `quant.encode` or `quant.mask`. */
+  readonly instruction: Instruction;
   readonly source: Value;
   readonly scale: Value;
 }
@@ -81,10 +82,11 @@ export function digitsStep(policy: string, set: readonly string[] = []): StepTwi
       if (value === undefined) throw new Error("relu takes an operand");
       return { name: `kink_${n}`, value };
     }),
-    roundings: encodes.map((i, n) => {
-      const [source, scale] = i.operands;
-      if (source === undefined || scale === undefined) throw new Error("quant.encode takes two operands");
-      return { name: `codes_${n}`, encode: i, source, scale };
+    roundings: [...encodes, ...masks].map((instruction) => {
+      const [source, scale] = instruction.operands;
+      const name = named.find(({ value }) => value === resultOf(instruction))?.name;
+      if (source === undefined || scale === undefined || name === undefined) throw new Error("roundings take two operands");
+      return { name, instruction, source, scale };
     }),
   };
 }

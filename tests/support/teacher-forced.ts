@@ -2,7 +2,7 @@
 // on with the adapter's codes, so that one code on a boundary does not make everything behind it differ.
 import { expect } from "vitest";
 import { evaluateEntry, evaluateInstruction } from "../../ir/interpreter.ts";
-import type { Module } from "../../ir/module.ts";
+import type { Instruction, Module } from "../../ir/module.ts";
 import { unpackValues } from "../../ir/packing.ts";
 import { contiguous, denseTensor, type Tensor, type TensorData } from "../../ir/tensor.ts";
 import { elementCount, shapeOf, type Type } from "../../ir/type.ts";
@@ -15,11 +15,11 @@ import type { StepTwin } from "./step-twin.ts";
 
 const epsilon = 2 ** -23;
 
-/** Of all codes of a run, this share may differ, where a boundary explains it. */
+/** Of all codes and mask bits of a run, this share may differ, where a boundary explains it. */
 const mostDiffering = 1e-4;
 
 /**
- * Compare steps 0 to `steps` - 1 of a session over `twin.observed`: codes, loss (1e-5) and gradients (1e-4 of the largest entry).
+ * Compare steps 0 to `steps` - 1 of a session over `twin.observed`: codes, masks, loss (1e-5) and gradients (1e-4 of the largest entry).
  * Expects the session's state at its beginning. Answers the adapter's losses.
  */
 export async function expectStepsOfInterpreter(twin: StepTwin, session: Session, steps: number): Promise<readonly number[]> {
@@ -33,12 +33,12 @@ export async function expectStepsOfInterpreter(twin: StepTwin, session: Session,
     const inputs = namedTensors(inputTypes(twin.reference, "train"), batch);
     const decided = Object.fromEntries(Object.entries(actual).filter(([name]) => /^(codes|mask|kink)_/.test(name)));
     const fed = evaluateEntry(twin.fed, "train", { precision: "f32", step, state, inputs: { ...inputs, ...decided }, keepValues: true });
-    const roundings = twin.roundings.map(({ name, encode, source, scale }) => {
+    const roundings = twin.roundings.map(({ name, instruction, source, scale }) => {
       const [x, s] = [source, scale].map((value) => ({ type: value.type, tensor: fed.values.get(value)! }));
-      const [codes] = evaluateInstruction(encode.op, [x!, s!], encode.attrs, "f32");
-      return { name, codes: codes!, source: x!.tensor, scale: s!.tensor };
+      const [decided] = evaluateInstruction(instruction.op, [x!, s!], instruction.attrs, "f32");
+      return { name, decided: decided!, source: x!.tensor, scale: s!.tensor, fromBoundary: boundaryOf(instruction) };
     });
-    const expected: Tensors = { ...fed.outputs, ...Object.fromEntries(roundings.map(({ name, codes }) => [name, codes])) };
+    const expected: Tensors = { ...fed.outputs, ...Object.fromEntries(roundings.map(({ name, decided }) => [name, decided])) };
     const sources: Tensors = Object.fromEntries(
       roundings.flatMap(
         (r) =>
@@ -51,9 +51,9 @@ export async function expectStepsOfInterpreter(twin: StepTwin, session: Session,
     await withEvidence(
       () => ({ module: twin.observed, artifact: session.artifact, tensors: { actual, expected, inputs, state, sources } }),
       () => {
-        for (const { name, codes, source, scale } of roundings) {
-          const found = codeDifferences(contiguous(actual[name]!), contiguous(codes), source, scale);
-          expect(found.unexplained, `step ${step}, ${name}: codes that differ away from boundaries`).toBe(0);
+        for (const { name, decided, source, scale, fromBoundary } of roundings) {
+          const found = roundingDifferences(contiguous(actual[name]!), contiguous(decided), source, scale, fromBoundary);
+          expect(found.unexplained, `step ${step}, ${name}: elements that differ away from boundaries`).toBe(0);
           rounded += elementCount(source.shape);
           differing += found.differing;
         }
@@ -64,7 +64,7 @@ export async function expectStepsOfInterpreter(twin: StepTwin, session: Session,
         expect(gradients.length).toBeGreaterThan(0);
         for (const name of gradients)
           expect(difference(contiguous(actual[name]!), contiguous(expected[name]!)), `${name} of step ${step}`).toBeLessThan(1e-4);
-        expect(differing, "codes that differ at boundaries").toBeLessThanOrEqual(rounded * mostDiffering);
+        expect(differing, "codes and mask bits that differ at boundaries").toBeLessThanOrEqual(rounded * mostDiffering);
       },
     );
     losses.push(contiguous(actual["loss"]!)[0]!);
@@ -111,8 +111,22 @@ function difference(actual: TensorData, expected: TensorData): number {
   return worst / largest;
 }
 
-/** Codes that differ although no rounding boundary is near enough to explain it; and how many differ at all. */
-function codeDifferences(actual: TensorData, expected: TensorData, source: Tensor, scale: Tensor) {
+/** How far x / step lies from where the decision changes, in steps. */
+type FromBoundary = (v: number) => number;
+
+/**
+ * Codes change between levels. So does a trust mask, which holds within half a step of a level and so changes half a step beyond the
+ * outermost; that of a factor changes at this factor of the clip scale.
+ */
+function boundaryOf({ op, attrs }: Instruction): FromBoundary {
+  const { outer, bits } = attrs;
+  if (op.signature.name === "quant.encode" || outer === "trust") return (v) => Math.abs(v - Math.round(v));
+  const edge = (Number(outer) * (2 ** Number(bits) - 1)) / 2;
+  return (v) => Math.abs(Math.abs(v) - edge);
+}
+
+/** Elements that differ although no boundary is near enough to explain it; and how many differ at all. */
+function roundingDifferences(actual: TensorData, expected: TensorData, source: Tensor, scale: Tensor, fromBoundary: FromBoundary) {
   const [x, s] = [contiguous(source), contiguous(scale)];
   const columns = source.shape.at(-1)!;
   let [differing, unexplained] = [0, 0];
@@ -123,8 +137,7 @@ function codeDifferences(actual: TensorData, expected: TensorData, source: Tenso
     const step = s[row]!;
     let largest = 0;
     for (let c = row * columns; c < (row + 1) * columns; c++) largest = Math.max(largest, Math.abs(x[c]!));
-    const v = x[i]! / step;
-    if (!(Math.abs(v - Math.round(v)) <= (32 * epsilon * largest) / step)) unexplained++;
+    if (!(fromBoundary(x[i]! / step) <= (32 * epsilon * largest) / step)) unexplained++;
   }
   return { differing, unexplained };
 }

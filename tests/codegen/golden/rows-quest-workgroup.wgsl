@@ -84,9 +84,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let h_1 = v_1;
     let place = local & 3u;
     let shift = place * 8u;
-    let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(floor(h / value), vec4f(-2.0f)), vec4f(1.0f)))) & vec4u(3u), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let v_2 = floor(h / value);
+    let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_2, vec4f(-2.0f)), vec4f(1.0f)))) & vec4u(3u), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
     let bits = ((codes.x | (codes.y << 2u)) | (codes.z << 4u)) | (codes.w << 6u);
-    let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(floor(h_1 / value), vec4f(-2.0f)), vec4f(1.0f)))) & vec4u(3u), vec4u(column_1) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let v_3 = floor(h_1 / value);
+    let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_3, vec4f(-2.0f)), vec4f(1.0f)))) & vec4u(3u), vec4u(column_1) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
     let bits_1 = ((codes_1.x | (codes_1.y << 2u)) | (codes_1.z << 4u)) | (codes_1.w << 6u);
     let start_1 = row * sizes.s5;
     let word = 0u * sizes.s6 + (local >> 2u);
@@ -124,10 +126,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     }
     let place_1 = local & 7u;
     let shift_1 = place_1 * 4u;
-    let v_2 = floor(h / value);
     let codes_2 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_2 >= vec4f(-2.0f)) & (v_2 <= vec4f(1.0f))), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
     let bits_2 = ((codes_2.x | (codes_2.y << 1u)) | (codes_2.z << 2u)) | (codes_2.w << 3u);
-    let v_3 = floor(h_1 / value);
     let codes_3 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_3 >= vec4f(-2.0f)) & (v_3 <= vec4f(1.0f))), vec4u(column_1) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
     let bits_3 = ((codes_3.x | (codes_3.y << 1u)) | (codes_3.z << 2u)) | (codes_3.w << 3u);
     let start_2 = row * sizes.s5;

@@ -78,9 +78,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       let h_1 = v_3;
       let place = lane & 1u;
       let shift = place * 16u;
-      let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(floor(h / value), vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_2) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s5));
+      let v_4 = floor(h / value);
+      let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_4, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_2) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s5));
       let bits = ((codes.x | (codes.y << 4u)) | (codes.z << 8u)) | (codes.w << 12u);
-      let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(floor(h_1 / value), vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_3) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s5));
+      let v_5 = floor(h_1 / value);
+      let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_5, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_3) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s5));
       let bits_1 = ((codes_1.x | (codes_1.y << 4u)) | (codes_1.z << 8u)) | (codes_1.w << 12u);
       let start_2 = row * sizes.s7;
       let word = span_1 * sizes.s8 + (lane >> 1u);
@@ -96,10 +98,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       }
       let place_1 = lane & 3u;
       let shift_1 = place_1 * 4u;
-      let v_4 = floor(h / value);
       let codes_2 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_4 >= vec4f(-8.0f)) & (v_4 <= vec4f(7.0f))), vec4u(column_2) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s5));
       let bits_2 = ((codes_2.x | (codes_2.y << 1u)) | (codes_2.z << 2u)) | (codes_2.w << 3u);
-      let v_5 = floor(h_1 / value);
       let codes_3 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_5 >= vec4f(-8.0f)) & (v_5 <= vec4f(7.0f))), vec4u(column_3) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s5));
       let bits_3 = ((codes_3.x | (codes_3.y << 1u)) | (codes_3.z << 2u)) | (codes_3.w << 3u);
       let start_3 = row * sizes.s6;

@@ -1,0 +1,152 @@
+// rows, subgroup, 4 lanes a row, 1 rows a workgroup, blocks of 32
+enable subgroups;
+requires immediate_address_space;
+
+struct Sizes { s0: u32, s1: u32, s2: u32, s3: u32, s4: u32, s5: u32, s6: u32, s7: u32, s8: u32, s9: u32 }
+var<immediate> sizes: Sizes;
+
+@group(0) @binding(0) var<storage, read_write> b0: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> b1: array<u32>;
+@group(0) @binding(2) var<storage, read_write> b2: array<u32>;
+@group(0) @binding(3) var<storage, read_write> b3: array<f32>;
+
+@compute @workgroup_size(4, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let first = group.x;
+  let end = min(first + 1u, sizes.s0);
+  for (var row = first; row < end; row += 1u) {
+    let start = 0u * sizes.s1 + lane;
+    let inside = min(start, sizes.s2);
+    let quads = start + 4u;
+    let inside_1 = min(quads, sizes.s2);
+    let quads_1 = start + 8u;
+    let inside_2 = min(quads_1, sizes.s2);
+    let quads_2 = start + 12u;
+    let inside_3 = min(quads_2, sizes.s2);
+    let x0 = b0[row * sizes.s3 + inside];
+    let x0_1 = b0[row * sizes.s3 + inside_1];
+    let x0_2 = b0[row * sizes.s3 + inside_2];
+    let x0_3 = b0[row * sizes.s3 + inside_3];
+    let column = start * 4u;
+    var v = select(vec4f(0.0f), x0, start < sizes.s3);
+    let column_1 = quads * 4u;
+    var v_1 = select(vec4f(0.0f), x0_1, quads < sizes.s3);
+    let column_2 = quads_1 * 4u;
+    var v_2 = select(vec4f(0.0f), x0_2, quads_1 < sizes.s3);
+    let column_3 = quads_2 * 4u;
+    var v_3 = select(vec4f(0.0f), x0_3, quads_2 < sizes.s3);
+    let p = vec4f(v.x + v.y, v.x - v.y, v.z + v.w, v.z - v.w);
+    v = vec4f(p.x + p.z, p.y + p.w, p.x - p.z, p.y - p.w);
+    let p_1 = vec4f(v_1.x + v_1.y, v_1.x - v_1.y, v_1.z + v_1.w, v_1.z - v_1.w);
+    v_1 = vec4f(p_1.x + p_1.z, p_1.y + p_1.w, p_1.x - p_1.z, p_1.y - p_1.w);
+    let p_2 = vec4f(v_2.x + v_2.y, v_2.x - v_2.y, v_2.z + v_2.w, v_2.z - v_2.w);
+    v_2 = vec4f(p_2.x + p_2.z, p_2.y + p_2.w, p_2.x - p_2.z, p_2.y - p_2.w);
+    let p_3 = vec4f(v_3.x + v_3.y, v_3.x - v_3.y, v_3.z + v_3.w, v_3.z - v_3.w);
+    v_3 = vec4f(p_3.x + p_3.z, p_3.y + p_3.w, p_3.x - p_3.z, p_3.y - p_3.w);
+    let sign = select(-1.0f, 1.0f, (lane & 1u) == 0u);
+    v = v * sign + subgroupShuffleXor(v, 1u);
+    v_1 = v_1 * sign + subgroupShuffleXor(v_1, 1u);
+    v_2 = v_2 * sign + subgroupShuffleXor(v_2, 1u);
+    v_3 = v_3 * sign + subgroupShuffleXor(v_3, 1u);
+    let sign_1 = select(-1.0f, 1.0f, (lane & 2u) == 0u);
+    v = v * sign_1 + subgroupShuffleXor(v, 2u);
+    v_1 = v_1 * sign_1 + subgroupShuffleXor(v_1, 2u);
+    v_2 = v_2 * sign_1 + subgroupShuffleXor(v_2, 2u);
+    v_3 = v_3 * sign_1 + subgroupShuffleXor(v_3, 2u);
+    let a = v;
+    let b = v_1;
+    v = a + b;
+    v_1 = a - b;
+    let a_1 = v_2;
+    let b_1 = v_3;
+    v_2 = a_1 + b_1;
+    v_3 = a_1 - b_1;
+    v = v * 0.17677669f;
+    v_1 = v_1 * 0.17677669f;
+    v_2 = v_2 * 0.17677669f;
+    v_3 = v_3 * 0.17677669f;
+    var gathered = vec4f();
+    gathered += v * v;
+    gathered += v_1 * v_1;
+    gathered += v_2 * v_2;
+    gathered += v_3 * v_3;
+    let part = gathered.x + gathered.y + (gathered.z + gathered.w);
+    let part_1 = part + subgroupShuffleXor(part, 1u);
+    let part_2 = part_1 + subgroupShuffleXor(part_1, 2u);
+    let mean = part_2 / f32(sizes.s4);
+    let value = sqrt(mean) * 0.33518666f + 1e-8f;
+    if (lane == 0u) {
+      b3[row] = value;
+    }
+    let h = v;
+    let h_1 = v_1;
+    let h_2 = v_2;
+    let h_3 = v_3;
+    let place = lane & 1u;
+    let shift = place * 16u;
+    let v_4 = floor(h / value);
+    let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_4, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits = ((codes.x | (codes.y << 4u)) | (codes.z << 8u)) | (codes.w << 12u);
+    let v_5 = floor(h_1 / value);
+    let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_5, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_1) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits_1 = ((codes_1.x | (codes_1.y << 4u)) | (codes_1.z << 8u)) | (codes_1.w << 12u);
+    let v_6 = floor(h_2 / value);
+    let codes_2 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_6, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_2) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits_2 = ((codes_2.x | (codes_2.y << 4u)) | (codes_2.z << 8u)) | (codes_2.w << 12u);
+    let v_7 = floor(h_3 / value);
+    let codes_3 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_7, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_3) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits_3 = ((codes_3.x | (codes_3.y << 4u)) | (codes_3.z << 8u)) | (codes_3.w << 12u);
+    let i = row / 3u;
+    let start_1 = i * sizes.s5;
+    let i_1 = row % 3u * sizes.s4;
+    let group_word = i_1 / 8u;
+    let limit = select(group_word + sizes.s6, sizes.s5, i_1 == sizes.s7);
+    let word = group_word + 0u * sizes.s3 + (lane >> 1u);
+    let whole = bits << shift;
+    let whole_1 = whole | subgroupShuffleXor(whole, 1u);
+    let whole_2 = bits_1 << shift;
+    let whole_3 = whole_2 | subgroupShuffleXor(whole_2, 1u);
+    let whole_4 = bits_2 << shift;
+    let whole_5 = whole_4 | subgroupShuffleXor(whole_4, 1u);
+    let whole_6 = bits_3 << shift;
+    let whole_7 = whole_6 | subgroupShuffleXor(whole_6, 1u);
+    let at = word + place * 2u;
+    if (at < limit) {
+      let at_1 = start_1 + at;
+      let out = select(whole_1, whole_3, place == 1u);
+      b1[at_1] = out;
+    }
+    let at_2 = word + place * 2u + 4u;
+    if (at_2 < limit) {
+      let at_3 = start_1 + at_2;
+      let out_1 = select(whole_5, whole_7, place == 1u);
+      b1[at_3] = out_1;
+    }
+    let place_1 = lane & 3u;
+    let shift_1 = place_1 * 4u;
+    let codes_4 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_4 >= vec4f(-8.0f)) & (v_4 <= vec4f(7.0f))), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits_4 = ((codes_4.x | (codes_4.y << 1u)) | (codes_4.z << 2u)) | (codes_4.w << 3u);
+    let codes_5 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_5 >= vec4f(-8.0f)) & (v_5 <= vec4f(7.0f))), vec4u(column_1) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits_5 = ((codes_5.x | (codes_5.y << 1u)) | (codes_5.z << 2u)) | (codes_5.w << 3u);
+    let codes_6 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_6 >= vec4f(-8.0f)) & (v_6 <= vec4f(7.0f))), vec4u(column_2) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits_6 = ((codes_6.x | (codes_6.y << 1u)) | (codes_6.z << 2u)) | (codes_6.w << 3u);
+    let codes_7 = select(vec4u(0u), select(vec4u(0u), vec4u(1u), (v_7 >= vec4f(-8.0f)) & (v_7 <= vec4f(7.0f))), vec4u(column_3) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let bits_7 = ((codes_7.x | (codes_7.y << 1u)) | (codes_7.z << 2u)) | (codes_7.w << 3u);
+    let start_2 = i * sizes.s6;
+    let group_word_1 = i_1 / 32u;
+    let limit_1 = select(group_word_1 + sizes.s8, sizes.s6, i_1 == sizes.s7);
+    let word_1 = group_word_1 + 0u * sizes.s9;
+    let whole_8 = (bits_4 << shift_1) | (bits_5 << (shift_1 + 16u));
+    let whole_9 = whole_8 | subgroupShuffleXor(whole_8, 1u);
+    let whole_10 = whole_9 | subgroupShuffleXor(whole_9, 2u);
+    let whole_11 = (bits_6 << shift_1) | (bits_7 << (shift_1 + 16u));
+    let whole_12 = whole_11 | subgroupShuffleXor(whole_11, 1u);
+    let whole_13 = whole_12 | subgroupShuffleXor(whole_12, 2u);
+    let at_4 = word_1 + place_1;
+    if (place_1 < 2u && at_4 < limit_1) {
+      let at_5 = start_2 + at_4;
+      let out_2 = select(whole_10, whole_13, place_1 == 1u);
+      b2[at_5] = out_2;
+    }
+  }
+}
