@@ -1,5 +1,5 @@
 // The builder: emits instructions into an entry, with result types inferred and operands checked.
-import type { Attributes, AttributeSpec, GivenAttributes } from "./attribute.ts";
+import type { AttributeSpec, Attributes, GivenAttributes } from "./attribute.ts";
 import { reject } from "./diagnostic.ts";
 import type { Marks } from "./marks.ts";
 import type { Instruction, Value } from "./module.ts";
@@ -86,7 +86,7 @@ export function checkOperandCount(sig: Signature, count: number): void {
 }
 
 /** Attributes in declared order, fallbacks filled in. Rejects missing and unknown ones. */
-export function completeAttributes(sig: Signature, given: Attributes): Attributes {
+function completeAttributes(sig: Signature, given: Attributes): Attributes {
   for (const name of Object.keys(given)) {
     if (!(name in sig.attrs)) reject(`\`${sig.name}\` has no attribute \`${name}\`; it has ${Object.keys(sig.attrs).join(", ") || "none"}`);
   }

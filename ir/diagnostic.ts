@@ -87,7 +87,9 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
     const gutter = " ".repeat(width);
     const home = primary.span.source;
     const frame = (source: Source) => {
-      const here = placed.filter((label) => label.span.source === source).sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+      const here = placed
+        .filter((label) => label.span.source === source)
+        .sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
       const shown = here.find((label) => label.mark === "^") ?? here[0];
       if (shown === undefined) return;
       lines.push(`${" ".repeat(width - 1)}--> ${source.path}:${shown.at.line}:${shown.at.column}`);

@@ -1,4 +1,6 @@
 // A module: typed SSA entries over shared state. Readonly data; passes answer new modules.
+
+import type { StateRole } from "./artifact.ts";
 import type { Attributes } from "./attribute.ts";
 import type { HostRule } from "./host.ts";
 import type { InitRule } from "./init.ts";
@@ -6,7 +8,6 @@ import type { Marks } from "./marks.ts";
 import type { Form, Op } from "./op.ts";
 import type { Location } from "./source.ts";
 import type { Type } from "./type.ts";
-import type { StateRole } from "./artifact.ts";
 
 /** An SSA value, known by its identity. `hint` is its name where that is free in its entry. */
 export interface Value {

@@ -1,5 +1,5 @@
 // What an op is: a signature (plain data) and its rules, held together by types so that a missing or misfitting rule does not compile.
-import type { AttributeSpec, Attributes, AttributesOf, GivenAttributes } from "./attribute.ts";
+import type { AttributeSpec, Attributes, AttributesOf } from "./attribute.ts";
 import type { Builder } from "./builder.ts";
 import type { Value } from "./module.ts";
 import type { ScalarExpr } from "./scalar.ts";
@@ -161,5 +161,3 @@ export function define<O extends OperandNames, R extends readonly string[], A ex
           : (lower as Op["lower"]),
   };
 }
-
-export type SignatureAttributes<S> = S extends Signature<infer _O, infer _R, infer A> ? GivenAttributes<A> : never;

@@ -8,11 +8,11 @@ export type PackedStorage = Extract<Storage, { kind: "packed" }>;
 export type PackedLayout = PackedStorage["layout"];
 
 /** Buffers and rows are multiples of this many bytes. */
-export const alignment = 16;
+const alignment = 16;
 const alignmentWords = alignment / 4;
 
 /** `linear` where a code never crosses a word, else `planes`. */
-export const defaultLayout = (bits: number): PackedLayout => (32 % bits === 0 ? "linear" : "planes");
+const defaultLayout = (bits: number): PackedLayout => (32 % bits === 0 ? "linear" : "planes");
 
 /** 32-bit words of one row. */
 export function rowPitch(bits: number, columns: number, layout: PackedLayout = defaultLayout(bits)): number {
@@ -48,7 +48,7 @@ function packed(type: Type, bits: number, signed: boolean, layout = defaultLayou
 }
 
 /** Rows and columns of a value as packing sees it: the last axis is a row, a scalar is one row of one. */
-export function rowsOf(type: Type): { readonly rows: number; readonly columns: number } {
+function rowsOf(type: Type): { readonly rows: number; readonly columns: number } {
   const shape = shapeOf(type);
   return { rows: elementCount(shape.slice(0, -1)), columns: shape.at(-1) ?? 1 };
 }

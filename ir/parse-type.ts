@@ -1,7 +1,7 @@
 // Reads types as `printType` writes them: `f32[8, 128]`, `f32[2*B*T + 1]`, `q4[256, 512; grid = half]`.
 import { reject } from "./diagnostic.ts";
 import { addDims, type Dim, multiplyDims, subtractDims, symbol } from "./dim.ts";
-import { codes, grids, scalars, tensor, type Type } from "./type.ts";
+import { codes, grids, scalars, type Type, tensor } from "./type.ts";
 
 /** The type that is the whole of `text`. Throws a Rejection. */
 export function parseType(text: string): Type {

@@ -192,23 +192,3 @@ export function withChildren(e: ScalarExpr, children: readonly ScalarExpr[]): Sc
       return e satisfies never;
   }
 }
-
-/**
- * Rewrite a DAG from the leaves up, keeping its sharing. `rule` answers a replacement for a node whose children are
- * already rewritten, or undefined to keep it. Pass one `memo` to keep sharing across several roots.
- */
-export function rewriteExpr(
-  root: ScalarExpr,
-  rule: (e: ScalarExpr) => ScalarExpr | undefined,
-  memo = new Map<ScalarExpr, ScalarExpr>(),
-): ScalarExpr {
-  const known = memo.get(root);
-  if (known !== undefined) return known;
-  const rebuilt = withChildren(
-    root,
-    childrenOf(root).map((c) => rewriteExpr(c, rule, memo)),
-  );
-  const result = rule(rebuilt) ?? rebuilt;
-  memo.set(root, result);
-  return result;
-}

@@ -38,7 +38,7 @@ export function splatTensor(shape: readonly number[], data: TensorData): Tensor 
   return { shape, data, strides: shape.map(() => 0), offset: 0 };
 }
 
-export function isDense(t: Tensor): boolean {
+function isDense(t: Tensor): boolean {
   const strides = rowMajorStrides(t.shape);
   return t.offset === 0 && t.data.length === elementCount(t.shape) && t.strides.every((s, i) => s === strides[i] || t.shape[i] === 1);
 }

@@ -19,7 +19,7 @@ export interface BufferPlace {
 }
 
 /** Row-major position of coordinates. */
-export function linearIndex(coordinates: Coordinates, shape: readonly number[]): ScalarExpr {
+function linearIndex(coordinates: Coordinates, shape: readonly number[]): ScalarExpr {
   let index = uint(0);
   for (const [axis, coordinate] of coordinates.entries()) index = plus(times(index, uint(shape[axis] ?? 1)), coordinate);
   return simplify(index);

@@ -21,7 +21,7 @@ function logistic(x: ScalarExpr): ScalarExpr {
   return over(selectExpr(binary("ge", x, float(0)), float(1), e), plus(float(1), e));
 }
 
-const sigmoid = signature({ name: "sigmoid", summary: "1 / (1 + exp(-x)).", operands: ["x"], callable: true });
+export const sigmoid = signature({ name: "sigmoid", summary: "1 / (1 + exp(-x)).", operands: ["x"], callable: true });
 export const sigmoidOp: Op = pointwise(sigmoid, {
   body: ([x]) => logistic(x),
   vjp(b, ct, _operands, y) {
@@ -30,7 +30,7 @@ export const sigmoidOp: Op = pointwise(sigmoid, {
   },
 });
 
-const silu = signature({ name: "silu", summary: "x sigmoid(x).", operands: ["x"], callable: true });
+export const silu = signature({ name: "silu", summary: "x sigmoid(x).", operands: ["x"], callable: true });
 export const siluOp: Op = pointwise(silu, {
   body: ([x]) => times(x, logistic(x)),
   // s (1 + x (1 - s))
@@ -42,7 +42,7 @@ export const siluOp: Op = pointwise(silu, {
   },
 });
 
-const tanh = signature({ name: "tanh", summary: "Hyperbolic tangent.", operands: ["x"], callable: true });
+export const tanh = signature({ name: "tanh", summary: "Hyperbolic tangent.", operands: ["x"], callable: true });
 export const tanhOp: Op = pointwise(tanh, {
   body: ([x]) => unary("tanh", x),
   vjp: (b, ct, _operands, y) => [b.emit(mul, [ct, b.emit(sub, [splat(b, y.type, 1), b.emit(mul, [y, y])])])],

@@ -38,7 +38,7 @@ export const negOp = pointwise(neg, {
   vjp: (b, ct) => [b.emit(neg, [ct])],
 });
 
-const abs = signature({ name: "abs", summary: "|x|. Its gradient at 0 is 0.", operands: ["x"], callable: true });
+export const abs = signature({ name: "abs", summary: "|x|. Its gradient at 0 is 0.", operands: ["x"], callable: true });
 export const absOp = pointwise(abs, {
   takes: ["f32", "f16", "bf16", "i32", "i8"],
   body: ([x]) => unary("abs", x),
@@ -79,7 +79,7 @@ export const maximumOp = pointwise(maximum, {
   },
 });
 
-const clamp = signature({
+export const clamp = signature({
   name: "clamp",
   summary: "x held between two bounds. The gradient passes on the bounds and between them.",
   operands: ["x"],
@@ -99,7 +99,7 @@ export const clampOp = pointwise(clamp, {
   },
 });
 
-const round = signature({
+export const round = signature({
   name: "round",
   summary: "The nearest whole number, of two equally near ones the even one. Flat: no gradient.",
   operands: ["x"],
@@ -107,7 +107,7 @@ const round = signature({
 });
 export const roundOp = pointwise(round, { body: ([x]) => unary("round", x), vjp: () => [undefined] });
 
-const floor = signature({
+export const floor = signature({
   name: "floor",
   summary: "The largest whole number not above x. Flat: no gradient.",
   operands: ["x"],

@@ -29,9 +29,9 @@ export const greaterEqualOp = comparisonOp(greaterEqual, "ge");
 
 export const logicalAnd = signature({ name: "logical_and", summary: "Whether both hold.", operands: ["x", "y"] });
 export const logicalAndOp = pointwise(logicalAnd, { takes: bits, body: ([x, y]) => binary("and", x, y), vjp: "none" });
-const logicalOr = signature({ name: "logical_or", summary: "Whether either holds.", operands: ["x", "y"] });
+export const logicalOr = signature({ name: "logical_or", summary: "Whether either holds.", operands: ["x", "y"] });
 export const logicalOrOp = pointwise(logicalOr, { takes: bits, body: ([x, y]) => binary("or", x, y), vjp: "none" });
-const logicalNot = signature({ name: "logical_not", summary: "Whether it does not hold.", operands: ["x"] });
+export const logicalNot = signature({ name: "logical_not", summary: "Whether it does not hold.", operands: ["x"] });
 export const logicalNotOp = pointwise(logicalNot, { takes: bits, body: ([x]) => unary("not", x), vjp: "none" });
 
 export const finite = signature({

@@ -8,7 +8,7 @@ import { elementCount, printType, shapeOf, tensor } from "../type.ts";
 import { requireScalar } from "./checks.ts";
 import { vjpOfOne } from "./pointwise.ts";
 
-const gather = signature({
+export const gather = signature({
   name: "gather",
   summary: "Row `id` of a table for each id, zeros for an id outside it. Result axes: those of ids, then those of a row.",
   operands: ["table", "ids"],
@@ -40,7 +40,7 @@ export const gatherOp = define(gather, {
   lower: { kind: "kernel", family: "gather" },
 });
 
-const scatterAdd = signature({
+export const scatterAdd = signature({
   name: "scatter_add",
   summary: "Adds each row of x into row `id` of a table of zeros with `size` rows, in order; an id outside it is dropped.",
   operands: ["x", "ids"],

@@ -78,5 +78,3 @@ export const splat = (b: Builder, type: Type, value: number): Value =>
 
 /** Zeros of a value's own type. */
 export const zerosLike = (b: Builder, like: Value): Value => splat(b, like.type, 0);
-
-export const elementsOf = (type: Type): number => elementCount(shapeOf(type));

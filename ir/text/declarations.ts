@@ -1,8 +1,8 @@
 // What the statements above the entries hold in braces and calls: state, training, host scalars, inputs. Printer and parser share it.
 import {
   type AttributeKind,
-  type Attributes,
   type AttributeSpec,
+  type Attributes,
   bool,
   float,
   int,
@@ -13,7 +13,7 @@ import {
 } from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
 import type { HostRule } from "../host.ts";
-import { initFrom, initName, type InitRule } from "../init.ts";
+import { type InitRule, initFrom, initName } from "../init.ts";
 import { call, floatLiteral, type Literal, printLiteral, word } from "../literal.ts";
 import type { InputOrigin, OptimizerSpec, StateDeclaration, TrainingSpec } from "../module.ts";
 

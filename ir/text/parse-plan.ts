@@ -7,8 +7,8 @@ import type {
   EntryPort,
   Family,
   KernelPlan,
-  PlanEntry,
   Placement,
+  PlanEntry,
   Schedule,
   Slab,
   Target,
@@ -16,7 +16,7 @@ import type {
 } from "../plan.ts";
 import type { Location, Source } from "../source.ts";
 import { f32, type Type } from "../type.ts";
-import { readAttributes, type ReportProblem } from "./attributes.ts";
+import { type ReportProblem, readAttributes } from "./attributes.ts";
 import { Cursor, describe, type ParsedAttribute, type ParsedName } from "./cursor.ts";
 import { readProblem, skipProblem } from "./parse-problem.ts";
 import { framesOf, scheduleAttributes, scheduleFrom, targetAttributes, targetFrom } from "./plan-records.ts";

@@ -1,7 +1,7 @@
 // Reads scalar expressions as print-scalar.ts writes them. Types are checked on the way, so that what comes out is sound.
 import {
-  binary,
   type BinaryOp,
+  binary,
   binaryOps,
   cast,
   constant,
@@ -9,11 +9,11 @@ import {
   load,
   type ScalarExpr,
   type ScalarType,
-  select,
   type Storage,
+  select,
+  type UnaryOp,
   uint,
   unary,
-  type UnaryOp,
   unaryOps,
   variable,
 } from "../scalar.ts";

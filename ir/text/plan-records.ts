@@ -1,5 +1,5 @@
 // The records of plan text that stand in braces: targets and schedules. Printer and parser share them.
-import { type Attributes, type AttributeSpec, int, listOf, oneOf, printAttributes, text } from "../attribute.ts";
+import { type AttributeSpec, type Attributes, int, listOf, oneOf, printAttributes, text } from "../attribute.ts";
 import type { Family, Problem, Schedule, Target } from "../plan.ts";
 import type { VariableScope } from "./print-scalar.ts";
 

@@ -1,10 +1,10 @@
 // Prints kernel plans: slabs, buffers with their places, dispatches with their problems and schedules. `print(parse(text)) === text`.
 import { printFloat } from "../literal.ts";
-import type { BufferRole, Dispatch, EntryPort, KernelPlan, PlanEntry, Placement, Problem, Store } from "../plan.ts";
+import type { BufferRole, Dispatch, EntryPort, KernelPlan, Placement, PlanEntry, Problem, Store } from "../plan.ts";
 import type { ScalarExpr } from "../scalar.ts";
 import { printType } from "../type.ts";
 import { valueName } from "./lexer.ts";
-import { printSchedule, printTarget, type ProblemScopes, scopesOf, sizesOf } from "./plan-records.ts";
+import { type ProblemScopes, printSchedule, printTarget, scopesOf, sizesOf } from "./plan-records.ts";
 import { ScalarPrinter } from "./print-scalar.ts";
 
 export interface PrintPlanOptions {

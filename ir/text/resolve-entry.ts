@@ -10,7 +10,7 @@ import { findOp, ops } from "../ops/table.ts";
 import type { Location, Source, Span } from "../source.ts";
 import { positionAt } from "../source.ts";
 import { f32, type Type } from "../type.ts";
-import { readAttributes, type ReportProblem } from "./attributes.ts";
+import { type ReportProblem, readAttributes } from "./attributes.ts";
 import type { ParsedAttribute, ParsedName, ParsedType } from "./cursor.ts";
 import { inputAttributes } from "./declarations.ts";
 import { SpanTable } from "./spans.ts";

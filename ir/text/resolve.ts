@@ -1,4 +1,6 @@
 // From statements to a module: names become values, ops and states; attributes are read. Types are the verifier's business.
+
+import type { StateRole } from "../artifact.ts";
 import type { AttributeSpec } from "../attribute.ts";
 import type { Diagnostic } from "../diagnostic.ts";
 import { error } from "../diagnostic.ts";
@@ -8,9 +10,8 @@ import type { Entry, Module, OptimizerSpec, StateDeclaration } from "../module.t
 import { didYouMean } from "../nearest.ts";
 import { type Form, forms } from "../op.ts";
 import type { Source, Span } from "../source.ts";
-import type { StateRole } from "../artifact.ts";
 import { f32 } from "../type.ts";
-import { readAttributes, readLiteral, type ReportProblem } from "./attributes.ts";
+import { type ReportProblem, readAttributes, readLiteral } from "./attributes.ts";
 import type { ParsedName } from "./cursor.ts";
 import { hostRule, stateAttributes, trainingAttributes } from "./declarations.ts";
 import { type EntryResolution, type ResolveOptions, resolveEntry } from "./resolve-entry.ts";

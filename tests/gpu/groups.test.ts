@@ -58,7 +58,7 @@ const worst = (actual: ArrayLike<number> | undefined, expected: readonly number[
 };
 
 describe.each(backends)("$name", (backend) => {
-  test.each(cases)("$bits bits, group $group, block $hadamard $rotation $a", async ({ bits, group, hadamard, rotation, a }) => {
+  test.each(cases.map((c) => [`${c.bits} bits, group ${c.group}, block ${c.hadamard} ${c.rotation}${c.a === "none" ? ", weight alone" : ""}`, c] as const))("%s", async (_what, { bits, group, hadamard, rotation, a }) => {
     const quantize: QuantizeChoice = { scheme: "quest", settings: { w: bits, a: a ?? bits, group, hadamard, rotation } };
     const out: NumberArrays = await backend.run(toKernels(quantizedLinear(shape, quantize)), "layer", { dy }, { x, w });
     const { m, n, k } = shape;
@@ -93,14 +93,14 @@ describe.each(backends)("$name", (backend) => {
     const each = (rows: number, columns: number, of: (r: number, c: number) => number) => Array.from({ length: rows * columns }, (_, i) => of(Math.floor(i / columns), i % columns));
     const sum = (count: number, of: (i: number) => number) => Array.from({ length: count }, (_, i) => of(i)).reduce((t, v) => t + v, 0);
     const gradient = matrix(dy, m, n);
-    const back = (name: "x" | "w", into: number[], rows: number, mask: (r: number, c: number) => number) => {
+    const back = (name: "x" | "w", into: number[], mask: (r: number, c: number) => number) => {
       if (sides[name] === undefined) return into;
       const turned = half ? into : rotated(into, block);
       const masked = turned.map((v, i) => v * mask(Math.floor(i / k), i % k));
       return rotated(masked, block);
     };
     expect(worst(out["y"], each(m, n, (r, c) => sum(k, (q) => left.at(r, q) * right.at(c, q)))), "y").toBeLessThan(1e-5);
-    expect(worst(out["dx"], back("x", each(m, k, (r, c) => sum(n, (q) => gradient(r, q) * right.at(q, c))), m, left.mask)), "dx").toBeLessThan(1e-5);
-    expect(worst(out["dw"], back("w", each(n, k, (r, c) => sum(m, (q) => gradient(q, r) * left.at(q, c))), n, right.mask)), "dw").toBeLessThan(1e-5);
+    expect(worst(out["dx"], back("x", each(m, k, (r, c) => sum(n, (q) => gradient(r, q) * right.at(q, c))), left.mask)), "dx").toBeLessThan(1e-5);
+    expect(worst(out["dw"], back("w", each(n, k, (r, c) => sum(m, (q) => gradient(q, r) * left.at(q, c))), right.mask)), "dw").toBeLessThan(1e-5);
   });
 });

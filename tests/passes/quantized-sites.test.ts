@@ -53,7 +53,8 @@ function textOf(shapes: Shapes, sites: readonly Site[], ties: Readonly<Record<st
     const [left, right] = weightFirst === true ? [w, x] : [x, w];
     const names = weightFirst === true ? ["w", "x"] : ["x", "w"];
     return [
-      read(x, "x"),
+      // A product with ones hides that x is state too: then the weight is told by where it comes from.
+      ...(weightFirst === true ? [read(x, "z"), `%x${i}: ${type(dims(x))} = mul %z${i}, %one${i}`] : [read(x, "x")]),
       read(w, "w"),
       `%y${i}: ${out} = dot %${names[0]}${i}, %${names[1]}${i} {contract = [[${last(left)}], [${last(right)}]], batch = [[], []], site = "s${i}", quantize = ${printed(settings)}}`,
       `%p${i}: ${out} = mul %y${i}, %g${i}`,
@@ -69,7 +70,7 @@ training {optimizer = sgd(momentum = 0.0, decay = 0.0), rate = "lr"}
 ${states.join("\n")}
 ${Object.entries(ties).map(([path, state]) => `tie "${path}" = "${state}"`).join("\n")}
 
-entry @train(${sites.map((site, i) => `%g${i}: ${type(result(site))}`).join(", ")}) -> (loss: f32[], ${sites.map((site, i) => `y${i}: ${type(result(site))}`).join(", ")}) {
+entry @train(${sites.flatMap((site, i) => [`%g${i}: ${type(result(site))}`, ...(site.weightFirst === true ? [`%one${i}: ${type(dims(site.x))}`] : [])]).join(", ")}) -> (loss: f32[], ${sites.map((site, i) => `y${i}: ${type(result(site))}`).join(", ")}) {
   ${lines.join("\n  ")}
   return %${loss}, ${sites.map((_, i) => `%y${i}`).join(", ")}
 }
@@ -113,6 +114,7 @@ function check(shapes: Shapes, sites: readonly Site[], ties: Readonly<Record<str
     const transposed = Array.from({ length: m * n }, (_, k) => g[(k % m) * n + Math.floor(k / m)] ?? 0);
     const input = compiled.module.entries[0]?.inputs.find((v) => v.value.hint === `g${i}`);
     inputs[`g${i}`] = denseTensor(input?.value.type.dims as number[], Float64Array.from(weightFirst === true ? transposed : g));
+    if (weightFirst === true) inputs[`one${i}`] = denseTensor(shapes[x.name] ?? [], new Float64Array(x.data.length).fill(1));
     const y = product(xs.seen, ws.seen, m, columns, n, (r, c, q) => [r * columns + q, c * columns + q]);
     expected.push(weightFirst === true ? Array.from({ length: m * n }, (_, k) => y[(k % m) * n + Math.floor(k / m)] ?? 0) : y);
     const dx = xs.back(product(g, ws.seen, m, n, columns, (r, c, q) => [r * n + q, q * columns + c]));
@@ -177,7 +179,6 @@ describe("one weight, two sites", () => {
 });
 
 describe("shapes", () => {
-  // Both operands come from state here, so the second one is the weight wherever it stands: see the next test.
   test("an activation of three axes", () => {
     check({ x: [2, 3, columns], w: [4, columns] }, [{ x: "x", w: "w", settings: { ...w4a4, group: 16, a: 3 } }]);
   });
@@ -189,21 +190,11 @@ describe("shapes", () => {
   });
 });
 
-test("the weight on the left gets the weight's bits", () => {
-  const text = `loomir 1
-form surface
-state "w": f32[4, 32] {role = parameter, init = zeros}
-
-entry @main(%x: f32[2, 3, 32]) -> (y: f32[4, 2, 3]) {
-  %w: f32[4, 32] = state.read {name = "w"}
-  %y: f32[4, 2, 3] = dot %w, %x {contract = [[1], [2]], batch = [[], []], quantize = quest(w = 2, a = 8)}
-  return %y
-}
-`;
-  const { module } = run(moduleOf(text), "insert-hadamard, insert-quant");
-  const fakes = module.entries[0]?.instructions.filter((i) => i.op.signature.name === "quant.fake") ?? [];
-  expect(fakes.map((i) => [i.operands[0]?.type.dims.length, i.attrs["bits"]])).toEqual([
-    [2, 2],
-    [3, 8],
-  ]);
+test.each<[string, Settings]>([
+  ["half", { w: 2, a: 8, hadamard: 16 }],
+  ["groups", { w: 3, a: 6, hadamard: 8, group: 8 }],
+  ["the weight alone", { w: 2, a: "none", hadamard: 16 }],
+])("the weight on the left: %s", (_what, settings) => {
+  check(shapes, [{ x: "x", w: "w", settings, weightFirst: true }]);
+  check({ x: [2, 3, columns], w: [4, columns] }, [{ x: "x", w: "w", settings, weightFirst: true }]);
 });

@@ -2,7 +2,7 @@
 import type { ArtifactManifest, CompiledArtifact, TargetRecord } from "../../ir/artifact.ts";
 import type { Dataset } from "../../runtime/data/dataset.ts";
 
-export const inputsPerExample = 4;
+const inputsPerExample = 4;
 export const batchSize = 8;
 export const learningRate = 0.05;
 export const momentum = 0.5;

@@ -9,10 +9,10 @@ import { elementCount, shapeOf, type Type } from "../../ir/type.ts";
 import { verifyModule } from "../../ir/verify.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { runPipeline } from "../../passes/runner.ts";
-import { numbersFor } from "../passes/runnable-module.ts";
-import { smallest } from "../passes/smallest.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { HostArray } from "../../runtime/values.ts";
+import { numbersFor } from "../passes/runnable-module.ts";
+import { smallest } from "../passes/smallest.ts";
 import { openSession } from "./backends.ts";
 import { runPlan } from "./plan-runner.ts";
 
@@ -55,14 +55,22 @@ export function expectPlanEqual(reference: Module, kernels: Module, tolerance: n
   const types = Object.fromEntries(kernels.states.map((s) => [s.name, s.type]));
   const initial = kernels.states.map((s, i) => [s.name, s.role === "optimizer" ? zeros(s.type) : plain(s.type, 40 + i)] as const);
   let state: Readonly<Record<string, Tensor>> = Object.fromEntries(initial);
-  const plan = runPlan(kernels, mapValues(state, (t, name) => stored(types[name]!, t)));
+  const plan = runPlan(
+    kernels,
+    mapValues(state, (t, name) => stored(types[name]!, t)),
+  );
   for (const [step, entry] of [...reference.entries, ...reference.entries].entries()) {
     const inputs = inputsOf(entry);
     const expected = evaluateEntry(reference, entry.name, { precision: "f32", inputs: mapValues(inputs, (i) => i.tensor), state, step });
-    const actual = plan.run(entry.name, mapValues(inputs, (i) => stored(i.type, i.tensor)), step);
+    const actual = plan.run(
+      entry.name,
+      mapValues(inputs, (i) => stored(i.type, i.tensor)),
+      step,
+    );
     for (const [name, tensor] of Object.entries(expected.outputs)) expectNear(actual[name], tensor, tolerance, `@${entry.name} ${name}`);
     state = expected.state;
-    for (const [name, tensor] of Object.entries(state)) expectNear(plan.state(name), tensor, tolerance, `state ${name} after @${entry.name}`);
+    for (const [name, tensor] of Object.entries(state))
+      expectNear(plan.state(name), tensor, tolerance, `state ${name} after @${entry.name}`);
   }
 }
 
@@ -91,7 +99,11 @@ export async function expectSessionEqual(reference: Module, kernels: Module, dev
   for (const [step, entry] of [...reference.entries, ...reference.entries].entries()) {
     const inputs = inputsOf(entry);
     const expected = evaluateEntry(reference, entry.name, { precision: "f32", inputs: mapValues(inputs, (i) => i.tensor), state, step });
-    const actual = await session.run(entry.name, mapValues(inputs, (i) => stored(i.type, i.tensor) as HostArray), { step });
+    const actual = await session.run(
+      entry.name,
+      mapValues(inputs, (i) => stored(i.type, i.tensor) as HostArray),
+      { step },
+    );
     for (const { name, value } of entry.outputs)
       expectNear(unpacked(value.type, actual[name]), expected.outputs[name]!, 0, `@${entry.name} ${name}`);
     state = expected.state;
