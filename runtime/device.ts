@@ -1,7 +1,7 @@
 // The GPU device: choice of adapter, features and limits, errors, loss, disposal. The only file that imports `webgpu`.
 import { constants } from "node:os";
-import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import type { SubgroupPath } from "../ir/artifact.ts";
+import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { findSwiftShader } from "./swiftshader.ts";
 import { sleepUntil } from "./wait.ts";
 

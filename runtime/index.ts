@@ -3,9 +3,9 @@ export type { ArtifactManifest, CompiledArtifact, SubgroupPath } from "../ir/art
 export { artifactHash, readArtifact, writeArtifact } from "./artifact-folder.ts";
 export { type CheckpointState, latestCheckpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 export { Batches } from "./data/batches.ts";
-export type { Dataset, DataSource, Field, Split } from "./data/dataset.ts";
+export type { DataSource, Dataset, Field, Split } from "./data/dataset.ts";
 export { dataSources, openData } from "./data/source.ts";
-export { type AdapterChoice, type AdapterDescription, adapterChoices, describeAdapter, Device, type DeviceOptions } from "./device.ts";
+export { type AdapterChoice, type AdapterDescription, adapterChoices, Device, type DeviceOptions, describeAdapter } from "./device.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export { KernelError } from "./pipelines.ts";
 export { bestSubgroups, probeSubgroups, type SubgroupSupport } from "./probe.ts";

@@ -6,7 +6,7 @@ import { dimsEqual, productOf } from "../dim.ts";
 import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
 import { allocate, denseTensor, splatTensor } from "../tensor.ts";
-import { elementCount, isFloat, printType, shapeOf, type Type } from "../type.ts";
+import { isFloat, printType, shapeOf, type Type } from "../type.ts";
 import { numbers, requireAxis, requireScalar } from "./checks.ts";
 
 export const stateRead = signature({

@@ -2,7 +2,7 @@
 import type { EntryRecord, RunRecord } from "../../ir/artifact.ts";
 import { DiagnosticError, error } from "../../ir/diagnostic.ts";
 import { parseType } from "../../ir/parse-type.ts";
-import { elementCount, printType, tensor, type Type } from "../../ir/type.ts";
+import { elementCount, printType, type Type, tensor } from "../../ir/type.ts";
 import { permutation } from "../philox.ts";
 import { boundShape, type HostArray, newArray } from "../values.ts";
 import type { Dataset, Split } from "./dataset.ts";

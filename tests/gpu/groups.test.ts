@@ -18,7 +18,8 @@ const x = values(shape.m * shape.k, 1);
 const w = values(shape.n * shape.k, 2);
 const dy = values(shape.m * shape.n, 3);
 
-const matrix = (data: ArrayLike<number>, rows: number, columns: number) => (r: number, c: number) => (rows > r && columns > c ? (data[r * columns + c] ?? Number.NaN) : Number.NaN);
+const matrix = (data: ArrayLike<number>, rows: number, columns: number) => (r: number, c: number) =>
+  rows > r && columns > c ? (data[r * columns + c] ?? Number.NaN) : Number.NaN;
 
 interface Case {
   readonly bits: number;
@@ -29,7 +30,9 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  ...([16, 32, 64, 128] as const).flatMap((hadamard) => (["half", "full"] as const).map((rotation): Case => ({ bits: 4, group: 32, hadamard, rotation }))),
+  ...([16, 32, 64, 128] as const).flatMap((hadamard) =>
+    (["half", "full"] as const).map((rotation): Case => ({ bits: 4, group: 32, hadamard, rotation })),
+  ),
   { bits: 4, group: 32, hadamard: "none", rotation: "half" },
   { bits: 1, group: 32, hadamard: 64, rotation: "half" },
   { bits: 1, group: 64, hadamard: "none", rotation: "half" },
@@ -58,7 +61,11 @@ const worst = (actual: ArrayLike<number> | undefined, expected: readonly number[
 };
 
 describe.each(backends)("$name", (backend) => {
-  test.each(cases.map((c) => [`${c.bits} bits, group ${c.group}, block ${c.hadamard} ${c.rotation}${c.a === "none" ? ", weight alone" : ""}`, c] as const))("%s", async (_what, { bits, group, hadamard, rotation, a }) => {
+  test.each(
+    cases.map(
+      (c) => [`${c.bits} bits, group ${c.group}, block ${c.hadamard} ${c.rotation}${c.a === "none" ? ", weight alone" : ""}`, c] as const,
+    ),
+  )("%s", async (_what, { bits, group, hadamard, rotation, a }) => {
     const quantize: QuantizeChoice = { scheme: "quest", settings: { w: bits, a: a ?? bits, group, hadamard, rotation } };
     const out: NumberArrays = await backend.run(toKernels(quantizedLinear(shape, quantize)), "layer", { dy }, { x, w });
     const { m, n, k } = shape;
@@ -90,7 +97,8 @@ describe.each(backends)("$name", (backend) => {
       return { at: matrix(half ? levels : rotated(levels, block), rows, k), mask: matrix(out[`${name}_mask`] ?? [], rows, k) };
     };
     const [left, right] = [seen("x", m), seen("w", n)];
-    const each = (rows: number, columns: number, of: (r: number, c: number) => number) => Array.from({ length: rows * columns }, (_, i) => of(Math.floor(i / columns), i % columns));
+    const each = (rows: number, columns: number, of: (r: number, c: number) => number) =>
+      Array.from({ length: rows * columns }, (_, i) => of(Math.floor(i / columns), i % columns));
     const sum = (count: number, of: (i: number) => number) => Array.from({ length: count }, (_, i) => of(i)).reduce((t, v) => t + v, 0);
     const gradient = matrix(dy, m, n);
     const back = (name: "x" | "w", into: number[], mask: (r: number, c: number) => number) => {
@@ -99,8 +107,34 @@ describe.each(backends)("$name", (backend) => {
       const masked = turned.map((v, i) => v * mask(Math.floor(i / k), i % k));
       return rotated(masked, block);
     };
-    expect(worst(out["y"], each(m, n, (r, c) => sum(k, (q) => left.at(r, q) * right.at(c, q)))), "y").toBeLessThan(1e-5);
-    expect(worst(out["dx"], back("x", each(m, k, (r, c) => sum(n, (q) => gradient(r, q) * right.at(q, c))), left.mask)), "dx").toBeLessThan(1e-5);
-    expect(worst(out["dw"], back("w", each(n, k, (r, c) => sum(m, (q) => gradient(q, r) * left.at(q, c))), right.mask)), "dw").toBeLessThan(1e-5);
+    expect(
+      worst(
+        out["y"],
+        each(m, n, (r, c) => sum(k, (q) => left.at(r, q) * right.at(c, q))),
+      ),
+      "y",
+    ).toBeLessThan(1e-5);
+    expect(
+      worst(
+        out["dx"],
+        back(
+          "x",
+          each(m, k, (r, c) => sum(n, (q) => gradient(r, q) * right.at(q, c))),
+          left.mask,
+        ),
+      ),
+      "dx",
+    ).toBeLessThan(1e-5);
+    expect(
+      worst(
+        out["dw"],
+        back(
+          "w",
+          each(n, k, (r, c) => sum(m, (q) => gradient(q, r) * left.at(q, c))),
+          right.mask,
+        ),
+      ),
+      "dw",
+    ).toBeLessThan(1e-5);
   });
 });

@@ -28,7 +28,8 @@ entry @train(${inputs}) -> (${outputs
 `;
 }
 
-const primitive = (states: string, entry: string): string => `loomir 1\nform primitive\nhost "rate" = constant(value = 0.5)\nhost "other" = constant(value = 2.0)\n${states}\n${entry}`;
+const primitive = (states: string, entry: string): string =>
+  `loomir 1\nform primitive\nhost "rate" = constant(value = 0.5)\nhost "other" = constant(value = 2.0)\n${states}\n${entry}`;
 
 const trainingCases: Readonly<Record<string, string>> = {
   "two parameters with one gradient": training(
@@ -124,7 +125,7 @@ const trainingCases: Readonly<Record<string, string>> = {
   %yy: f32[4] = mul %y, %y
   %loss: f32[] = sum %yy {axes = [0]}`,
   ),
-  "momentum": training(
+  momentum: training(
     ["a: f32[5]", "b: f32[70] decay"],
     "%x: f32[5]",
     `%y: f32[5] = mul %a, %x
@@ -150,22 +151,33 @@ const reads = `%a: f32[4] = state.read {name = "a"}
   %b: f32[4] = state.read {name = "b"}`;
 
 const cases: Readonly<Record<string, string>> = {
-  "inputs and states returned as they are": primitive(states, `entry @main(%x: f32[4], %r: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (x: f32[4], o: f32[], a: f32[4], again: f32[4]) {
+  "inputs and states returned as they are": primitive(
+    states,
+    `entry @main(%x: f32[4], %r: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (x: f32[4], o: f32[], a: f32[4], again: f32[4]) {
   ${reads}
   return %x, %o, %a, %a
-}`),
-  "swapped states, one of them returned": primitive(states, `entry @main() -> (a: f32[4]) {
+}`,
+  ),
+  "swapped states, one of them returned": primitive(
+    states,
+    `entry @main() -> (a: f32[4]) {
   ${reads}
   return %a
   update "a" = %b, "b" = %a
-}`),
-  "a new value for two states, and an output": primitive(states, `entry @main(%x: f32[4]) -> (sum: f32[4]) {
+}`,
+  ),
+  "a new value for two states, and an output": primitive(
+    states,
+    `entry @main(%x: f32[4]) -> (sum: f32[4]) {
   ${reads}
   %s: f32[4] = add %a, %b
   return %s
   update "a" = %s, "b" = %s
-}`),
-  "an old value read behind its replacement": primitive(states, `entry @main(%x: f32[4]) -> (gap: f32[4], total: f32[]) {
+}`,
+  ),
+  "an old value read behind its replacement": primitive(
+    states,
+    `entry @main(%x: f32[4]) -> (gap: f32[4], total: f32[]) {
   ${reads}
   %next: f32[4] = add %a, %x
   %total: f32[] = sum %next {axes = [0]}
@@ -173,23 +185,32 @@ const cases: Readonly<Record<string, string>> = {
   %gap: f32[4] = sub %wide, %a
   return %gap, %total
   update "a" = %next, "b" = %a
-}`),
-  "a state that takes its own transpose": primitive(`state "m": f32[3, 3] {role = cache, init = zeros}`, `entry @main() -> () {
+}`,
+  ),
+  "a state that takes its own transpose": primitive(
+    `state "m": f32[3, 3] {role = cache, init = zeros}`,
+    `entry @main() -> () {
   %m: f32[3, 3] = state.read {name = "m"}
   %t: f32[3, 3] = transpose %m {permutation = [1, 0]}
   %n: f32[3, 3] = add %t, %m
   return
   update "m" = %n
-}`),
-  "a packed state replaced by itself": primitive(`state "p": bool[3, 5] {role = cache, init = zeros}\nstate "n": i8[3, 5] {role = cache, init = zeros}`, `entry @main() -> () {
+}`,
+  ),
+  "a packed state replaced by itself": primitive(
+    `state "p": bool[3, 5] {role = cache, init = zeros}\nstate "n": i8[3, 5] {role = cache, init = zeros}`,
+    `entry @main() -> () {
   %p: bool[3, 5] = state.read {name = "p"}
   %q: bool[3, 5] = logical_not %p
   %n: i8[3, 5] = state.read {name = "n"}
   %o: i8[3, 5] = add %n, %n
   return
   update "p" = %q, "n" = %o
-}`),
-  "narrow integers that are never stored": primitive("", `entry @main(%n: i8[3, 5], %u: u8[3, 5]) -> (f: f32[3, 5], total: i32[3]) {
+}`,
+  ),
+  "narrow integers that are never stored": primitive(
+    "",
+    `entry @main(%n: i8[3, 5], %u: u8[3, 5]) -> (f: f32[3, 5], total: i32[3]) {
   %c: i8[3, 5] = constant {values = [100.0]}
   %a: i8[3, 5] = add %n, %c
   %b: i8[3, 5] = add %a, %a
@@ -199,8 +220,11 @@ const cases: Readonly<Record<string, string>> = {
   %i: i32[3, 5] = cast %w {to = i32}
   %total: i32[3] = sum %i {axes = [1]}
   return %f, %total
-}`),
-  "a new value read before its neighbour is replaced": primitive(`state "a": f32[4] {role = parameter, init = zeros}\nstate "b": f32[4] {role = parameter, init = zeros}`, `entry @main(%x: f32[4], %lr: f32[] {host = "rate"}) -> (total: f32[], ga: f32[4], gb: f32[4], ok: u32[]) {
+}`,
+  ),
+  "a new value read before its neighbour is replaced": primitive(
+    `state "a": f32[4] {role = parameter, init = zeros}\nstate "b": f32[4] {role = parameter, init = zeros}`,
+    `entry @main(%x: f32[4], %lr: f32[] {host = "rate"}) -> (total: f32[], ga: f32[4], gb: f32[4], ok: u32[]) {
   %a: f32[4] = state.read {name = "a"}
   %b: f32[4] = state.read {name = "b"}
   %one: f32[] = max %x {axes = [0]}
@@ -214,26 +238,38 @@ const cases: Readonly<Record<string, string>> = {
   %b1: f32[4] = sgd %b, %gb, %one, %lr, %ok {decay = 0.5}
   return %total, %ga, %gb, %ok
   update "a" = %a1, "b" = %b1
-}`),
-  "a function of a scale alone": primitive("", `entry @main(%x: f32[4, 8]) -> (half: f32[4, 1], codes: q4[4, 8; grid = half]) {
+}`,
+  ),
+  "a function of a scale alone": primitive(
+    "",
+    `entry @main(%x: f32[4, 8]) -> (half: f32[4, 1], codes: q4[4, 8; grid = half]) {
   %s: f32[4, 1] = quant.scale %x {scheme = quest, bits = 4}
   %c: q4[4, 8; grid = half] = quant.encode %x, %s {scheme = quest, bits = 4}
   %d: f32[4, 1] = mul %s, %s
   return %d, %c
-}`),
-  "the norm of host scalars, constants and one value twice": primitive("", `entry @main(%x: f32[3], %r: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (n: f32[]) {
+}`,
+  ),
+  "the norm of host scalars, constants and one value twice": primitive(
+    "",
+    `entry @main(%x: f32[3], %r: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (n: f32[]) {
   %c: f32[5] = constant {values = [2.0]}
   %n: f32[] = global_norm %o, %x, %c, %x, %r
   return %n
-}`),
-  "instructions that nothing needs": primitive("", `entry @main(%x: f32[3], %y: f32[3]) -> (s: f32[3]) {
+}`,
+  ),
+  "instructions that nothing needs": primitive(
+    "",
+    `entry @main(%x: f32[3], %y: f32[3]) -> (s: f32[3]) {
   %d: f32[3] = mul %x, %y
   %dead: f32[3] = sub %d, %x
   %most: f32[] = max %d {axes = [0]}
   %s: f32[3] = add %x, %y
   return %s
-}`),
-  "an optimizer whose old weights are read later": primitive(`state "w": f32[4] {role = parameter, init = zeros}\nstate "w#m": f32[4] {role = optimizer, init = zeros}\nstate "w#v": f32[4] {role = optimizer, init = zeros}`, `entry @main(%g: f32[4], %lr: f32[] {host = "rate"}, %c: f32[] {host = "other"}) -> (change: f32[4]) {
+}`,
+  ),
+  "an optimizer whose old weights are read later": primitive(
+    `state "w": f32[4] {role = parameter, init = zeros}\nstate "w#m": f32[4] {role = optimizer, init = zeros}\nstate "w#v": f32[4] {role = optimizer, init = zeros}`,
+    `entry @main(%g: f32[4], %lr: f32[] {host = "rate"}, %c: f32[] {host = "other"}) -> (change: f32[4]) {
   %w: f32[4] = state.read {name = "w"}
   %m: f32[4] = state.read {name = "w#m"}
   %v: f32[4] = state.read {name = "w#v"}
@@ -245,7 +281,8 @@ const cases: Readonly<Record<string, string>> = {
   %change: f32[4] = sub %w1, %w
   return %change
   update "w" = %w1, "w#m" = %m1, "w#v" = %v1
-}`),
+}`,
+  ),
 };
 
 test.each(Object.entries(cases))("%s", (_what, text) => {

@@ -34,17 +34,24 @@ const values = (shape: readonly number[], seed: number): number[] => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state + 0.5) / 2 ** 32;
   };
-  return Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
+  return Array.from(
+    { length: shape.reduce((a, b) => a * b, 1) },
+    () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
+  );
 };
 
-const printed = (settings: Settings): string => `quest(${Object.entries(settings).map(([k, v]) => `${k} = ${v}`).join(", ")})`;
+const printed = (settings: Settings): string =>
+  `quest(${Object.entries(settings)
+    .map(([k, v]) => `${k} = ${v}`)
+    .join(", ")})`;
 
 /** loss = sum over sites of sum(dot * g). */
 function textOf(shapes: Shapes, sites: readonly Site[], ties: Readonly<Record<string, string>>): string {
   const type = (dims: readonly number[]) => `f32[${dims.join(", ")}]`;
   const dims = (name: string): readonly number[] => shapes[ties[name] ?? name] ?? [];
   const states = Object.keys(shapes).map((name) => `state "${name}": ${type(dims(name))} {role = parameter, init = zeros}`);
-  const result = ({ x, w, weightFirst }: Site) => (weightFirst === true ? [dims(w)[0] ?? 0, ...dims(x).slice(0, -1)] : [...dims(x).slice(0, -1), dims(w)[0] ?? 0]);
+  const result = ({ x, w, weightFirst }: Site) =>
+    weightFirst === true ? [dims(w)[0] ?? 0, ...dims(x).slice(0, -1)] : [...dims(x).slice(0, -1), dims(w)[0] ?? 0];
   const lines = sites.flatMap((site, i) => {
     const { x, w, settings, weightFirst } = site;
     const out = type(result(site));
@@ -58,7 +65,9 @@ function textOf(shapes: Shapes, sites: readonly Site[], ties: Readonly<Record<st
       read(w, "w"),
       `%y${i}: ${out} = dot %${names[0]}${i}, %${names[1]}${i} {contract = [[${last(left)}], [${last(right)}]], batch = [[], []], site = "s${i}", quantize = ${printed(settings)}}`,
       `%p${i}: ${out} = mul %y${i}, %g${i}`,
-      `%l${i}: f32[] = sum %p${i} {axes = [${result(site).map((_, axis) => axis).join(", ")}]}`,
+      `%l${i}: f32[] = sum %p${i} {axes = [${result(site)
+        .map((_, axis) => axis)
+        .join(", ")}]}`,
       ...(i === 0 ? [] : [`%t${i}: f32[] = add %${i === 1 ? "l0" : `t${i - 1}`}, %l${i}`]),
     ];
   });
@@ -68,7 +77,9 @@ form surface
 host "lr" = constant(value = 1.0)
 training {optimizer = sgd(momentum = 0.0, decay = 0.0), rate = "lr"}
 ${states.join("\n")}
-${Object.entries(ties).map(([path, state]) => `tie "${path}" = "${state}"`).join("\n")}
+${Object.entries(ties)
+  .map(([path, state]) => `tie "${path}" = "${state}"`)
+  .join("\n")}
 
 entry @train(${sites.flatMap((site, i) => [`%g${i}: ${type(result(site))}`, ...(site.weightFirst === true ? [`%one${i}: ${type(dims(site.x))}`] : [])]).join(", ")}) -> (loss: f32[], ${sites.map((site, i) => `y${i}: ${type(result(site))}`).join(", ")}) {
   ${lines.join("\n  ")}
@@ -86,10 +97,24 @@ function side(data: readonly number[], bits: number | "none", { group = columns,
   const all = quantized(data, { bits, group, block, ...(bits === 1 ? { outer: block === 1 ? 1.25 : 1.3 } : {}) });
   const levels = all.map(({ code, step }) => (code + 0.5) * step);
   const turn = (d: readonly number[]) => (full ? rotated(d, block) : d);
-  return { seen: turn(levels), back: (d: readonly number[]) => rotated(turn(d).map((v, i) => v * (all[i]?.trusted ?? 0)), block) };
+  return {
+    seen: turn(levels),
+    back: (d: readonly number[]) =>
+      rotated(
+        turn(d).map((v, i) => v * (all[i]?.trusted ?? 0)),
+        block,
+      ),
+  };
 }
 
-const product = (a: readonly number[], b: readonly number[], rows: number, inner: number, cols: number, at: (i: number, j: number, q: number) => readonly [number, number]) =>
+const product = (
+  a: readonly number[],
+  b: readonly number[],
+  rows: number,
+  inner: number,
+  cols: number,
+  at: (i: number, j: number, q: number) => readonly [number, number],
+) =>
   Array.from({ length: rows * cols }, (_, i) => {
     let sum = 0;
     for (let q = 0; q < inner; q++) {
@@ -119,14 +144,24 @@ function check(shapes: Shapes, sites: readonly Site[], ties: Readonly<Record<str
     expected.push(weightFirst === true ? Array.from({ length: m * n }, (_, k) => y[(k % m) * n + Math.floor(k / m)] ?? 0) : y);
     const dx = xs.back(product(g, ws.seen, m, n, columns, (r, c, q) => [r * n + q, q * columns + c]));
     const dw = ws.back(product(g, xs.seen, n, m, columns, (r, c, q) => [q * n + r, q * columns + c]));
-    for (const [name, d] of [[x.name, dx], [w.name, dw]] as const) gradients[name] = (gradients[name] ?? []).map((v, k) => v + (d[k] ?? 0));
+    for (const [name, d] of [
+      [x.name, dx],
+      [w.name, dw],
+    ] as const)
+      gradients[name] = (gradients[name] ?? []).map((v, k) => v + (d[k] ?? 0));
   }
-  const state = Object.fromEntries(Object.entries(shapes).map(([name, dims]) => [name, denseTensor(dims, Float64Array.from(data[name] ?? []))]));
+  const state = Object.fromEntries(
+    Object.entries(shapes).map(([name, dims]) => [name, denseTensor(dims, Float64Array.from(data[name] ?? []))]),
+  );
   const result = evaluateEntry(compiled.module, "train", { precision: "wide", inputs, state, step: 0 });
   for (const [i, y] of expected.entries()) expectClose(contiguous(result.outputs[`y${i}`]!), y, `y${i}`);
   for (const [name, d] of Object.entries(gradients)) {
     const after = contiguous(result.state[name]!);
-    expectClose(Array.from(after, (v, k) => (data[name]?.[k] ?? Number.NaN) - v), d, `gradient of ${name}`);
+    expectClose(
+      Array.from(after, (v, k) => (data[name]?.[k] ?? Number.NaN) - v),
+      d,
+      `gradient of ${name}`,
+    );
   }
   return compiled;
 }
@@ -136,14 +171,23 @@ function expectClose(actual: ArrayLike<number>, expected: readonly number[], wha
   for (const [i, e] of expected.entries()) expect(Math.abs((actual[i] ?? Number.NaN) - e), `${what}[${i}]`).toBeLessThan(1e-11);
 }
 
-const count = ({ module }: ReturnType<typeof run>, op: string): number => module.entries[0]?.instructions.filter((i) => i.op.signature.name === op).length ?? 0;
+const count = ({ module }: ReturnType<typeof run>, op: string): number =>
+  module.entries[0]?.instructions.filter((i) => i.op.signature.name === op).length ?? 0;
 
 const w4a4: Settings = { w: 4, a: 4, hadamard: 16 };
 const shapes: Shapes = { x: [5, columns], v: [3, columns], w: [4, columns], u: [6, columns] };
 
 describe("one activation, two sites", () => {
   test("equal settings round it once", () => {
-    expect(count(check(shapes, [{ x: "x", w: "w", settings: w4a4 }, { x: "x", w: "u", settings: w4a4 }]), "quant.scale")).toBe(3);
+    expect(
+      count(
+        check(shapes, [
+          { x: "x", w: "w", settings: w4a4 },
+          { x: "x", w: "u", settings: w4a4 },
+        ]),
+        "quant.scale",
+      ),
+    ).toBe(3);
   });
   test.each<[string, Settings]>([
     ["other bits", { ...w4a4, a: 2 }],
@@ -155,26 +199,57 @@ describe("one activation, two sites", () => {
     ["no rounding of it", { ...w4a4, a: "none" }],
     ["no rounding of the weight", { ...w4a4, w: "none" }],
   ])("%s", (_what, settings) => {
-    check(shapes, [{ x: "x", w: "w", settings: w4a4 }, { x: "x", w: "u", settings }]);
-    check(shapes, [{ x: "x", w: "u", settings }, { x: "x", w: "w", settings: w4a4 }]);
+    check(shapes, [
+      { x: "x", w: "w", settings: w4a4 },
+      { x: "x", w: "u", settings },
+    ]);
+    check(shapes, [
+      { x: "x", w: "u", settings },
+      { x: "x", w: "w", settings: w4a4 },
+    ]);
   });
 });
 
 describe("one weight, two sites", () => {
   test("equal settings round it once", () => {
-    expect(count(check(shapes, [{ x: "x", w: "w", settings: w4a4 }, { x: "v", w: "w", settings: w4a4 }]), "quant.scale")).toBe(3);
+    expect(
+      count(
+        check(shapes, [
+          { x: "x", w: "w", settings: w4a4 },
+          { x: "v", w: "w", settings: w4a4 },
+        ]),
+        "quant.scale",
+      ),
+    ).toBe(3);
   });
   test("different settings", () => {
-    check(shapes, [{ x: "x", w: "w", settings: w4a4 }, { x: "v", w: "w", settings: { ...w4a4, w: 3, rotation: "full" } }]);
+    check(shapes, [
+      { x: "x", w: "w", settings: w4a4 },
+      { x: "v", w: "w", settings: { ...w4a4, w: 3, rotation: "full" } },
+    ]);
   });
   test("the same site twice, and a third in other groups", () => {
-    check(shapes, [{ x: "x", w: "w", settings: w4a4 }, { x: "x", w: "w", settings: w4a4 }, { x: "v", w: "w", settings: { w: 8, a: 8, hadamard: 32, group: 4 } }]);
+    check(shapes, [
+      { x: "x", w: "w", settings: w4a4 },
+      { x: "x", w: "w", settings: w4a4 },
+      { x: "v", w: "w", settings: { w: 8, a: 8, hadamard: 32, group: 4 } },
+    ]);
   });
   test("tied", () => {
-    check(shapes, [{ x: "x", w: "w", settings: w4a4 }, { x: "v", w: "head", settings: { ...w4a4, w: 2 } }], { head: "w" });
+    check(
+      shapes,
+      [
+        { x: "x", w: "w", settings: w4a4 },
+        { x: "v", w: "head", settings: { ...w4a4, w: 2 } },
+      ],
+      { head: "w" },
+    );
   });
   test("as weight here and as activation there", () => {
-    check(shapes, [{ x: "x", w: "w", settings: { ...w4a4, a: 8 } }, { x: "w", w: "u", settings: { ...w4a4, a: 8 } }]);
+    check(shapes, [
+      { x: "x", w: "w", settings: { ...w4a4, a: 8 } },
+      { x: "w", w: "u", settings: { ...w4a4, a: 8 } },
+    ]);
   });
 });
 

@@ -16,7 +16,26 @@ type Attributes = Readonly<Record<string, unknown>>;
 type Emit = (op: string, operands: readonly Value[], attrs?: Attributes) => void;
 
 const shapes: readonly (readonly number[])[] = [
-  [], [1], [3], [4], [5], [8], [33], [1, 1], [3, 4], [4, 3], [4, 4], [1, 8], [8, 1], [5, 7], [3, 33], [2, 132], [2, 3, 4], [3, 1, 5], [2, 4, 4], [2, 2, 3, 4],
+  [],
+  [1],
+  [3],
+  [4],
+  [5],
+  [8],
+  [33],
+  [1, 1],
+  [3, 4],
+  [4, 3],
+  [4, 4],
+  [1, 8],
+  [8, 1],
+  [5, 7],
+  [3, 33],
+  [2, 132],
+  [2, 3, 4],
+  [3, 1, 5],
+  [2, 4, 4],
+  [2, 2, 3, 4],
 ];
 const mostElements = 2048;
 
@@ -24,7 +43,8 @@ const exactUnary = ["neg", "abs", "relu", "round", "floor"];
 const otherUnary = ["exp", "log", "sqrt", "rsqrt", "sigmoid", "silu", "tanh"];
 const comparisons = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"];
 
-const isScalar = (value: Value, ...scalars: readonly string[]): boolean => value.type.kind === "tensor" && scalars.includes(value.type.scalar);
+const isScalar = (value: Value, ...scalars: readonly string[]): boolean =>
+  value.type.kind === "tensor" && scalars.includes(value.type.scalar);
 const rankOf = (value: Value): number => value.type.dims.length;
 
 /** Draws instructions over the values that there are so far. */
@@ -83,7 +103,25 @@ class Drawing {
 
   /** Try to add an instruction of some kind; nothing happens where no value fits. */
   step(): void {
-    const kinds = [this.#unary, this.#binary, this.#binary, this.#compare, this.#choose, this.#cast, this.#view, this.#view, this.#index, this.#reduce, this.#reduce, this.#dot, this.#dot, this.#source, this.#rows, this.#quantize, this.#composite];
+    const kinds = [
+      this.#unary,
+      this.#binary,
+      this.#binary,
+      this.#compare,
+      this.#choose,
+      this.#cast,
+      this.#view,
+      this.#view,
+      this.#index,
+      this.#reduce,
+      this.#reduce,
+      this.#dot,
+      this.#dot,
+      this.#source,
+      this.#rows,
+      this.#quantize,
+      this.#composite,
+    ];
     this.#tape.pick(kinds).call(this);
   }
 
@@ -136,7 +174,10 @@ class Drawing {
       case 1:
         return this.emit("transpose", [x], { permutation: this.#shuffled(dims.map((_, i) => i)) });
       case 2: {
-        const grown = [...(this.#tape.below(2) === 0 ? [] : [this.#tape.pick([2, 3, 5])]), ...dims.map((d) => (d === 1 ? this.#tape.pick([1, 4, 6]) : d))];
+        const grown = [
+          ...(this.#tape.below(2) === 0 ? [] : [this.#tape.pick([2, 3, 5])]),
+          ...dims.map((d) => (d === 1 ? this.#tape.pick([1, 4, 6]) : d)),
+        ];
         return this.emit("broadcast", [x], { type: { ...x.type, dims: grown } });
       }
       case 3: {
@@ -154,7 +195,12 @@ class Drawing {
     if (ids === undefined || table === undefined) return;
     if (this.#tape.below(2) === 0) return this.emit("gather", [table, ids]);
     const rank = rankOf(ids);
-    const x = this.#any((v) => isScalar(v, "f32") && rankOf(v) >= rank && shapeText({ ...v, type: { ...v.type, dims: v.type.dims.slice(0, rank) } }) === shapeText(ids));
+    const x = this.#any(
+      (v) =>
+        isScalar(v, "f32") &&
+        rankOf(v) >= rank &&
+        shapeText({ ...v, type: { ...v.type, dims: v.type.dims.slice(0, rank) } }) === shapeText(ids),
+    );
     if (x !== undefined) this.emit("scatter_add", [x, ids], { size: this.#tape.pick([1, 3, 4, 7]) });
   }
 
@@ -190,7 +236,8 @@ class Drawing {
     const scalar = this.#tape.pick(["f32", "f32", "i32", "bool"] as const);
     const type = tensor(scalar, dims);
     const number = () => (scalar === "bool" ? this.#tape.below(2) : this.#tape.pick(scalar === "f32" ? floats : wholes));
-    if (scalar !== "bool" && dims.length > 0 && this.#tape.below(3) === 0) this.emit("iota", [], { axis: this.#tape.below(dims.length), type });
+    if (scalar !== "bool" && dims.length > 0 && this.#tape.below(3) === 0)
+      this.emit("iota", [], { axis: this.#tape.below(dims.length), type });
     else if (this.#tape.below(2) === 0) this.emit("constant", [], { values: [number()], type });
     else this.emit("constant", [], { values: Array.from({ length: elementCount(dims) }, number), type });
   }
@@ -266,25 +313,38 @@ function randomType(tape: Tape, favourites: readonly (readonly number[])[]): Typ
 export function runnableModule(numbers: readonly number[], { exact, size }: RunnableOptions): Module {
   const tape = new Tape(numbers);
   const favourites = [tape.pick(shapes), tape.pick(shapes)];
-  const states = Array.from({ length: tape.below(4) }, (_, i): StateDeclaration => ({
-    name: `s${i}`,
-    type: i > 0 && tape.below(2) === 0 ? f32(...(favourites[0] ?? [])) : randomType(tape, favourites),
-    role: "cache",
-    init: "zeros",
-    decay: false,
-  }));
+  const states = Array.from(
+    { length: tape.below(4) },
+    (_, i): StateDeclaration => ({
+      name: `s${i}`,
+      type: i > 0 && tape.below(2) === 0 ? f32(...(favourites[0] ?? [])) : randomType(tape, favourites),
+      role: "cache",
+      init: "zeros",
+      decay: false,
+    }),
+  );
   const entry = (name: string): Entry => {
-    const inputs = Array.from({ length: 1 + tape.below(4) }, (_, i): EntryInput => ({ value: { hint: `in${i}`, type: randomType(tape, favourites) }, origin: "caller" }));
+    const inputs = Array.from(
+      { length: 1 + tape.below(4) },
+      (_, i): EntryInput => ({ value: { hint: `in${i}`, type: randomType(tape, favourites) }, origin: "caller" }),
+    );
     if (tape.below(2) === 0) inputs.push({ value: { hint: "rate", type: f32() }, origin: { host: "rate" } });
     if (tape.below(3) === 0) inputs.push({ value: { hint: "other", type: f32() }, origin: { host: "other" } });
-    const drawing = new Drawing(tape, inputs.map((i) => i.value), exact);
+    const drawing = new Drawing(
+      tape,
+      inputs.map((i) => i.value),
+      exact,
+    );
     for (const state of states) if (tape.below(3) > 0) drawing.emit("state.read", [], { name: state.name, type: state.type });
     const steps = 1 + tape.below(size);
     for (let i = 0; i < steps; i++) drawing.step();
     const { values, builder } = drawing;
     // Mostly deep values, so that most of what was drawn is live.
     const deepest = drawing.deepest().slice(0, 6);
-    const outputs = Array.from({ length: 1 + tape.below(3) }, (_, i) => ({ name: `out${i}`, value: tape.pick(tape.below(5) === 0 ? values : deepest) }));
+    const outputs = Array.from({ length: 1 + tape.below(3) }, (_, i) => ({
+      name: `out${i}`,
+      value: tape.pick(tape.below(5) === 0 ? values : deepest),
+    }));
     const updates = states.flatMap((s) => {
       const fitting = values.filter((v) => typesEqual(v.type, s.type));
       return fitting.length === 0 || tape.below(3) === 0 ? [] : [{ state: s.name, value: tape.pick(fitting) }];
@@ -292,12 +352,20 @@ export function runnableModule(numbers: readonly number[], { exact, size }: Runn
     return { name, inputs, instructions: builder.instructions, outputs, updates };
   };
   const entries = ["main", "other"].slice(0, 1 + tape.below(2)).map(entry);
-  return { form: "quantized", sources: [], host: { rate: { constant: { value: 0.5 } }, other: { constant: { value: 2 } } }, states, ties: [], entries };
+  return {
+    form: "quantized",
+    sources: [],
+    host: { rate: { constant: { value: 0.5 } }, other: { constant: { value: 2 } } },
+    states,
+    ties: [],
+    entries,
+  };
 }
 
 /** Elements of a tensor of this type, one number each, from a seed. */
 export function numbersFor(type: Type, seed: number): number[] {
-  const at = (i: number, list: readonly number[]) => list[Math.abs(Math.imul(seed + 1, 40503) + Math.imul(i + 1, 2654435 + 97 * seed)) % list.length] ?? 0;
+  const at = (i: number, list: readonly number[]) =>
+    list[Math.abs(Math.imul(seed + 1, 40503) + Math.imul(i + 1, 2654435 + 97 * seed)) % list.length] ?? 0;
   const count = elementCount(shapeOf(type));
   const each = (of: (i: number) => number) => Array.from({ length: count }, (_, i) => of(i));
   if (type.kind === "codes") return each((i) => (Math.abs(Math.imul(i + seed + 1, 7919)) % 2 ** type.bits) - 2 ** (type.bits - 1));
@@ -310,23 +378,36 @@ export function trainableModule(numbers: readonly number[], size: number): Modul
   const tape = new Tape(numbers);
   const favourites = [tape.pick(shapes), tape.pick(shapes)];
   const shape = () => (tape.below(3) > 0 ? tape.pick(favourites) : tape.pick(shapes));
-  const states = Array.from({ length: 1 + tape.below(4) }, (_, i): StateDeclaration => ({
-    name: `w${i}`,
-    type: f32(...shape()),
-    role: "parameter",
-    init: "zeros",
-    decay: tape.below(2) === 0,
-  }));
+  const states = Array.from(
+    { length: 1 + tape.below(4) },
+    (_, i): StateDeclaration => ({
+      name: `w${i}`,
+      type: f32(...shape()),
+      role: "parameter",
+      init: "zeros",
+      decay: tape.below(2) === 0,
+    }),
+  );
   const inputs: readonly EntryInput[] = [
     { value: { hint: "x", type: f32(...shape()) }, origin: "caller" },
     { value: { hint: "ids", type: tensor("i32", tape.pick([[], [3], [4], [2, 3]])) }, origin: "caller" },
   ];
-  const drawing = new Drawing(tape, inputs.map((i) => i.value), true);
+  const drawing = new Drawing(
+    tape,
+    inputs.map((i) => i.value),
+    true,
+  );
   for (const state of states) drawing.emit("state.read", [], { name: state.name, type: state.type });
   const reads = drawing.values.slice(inputs.length);
   const steps = 1 + tape.below(size);
   for (let i = 0; i < steps; i++) drawing.step();
-  const terms = [...reads.filter(() => tape.below(4) === 0), ...drawing.deepest().filter((v) => isScalar(v, "f32")).slice(0, 2)].map((value) => {
+  const terms = [
+    ...reads.filter(() => tape.below(4) === 0),
+    ...drawing
+      .deepest()
+      .filter((v) => isScalar(v, "f32"))
+      .slice(0, 2),
+  ].map((value) => {
     drawing.emit(tape.pick(["sum", "mean"]), [value], { axes: value.type.dims.map((_, axis) => axis) });
     return drawing.values.at(-1) ?? value;
   });

@@ -18,12 +18,18 @@ function* candidates(entry: Entry): Generator<Entry> {
   for (const [i, instruction] of entry.instructions.entries()) {
     const inputs = instruction.results.map((value) => ({ value: { ...value }, origin: "caller" as const }));
     const swapped = new Map(instruction.results.map((value, r) => [value, inputs[r]?.value ?? value]));
-    const swap = <T extends { readonly value: Entry["outputs"][number]["value"] }>(use: T): T => ({ ...use, value: swapped.get(use.value) ?? use.value });
+    const swap = <T extends { readonly value: Entry["outputs"][number]["value"] }>(use: T): T => ({
+      ...use,
+      value: swapped.get(use.value) ?? use.value,
+    });
     yield withUsedInputs(
       removeDead({
         ...entry,
         inputs: [...entry.inputs, ...inputs],
-        instructions: without(entry.instructions, i).map((other) => ({ ...other, operands: other.operands.map((v) => swapped.get(v) ?? v) })),
+        instructions: without(entry.instructions, i).map((other) => ({
+          ...other,
+          operands: other.operands.map((v) => swapped.get(v) ?? v),
+        })),
         outputs: entry.outputs.map(swap),
         updates: entry.updates.map(swap),
       }),

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
-import { describeAdapter, Device } from "../../runtime/device.ts";
+import { Device, describeAdapter } from "../../runtime/device.ts";
 import { findSwiftShader } from "../../runtime/swiftshader.ts";
 import { availableAdapters } from "../support/adapters.ts";
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Rejection } from "../../ir/diagnostic.ts";
 import { addDims, type Dim, multiplyDims, symbol } from "../../ir/dim.ts";
 import { parseType, readType } from "../../ir/parse-type.ts";
-import { codes, f32, grids, printType, scalars, tensor, type Type } from "../../ir/type.ts";
+import { codes, f32, grids, printType, scalars, type Type, tensor } from "../../ir/type.ts";
 
 const B = symbol("B");
 const T = symbol("T");

@@ -1,8 +1,9 @@
 // Safetensors: bytes as the format says, round trips, and an error that names the fault for every kind of corrupt file.
-import fc from "fast-check";
+
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
 import { decodeWeights, encodeWeights, readWeights, type SavedTensor, type Weights } from "../../runtime/weights.ts";
