@@ -1,10 +1,9 @@
 // `to-plan`: one dispatch per kernel number, over virtual buffers. Translates what `fuse` decided; chooses nothing but schedules.
-import { type Diagnostic, error, type Report } from "../ir/diagnostic.ts";
-import { namesOfDim } from "../ir/dim.ts";
-import { type Entry, type Module, valueNames } from "../ir/module.ts";
+import type { Report } from "../ir/diagnostic.ts";
+import type { Module } from "../ir/module.ts";
 import type { ChooseSchedule, Dispatch, KernelPlan, PlanEntry, Target } from "../ir/plan.ts";
-import { printType, type Type } from "../ir/type.ts";
 import { EntryPlanner } from "./plan-entry.ts";
+import { entryProblems, sizeProblems } from "./plan-limits.ts";
 import { layoutStates } from "./state-layout.ts";
 
 export interface ToPlanOptions {
@@ -12,31 +11,20 @@ export interface ToPlanOptions {
   readonly choose: ChooseSchedule;
 }
 
-/** Plan the kernels of a fused module for one target. Problems: a dimension that is still a name. */
+/**
+ * Plan the kernels of a fused module for one target. Problems: a dimension that is still a name, a type or a transform that kernels do
+ * not have, a tensor that is too large for the target.
+ */
 export function toPlan(module: Module, { target, choose }: ToPlanOptions): Report<KernelPlan> {
-  const diagnostics = module.entries.flatMap(unboundDims);
-  if (diagnostics.length > 0) return { diagnostics };
+  const problems = module.entries.flatMap(entryProblems);
+  if (problems.length > 0) return { diagnostics: problems };
   const layout = layoutStates(module, target.limits.maxStorageBufferBindingSize);
-  const entries = module.entries.map((entry): PlanEntry => {
-    const planned = new EntryPlanner(entry, layout).plan();
-    const dispatches = planned.dispatches.map((d): Dispatch => ({ ...d, schedule: choose(d.problem, target) }));
-    return { ...planned, dispatches };
+  const planned = module.entries.map((entry) => new EntryPlanner(entry, layout).plan());
+  const diagnostics = planned.flatMap((entry) => sizeProblems(entry, target));
+  if (diagnostics.length > 0) return { diagnostics };
+  const entries = planned.map((entry): PlanEntry => {
+    const dispatches = entry.dispatches.map((d): Dispatch => ({ ...d, schedule: choose(d.problem, target) }));
+    return { ...entry, dispatches };
   });
   return { value: { target, entries }, diagnostics };
-}
-
-function unboundDims(entry: Entry): readonly Diagnostic[] {
-  const names = valueNames(entry);
-  const types: readonly (readonly [string, Type])[] = [...names].map(([value, name]) => [name, value.type]);
-  for (const [name, type] of types) {
-    const [unbound] = type.dims.flatMap(namesOfDim);
-    if (unbound === undefined) continue;
-    const help = `bind it on the command line: \`--set ${unbound}=1\``;
-    return [
-      error("unbound-dimension", `@${entry.name} has no size for \`${unbound}\`, which %${name}: ${printType(type)} needs`, undefined, "", [
-        help,
-      ]),
-    ];
-  }
-  return [];
 }

@@ -7,7 +7,7 @@ import type { Arena } from "./arena.ts";
 import type { Device } from "./device.ts";
 import { Pipelines } from "./pipelines.ts";
 import { encodeDispatches, type ReadyDispatch, type TimestampMode } from "./submit.ts";
-import { elementBytes, hostLength, wholeWords } from "./values.ts";
+import { hostLength, storedBytes, wholeWords } from "./values.ts";
 import { sleepUntil } from "./wait.ts";
 
 interface ReadyInput {
@@ -123,7 +123,7 @@ function placeEntry(name: string, record: EntryRecord, target: TargetRecord, are
     outputs: record.outputs.map((output) => {
       const type = parseType(output.type);
       const [slab, offset, bytes] = place("outputs", output.name);
-      const byteLength = hostLength(type, bytes) * elementBytes(type);
+      const byteLength = storedBytes(type, bytes);
       return { name: output.name, type, byteLength, part: { buffer: arena.buffer(slab), offset, size: wholeWords(byteLength) } };
     }),
   };

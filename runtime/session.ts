@@ -11,7 +11,7 @@ import { initialValues } from "./init.ts";
 import { type PendingRead, Readback } from "./readback.ts";
 import { encodeDispatches, type TimestampMode } from "./submit.ts";
 import { chooseTarget } from "./target.ts";
-import { arrayName, elementBytes, type HostArray, hostLength, newArray, viewOf, wholeWords } from "./values.ts";
+import { arrayName, fromStored, type HostArray, hostLength, newArray, storedBytes, toStored, wholeWords } from "./values.ts";
 
 export interface SessionOptions {
   /** For the initial values of state; default 0. */
@@ -139,19 +139,19 @@ export class Session {
   async readState(name: string): Promise<HostArray> {
     const { record, type } = this.#stateOf(name);
     const encoder = this.device.gpu.createCommandEncoder();
-    const size = stateBytes(record, type);
+    const size = storedBytes(type, record.bytes);
     const pending = this.#readback.record(encoder, [
       { buffer: this.#arena.buffer(record.slab), offset: record.offset, size: wholeWords(size) },
     ]);
     this.device.gpu.queue.submit([encoder.finish()]);
     const [bytes = new ArrayBuffer(0)] = await pending.read();
-    return viewOf(type, bytes.slice(0, size));
+    return fromStored(type, bytes.slice(0, size));
   }
 
   /** Replace a tensor of state before the next run. Throws a DiagnosticError `bad-state` where type or length differ. */
   writeState(name: string, values: HostArray): void {
     const { record, type } = this.#stateOf(name);
-    const length = stateBytes(record, type) / elementBytes(type);
+    const length = hostLength(type, record.bytes);
     if (values.length !== length || values.constructor !== newArray(type, 0).constructor) {
       throw new DiagnosticError([
         error(
@@ -160,7 +160,7 @@ export class Session {
         ),
       ]);
     }
-    this.#write(this.#arena.buffer(record.slab), record.offset, values);
+    this.#write(this.#arena.buffer(record.slab), record.offset, toStored(type, values));
   }
 
   /** Free the session's memory. The device stays open. */
@@ -213,18 +213,17 @@ export class Session {
             : rule === undefined
               ? bad(`\`${record.name}\` has no rule, and no value was given`)
               : hostValue(rule, step);
-        this.#write(buffer, offset, Float32Array.of(value));
+        this.#write(buffer, offset, toStored(type, Float32Array.of(value)));
       } else if (typeof given !== "object" || given.length !== length || given.constructor !== newArray(type, 0).constructor) {
         const got =
           given === undefined ? "nothing" : typeof given === "number" ? "a number" : `${given.length} of ${given.constructor.name}`;
         bad(`\`${record.name}\` is ${record.type}: ${length} elements of ${arrayName(type)}, got ${got}`);
-      } else this.#write(buffer, offset, given);
+      } else this.#write(buffer, offset, toStored(type, given));
     }
   }
 
   /** Dawn writes multiples of 4 bytes; slab ranges are padded to 16, so the tail of a narrow type has room. */
-  #write(buffer: GPUBuffer, offset: number, values: HostArray): void {
-    const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+  #write(buffer: GPUBuffer, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
     if (bytes.byteLength % 4 === 0) this.device.gpu.queue.writeBuffer(buffer, offset, bytes);
     else {
       const padded = new Uint8Array(wholeWords(bytes.byteLength));
@@ -240,16 +239,13 @@ export class Session {
   }
 }
 
-/** Bytes that the host sees of a tensor of state. */
-const stateBytes = (record: StateRecord, type: Type): number => hostLength(type, record.bytes) * elementBytes(type);
-
 const defaultBudget = (device: Device): number => (device.adapter.isSoftware ? 0.75 * process.availableMemory() : Number.POSITIVE_INFINITY);
 
 async function readRun(entry: ReadyEntry, pending: PendingRead): Promise<RunResult> {
   const parts = await pending.read();
   const outputs: Record<string, HostArray> = {};
   for (const [i, { name, type, byteLength }] of entry.outputs.entries())
-    outputs[name] = viewOf(type, (parts[i] ?? new ArrayBuffer(0)).slice(0, byteLength));
+    outputs[name] = fromStored(type, (parts[i] ?? new ArrayBuffer(0)).slice(0, byteLength));
   const times = entry.timing === undefined ? undefined : parts.at(-1);
   if (times === undefined) return { outputs };
   const nanoseconds = new BigUint64Array(times);

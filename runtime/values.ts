@@ -53,6 +53,35 @@ export function hostLength(type: Type, byteLength: number): number {
   return isBits(type) ? byteLength / 4 : elementCount(boundShape(type));
 }
 
+/** Rows of i8 and u8 start at multiples of this many bytes on the adapter, as packed values do; on the host they are dense. */
+const rowAlignment = 16;
+const isByte = (type: Type): boolean => type.kind === "tensor" && (type.scalar === "i8" || type.scalar === "u8");
+
+/** Bytes of a tensor on the adapter that a place of `byteLength` bytes holds: those of the host's array, or more where rows are padded. */
+export const storedBytes = (type: Type, byteLength: number): number =>
+  isByte(type) ? byteLength : hostLength(type, byteLength) * elementBytes(type);
+
+/** A host array as its bytes lie on the adapter. */
+export function toStored(type: Type, values: HostArray): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+  return isByte(type) ? movedRows(type, bytes, "padded") : bytes;
+}
+
+/** The host array of what lies on the adapter. */
+export function fromStored(type: Type, bytes: ArrayBuffer): HostArray {
+  return viewOf(type, isByte(type) ? movedRows(type, new Uint8Array(bytes), "dense").buffer : bytes);
+}
+
+function movedRows(type: Type, bytes: Uint8Array, to: "padded" | "dense"): Uint8Array<ArrayBuffer> {
+  const columns = boundShape(type).at(-1) ?? 1;
+  const pitch = Math.ceil(columns / rowAlignment) * rowAlignment;
+  const rows = elementCount(boundShape(type)) / columns;
+  const [from, into] = to === "padded" ? [columns, pitch] : [pitch, columns];
+  const out = new Uint8Array(rows * into);
+  for (let row = 0; row < rows; row++) out.set(bytes.subarray(row * from, row * from + columns), row * into);
+  return out;
+}
+
 /** Copies and writes move whole 32-bit words; places in slabs are padded to 16 bytes, so there is room for the last one. */
 export const wholeWords = (byteLength: number): number => Math.ceil(byteLength / 4) * 4;
 

@@ -33,7 +33,7 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
   if (refusal !== undefined) throw new Error(`dot: ${refusal}`);
   const s = target.subgroupSize;
   const tileRows = schedule.rows * s;
-  const wgsl = new Wgsl();
+  const wgsl = new Wgsl(target.subgroupSize);
   const emitter = new Emitter(wgsl);
   const lane = wgsl.builtin("lane");
   const batches = product(problem.batch);
@@ -94,7 +94,13 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
       if (byK) continue;
       for (let row = 0; row < s; row++) {
         const given = wgsl.let("g", wgsl.broadcast(own, row));
-        for (const k of lanes) take(i * s + row, component(given, k), bVectors[k]);
+        const sum = sums[i * s + row];
+        // One statement, in the order of k: the text stays short.
+        if (sum !== undefined)
+          wgsl.assign(
+            sum,
+            lanes.reduce<E<"vec4f">>((total, k) => add(total, scale<"f32">(bVectors[k], component(given, k))), sum),
+          );
       }
     }
     if (!byK) return;

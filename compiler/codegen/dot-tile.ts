@@ -5,7 +5,7 @@ import { emitEpilogue } from "./dot-epilogue.ts";
 import { acrossK, alongK, loadB } from "./dot-operands.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { coordinatesOf, finishKernel, type Kernel, product, type Triple } from "./kernel.ts";
-import { add, bitAnd, component, type E, lanes, min, mul, scale, shiftRight, size, u32, Wgsl } from "./wgsl.ts";
+import { add, bitAnd, component, type E, type Lane, lanes, min, mul, scale, shiftRight, size, u32, Wgsl } from "./wgsl.ts";
 
 export type TileSchedule = Extract<Schedule, { kind: "dot"; frame: "tile" }>;
 
@@ -76,12 +76,16 @@ export function emitTile(problem: DotProblem, schedule: TileSchedule, target: Ta
     const aVectors = a.map((e) => wgsl.settle("a", emitter.vector(e, "f32")));
     const bVectors = b.vectors();
     for (const [row, sum] of sums.entries()) {
-      for (const k of lanes) {
+      const factor = (k: Lane): E<"f32"> => {
         const vector = aVectors[byK ? k * own.length + (row >> 2) : row];
-        if (vector === undefined) throw new Error("a row of A is missing");
         const lane = byK ? lanes[row % 4] : k;
-        if (lane !== undefined) wgsl.accumulate(sum, scale<"f32">(bVectors[k], component(vector, lane)));
-      }
+        if (vector === undefined || lane === undefined) throw new Error("a row of A is missing");
+        return component(vector, lane);
+      };
+      wgsl.assign(
+        sum,
+        lanes.reduce<E<"vec4f">>((total, k) => add(total, scale<"f32">(bVectors[k], factor(k))), sum),
+      );
     }
   });
   emitEpilogue(emitter, problem, serves, { sums, firstRow, columns, batch, sharing: undefined });

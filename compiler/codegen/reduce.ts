@@ -56,7 +56,7 @@ export function reduceVector(problem: ReduceProblem): ReduceVector {
 export function emitReduce(problem: ReduceProblem, schedule: ReduceSchedule, target: Target, serves: readonly string[] = []): Kernel {
   const refusal = refuseReduce(problem, schedule, target);
   if (refusal !== undefined) throw new Error(`reduce: ${refusal}`);
-  const wgsl = new Wgsl();
+  const wgsl = new Wgsl(target.subgroupSize);
   const emitter = new Emitter(wgsl);
   const { lanes, workgroup } = schedule;
   const way = reduceVector(problem);

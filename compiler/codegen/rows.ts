@@ -82,7 +82,7 @@ const isPowerOfTwo = (x: number): boolean => x >= 1 && Number.isInteger(Math.log
 export function emitRows(problem: RowsProblem, schedule: RowsSchedule, target: Target, serves: readonly string[] = []): Kernel {
   const refusal = refuseRows(problem, schedule, target);
   if (refusal !== undefined) throw new Error(`rows: ${refusal}`);
-  const wgsl = new Wgsl();
+  const wgsl = new Wgsl(target.subgroupSize);
   const emitter = new Emitter(wgsl);
   const lanes = lanesOf(schedule, target);
   const exchange = schedule.frame === "subgroup" ? subgroupExchange(wgsl) : workgroupExchange(wgsl, lanes);

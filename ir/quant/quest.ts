@@ -19,7 +19,8 @@ const epsilon = 1e-8;
 /** Factors of the outer clip at 1 bit, where the plain trust strip is a whole scale wide and hurts (paper, Appendix A.2). */
 const outerAtOneBit = { rotated: 1.3, plain: 1.25 };
 
-const largestAutoBlock = 128;
+/** Of `auto`, and of what kernels can do. */
+const largestBlock = 128;
 const smallestAutoBlock = 8;
 
 const isBits = (v: SettingValue) => v === "none" || (Number.isInteger(v) && Number(v) >= 1 && Number(v) <= 8);
@@ -51,7 +52,7 @@ const isPowerOfTwo = (n: number) => n >= 1 && Number.isInteger(Math.log2(n));
 function blockFor(setting: SettingValue, columns: number): number {
   if (setting === "none") return 1;
   if (setting === "auto") {
-    let block = largestAutoBlock;
+    let block = largestBlock;
     while (columns % block !== 0) block /= 2;
     if (block >= smallestAutoBlock) return block;
     return reject(
@@ -61,6 +62,7 @@ function blockFor(setting: SettingValue, columns: number): number {
   }
   const block = Number(setting);
   if (!isPowerOfTwo(block)) return reject(`hadamard = ${block} is not a power of two`);
+  if (block > largestBlock) return reject(`hadamard = ${block} is above ${largestBlock}, the widest block that kernels make`);
   if (columns % block !== 0) return reject(`hadamard = ${block} does not divide the axis of ${columns}`);
   return block;
 }

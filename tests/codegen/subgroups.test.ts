@@ -41,6 +41,13 @@ describe("the text", () => {
     }
   });
 
+  test("a subgroup of four is a quad", () => {
+    const [dotKernel, , sumKernel] = kernels("fixed", 4);
+    expect(dotKernel?.text).toContain("quadBroadcast(");
+    expect(sumKernel?.text).toContain("quadSwapX(");
+    expect(kernels("fixed", 8).some(({ text }) => /quad(Broadcast|Swap)/.test(text))).toBe(false);
+  });
+
   test("only `forced` asks for a size", () => {
     for (const kernel of kernels("forced", 8)) {
       expect(kernel.text).toContain("@subgroup_size(8)");

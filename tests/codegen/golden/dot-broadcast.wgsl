@@ -26,26 +26,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let x1_1 = b1[k * sizes.s3 + xc + sizes.s4];
     let x1_2 = b1[k * sizes.s3 + xc + sizes.s5];
     let x1_3 = b1[k * sizes.s3 + xc + sizes.s6];
-    let g = subgroupBroadcast(x0, 0u);
-    c += x1 * g.x;
-    c += x1_1 * g.y;
-    c += x1_2 * g.z;
-    c += x1_3 * g.w;
-    let g_1 = subgroupBroadcast(x0, 1u);
-    c_1 += x1 * g_1.x;
-    c_1 += x1_1 * g_1.y;
-    c_1 += x1_2 * g_1.z;
-    c_1 += x1_3 * g_1.w;
-    let g_2 = subgroupBroadcast(x0, 2u);
-    c_2 += x1 * g_2.x;
-    c_2 += x1_1 * g_2.y;
-    c_2 += x1_2 * g_2.z;
-    c_2 += x1_3 * g_2.w;
-    let g_3 = subgroupBroadcast(x0, 3u);
-    c_3 += x1 * g_3.x;
-    c_3 += x1_1 * g_3.y;
-    c_3 += x1_2 * g_3.z;
-    c_3 += x1_3 * g_3.w;
+    let g = quadBroadcast(x0, 0u);
+    c = c + x1 * g.x + x1_1 * g.y + x1_2 * g.z + x1_3 * g.w;
+    let g_1 = quadBroadcast(x0, 1u);
+    c_1 = c_1 + x1 * g_1.x + x1_1 * g_1.y + x1_2 * g_1.z + x1_3 * g_1.w;
+    let g_2 = quadBroadcast(x0, 2u);
+    c_2 = c_2 + x1 * g_2.x + x1_1 * g_2.y + x1_2 * g_2.z + x1_3 * g_2.w;
+    let g_3 = quadBroadcast(x0, 3u);
+    c_3 = c_3 + x1 * g_3.x + x1_1 * g_3.y + x1_2 * g_3.z + x1_3 * g_3.w;
   }
   if (x < sizes.s4) {
     if (r < sizes.s7) {

@@ -53,14 +53,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let a = select(vec4f(0.0f), x0_4, v);
     let a_1 = select(vec4f(0.0f), x0_9, v);
     let b = select(vec4f(0.0f), x1_11, vec4<bool>(i_7 < sizes.s2));
-    c += x1 * a.x;
-    c += x1_5 * a.y;
-    c += x1_6 * a.z;
-    c += b * a.w;
-    c_1 += x1 * a_1.x;
-    c_1 += x1_5 * a_1.y;
-    c_1 += x1_6 * a_1.z;
-    c_1 += b * a_1.w;
+    c = c + x1 * a.x + x1_5 * a.y + x1_6 * a.z + b * a.w;
+    c_1 = c_1 + x1 * a_1.x + x1_5 * a_1.y + x1_6 * a_1.z + b * a_1.w;
   }
   if (x < sizes.s11) {
     let n = x * 4u;

@@ -22,9 +22,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   let part_1 = part.x + part.y;
   let part_2 = part.z + part.w;
   let part_3 = part_1 + part_2;
-  let other = subgroupShuffleXor(part_3, 1u);
+  let other = quadSwapX(part_3);
   let part_4 = part_3 + other;
-  let other_1 = subgroupShuffleXor(part_4, 2u);
+  let other_1 = quadSwapY(part_4);
   let part_5 = part_4 + other_1;
   if (output < sizes.s2 && lane == 0u) {
     b1[clamped] = part_5;

@@ -44,15 +44,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let p_3 = vec4f(v_3.x + v_3.y, v_3.x - v_3.y, v_3.z + v_3.w, v_3.z - v_3.w);
     v_3 = vec4f(p_3.x + p_3.z, p_3.y + p_3.w, p_3.x - p_3.z, p_3.y - p_3.w);
     let sign = select(-1.0f, 1.0f, (lane & 1u) == 0u);
-    v = v * sign + subgroupShuffleXor(v, 1u);
-    v_1 = v_1 * sign + subgroupShuffleXor(v_1, 1u);
-    v_2 = v_2 * sign + subgroupShuffleXor(v_2, 1u);
-    v_3 = v_3 * sign + subgroupShuffleXor(v_3, 1u);
+    v = v * sign + quadSwapX(v);
+    v_1 = v_1 * sign + quadSwapX(v_1);
+    v_2 = v_2 * sign + quadSwapX(v_2);
+    v_3 = v_3 * sign + quadSwapX(v_3);
     let sign_1 = select(-1.0f, 1.0f, (lane & 2u) == 0u);
-    v = v * sign_1 + subgroupShuffleXor(v, 2u);
-    v_1 = v_1 * sign_1 + subgroupShuffleXor(v_1, 2u);
-    v_2 = v_2 * sign_1 + subgroupShuffleXor(v_2, 2u);
-    v_3 = v_3 * sign_1 + subgroupShuffleXor(v_3, 2u);
+    v = v * sign_1 + quadSwapY(v);
+    v_1 = v_1 * sign_1 + quadSwapY(v_1);
+    v_2 = v_2 * sign_1 + quadSwapY(v_2);
+    v_3 = v_3 * sign_1 + quadSwapY(v_3);
     let a = v;
     let b = v_1;
     v = a + b;
@@ -71,8 +71,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     gathered += v_2 * v_2;
     gathered += v_3 * v_3;
     let part = gathered.x + gathered.y + (gathered.z + gathered.w);
-    let part_1 = part + subgroupShuffleXor(part, 1u);
-    let part_2 = part_1 + subgroupShuffleXor(part_1, 2u);
+    let part_1 = part + quadSwapX(part);
+    let part_2 = part_1 + quadSwapY(part_1);
     let mean = part_2 / f32(sizes.s4);
     let value = sqrt(mean) * 0.33518666f + 1e-8f;
     if (lane == 0u) {
@@ -103,13 +103,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let limit = select(group_word + sizes.s6, sizes.s5, i_1 == sizes.s7);
     let word = group_word + 0u * sizes.s3 + (lane >> 1u);
     let whole = bits << shift;
-    let whole_1 = whole | subgroupShuffleXor(whole, 1u);
+    let whole_1 = whole | quadSwapX(whole);
     let whole_2 = bits_1 << shift;
-    let whole_3 = whole_2 | subgroupShuffleXor(whole_2, 1u);
+    let whole_3 = whole_2 | quadSwapX(whole_2);
     let whole_4 = bits_2 << shift;
-    let whole_5 = whole_4 | subgroupShuffleXor(whole_4, 1u);
+    let whole_5 = whole_4 | quadSwapX(whole_4);
     let whole_6 = bits_3 << shift;
-    let whole_7 = whole_6 | subgroupShuffleXor(whole_6, 1u);
+    let whole_7 = whole_6 | quadSwapX(whole_6);
     let at = word + place * 2u;
     if (at < limit) {
       let at_1 = start_1 + at;
@@ -137,11 +137,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let limit_1 = select(group_word_1 + sizes.s8, sizes.s6, i_1 == sizes.s7);
     let word_1 = group_word_1 + 0u * sizes.s9;
     let whole_8 = (bits_4 << shift_1) | (bits_5 << (shift_1 + 16u));
-    let whole_9 = whole_8 | subgroupShuffleXor(whole_8, 1u);
-    let whole_10 = whole_9 | subgroupShuffleXor(whole_9, 2u);
+    let whole_9 = whole_8 | quadSwapX(whole_8);
+    let whole_10 = whole_9 | quadSwapY(whole_9);
     let whole_11 = (bits_6 << shift_1) | (bits_7 << (shift_1 + 16u));
-    let whole_12 = whole_11 | subgroupShuffleXor(whole_11, 1u);
-    let whole_13 = whole_12 | subgroupShuffleXor(whole_12, 2u);
+    let whole_12 = whole_11 | quadSwapX(whole_11);
+    let whole_13 = whole_12 | quadSwapY(whole_12);
     let at_4 = word_1 + place_1;
     if (place_1 < 2u && at_4 < limit_1) {
       let at_5 = start_2 + at_4;

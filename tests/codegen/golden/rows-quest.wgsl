@@ -33,19 +33,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       let p_1 = vec4f(v_1.x + v_1.y, v_1.x - v_1.y, v_1.z + v_1.w, v_1.z - v_1.w);
       v_1 = vec4f(p_1.x + p_1.z, p_1.y + p_1.w, p_1.x - p_1.z, p_1.y - p_1.w);
       let sign = select(-1.0f, 1.0f, (lane & 1u) == 0u);
-      v = v * sign + subgroupShuffleXor(v, 1u);
-      v_1 = v_1 * sign + subgroupShuffleXor(v_1, 1u);
+      v = v * sign + quadSwapX(v);
+      v_1 = v_1 * sign + quadSwapX(v_1);
       let sign_1 = select(-1.0f, 1.0f, (lane & 2u) == 0u);
-      v = v * sign_1 + subgroupShuffleXor(v, 2u);
-      v_1 = v_1 * sign_1 + subgroupShuffleXor(v_1, 2u);
+      v = v * sign_1 + quadSwapY(v);
+      v_1 = v_1 * sign_1 + quadSwapY(v_1);
       v = v * 0.25f;
       v_1 = v_1 * 0.25f;
       gathered += v * v;
       gathered += v_1 * v_1;
     }
     let part = gathered.x + gathered.y + (gathered.z + gathered.w);
-    let part_1 = part + subgroupShuffleXor(part, 1u);
-    let part_2 = part_1 + subgroupShuffleXor(part_1, 2u);
+    let part_1 = part + quadSwapX(part);
+    let part_2 = part_1 + quadSwapY(part_1);
     let mean = part_2 / f32(sizes.s5);
     let value = sqrt(mean) * 0.33518666f + 1e-8f;
     if (lane == 0u) {
@@ -67,11 +67,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       let p_3 = vec4f(v_3.x + v_3.y, v_3.x - v_3.y, v_3.z + v_3.w, v_3.z - v_3.w);
       v_3 = vec4f(p_3.x + p_3.z, p_3.y + p_3.w, p_3.x - p_3.z, p_3.y - p_3.w);
       let sign_2 = select(-1.0f, 1.0f, (lane & 1u) == 0u);
-      v_2 = v_2 * sign_2 + subgroupShuffleXor(v_2, 1u);
-      v_3 = v_3 * sign_2 + subgroupShuffleXor(v_3, 1u);
+      v_2 = v_2 * sign_2 + quadSwapX(v_2);
+      v_3 = v_3 * sign_2 + quadSwapX(v_3);
       let sign_3 = select(-1.0f, 1.0f, (lane & 2u) == 0u);
-      v_2 = v_2 * sign_3 + subgroupShuffleXor(v_2, 2u);
-      v_3 = v_3 * sign_3 + subgroupShuffleXor(v_3, 2u);
+      v_2 = v_2 * sign_3 + quadSwapY(v_2);
+      v_3 = v_3 * sign_3 + quadSwapY(v_3);
       v_2 = v_2 * 0.25f;
       v_3 = v_3 * 0.25f;
       let h = v_2;
@@ -87,9 +87,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       let start_2 = row * sizes.s7;
       let word = span_1 * sizes.s8 + (lane >> 1u);
       let whole = bits << shift;
-      let whole_1 = whole | subgroupShuffleXor(whole, 1u);
+      let whole_1 = whole | quadSwapX(whole);
       let whole_2 = bits_1 << shift;
-      let whole_3 = whole_2 | subgroupShuffleXor(whole_2, 1u);
+      let whole_3 = whole_2 | quadSwapX(whole_2);
       let at = word + place * 2u;
       if (at < sizes.s7) {
         let at_1 = start_2 + at;
@@ -105,8 +105,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       let start_3 = row * sizes.s6;
       let word_1 = span_1 * sizes.s9;
       let whole_4 = (bits_2 << shift_1) | (bits_3 << (shift_1 + 16u));
-      let whole_5 = whole_4 | subgroupShuffleXor(whole_4, 1u);
-      let whole_6 = whole_5 | subgroupShuffleXor(whole_5, 2u);
+      let whole_5 = whole_4 | quadSwapX(whole_4);
+      let whole_6 = whole_5 | quadSwapY(whole_5);
       let at_2 = word_1 + place_1;
       if (place_1 < 1u && at_2 < sizes.s6) {
         let at_3 = start_3 + at_2;

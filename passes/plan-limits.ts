@@ -1,0 +1,65 @@
+// What cannot be planned: told as problems of the module before any kernel is made.
+import { type Diagnostic, error } from "../ir/diagnostic.ts";
+import { namesOfDim } from "../ir/dim.ts";
+import { type Entry, type Instruction, type Value, valueNames } from "../ir/module.ts";
+import { hadamard } from "../ir/ops/hadamard.ts";
+import type { PlanEntry, Target } from "../ir/plan.ts";
+import { printType } from "../ir/type.ts";
+
+/** The widest block of a transform that a row kernel makes. */
+export const largestBlock = 128;
+
+/** Problems of an entry that no target can mend: one of each kind, at the first value or instruction that has it. */
+export function entryProblems(entry: Entry): readonly Diagnostic[] {
+  const names = valueNames(entry);
+  const unbound = firstOf([...names], ([value, name]) => unboundDim(entry, value, name));
+  if (unbound !== undefined) return [unbound];
+  const narrow = firstOf([...names], ([value, name]) => unstorable(entry, value, name));
+  const transform = firstOf(entry.instructions, (i) => unplannedTransform(entry, i));
+  return [narrow, transform].filter((problem) => problem !== undefined);
+}
+
+/** Tensors that the target cannot bind. */
+export function sizeProblems(entry: Pick<PlanEntry, "name" | "buffers">, { name, limits }: Target): readonly Diagnostic[] {
+  const most = limits.maxStorageBufferBindingSize;
+  return entry.buffers
+    .filter(({ bytes }) => bytes > most)
+    .map((buffer) =>
+      error(
+        "too-large",
+        `@${entry.name}: ${buffer.name}: ${printType(buffer.type)} takes ${buffer.bytes} bytes, the target ${name} binds ${most} at most`,
+      ),
+    );
+}
+
+function firstOf<T>(list: readonly T[], problemOf: (item: T) => Diagnostic | undefined): Diagnostic | undefined {
+  for (const item of list) {
+    const problem = problemOf(item);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function unboundDim(entry: Entry, { type }: Value, name: string): Diagnostic | undefined {
+  const [unbound] = type.dims.flatMap(namesOfDim);
+  if (unbound === undefined) return undefined;
+  const message = `@${entry.name} has no size for \`${unbound}\`, which %${name}: ${printType(type)} needs`;
+  return error("unbound-dimension", message, undefined, "", [`bind it on the command line: \`--set ${unbound}=1\``]);
+}
+
+function unstorable(entry: Entry, { type }: Value, name: string): Diagnostic | undefined {
+  if (type.kind !== "tensor" || (type.scalar !== "f16" && type.scalar !== "bf16")) return undefined;
+  const message = `@${entry.name}: %${name}: ${printType(type)}: kernels have no ${type.scalar} yet`;
+  return error("unsupported-type", message, undefined, "", ["use f32"]);
+}
+
+function unplannedTransform(entry: Entry, { op, operands: [x], attrs }: Instruction): Diagnostic | undefined {
+  if (op.signature.name !== hadamard.name || x === undefined) return undefined;
+  if (Number(attrs["block"]) > largestBlock) {
+    const message = `@${entry.name}: a \`hadamard\` with blocks of ${attrs["block"]}: kernels make blocks up to ${largestBlock}`;
+    return error("unsupported-block", message);
+  }
+  if (attrs["axis"] === x.type.dims.length - 1) return undefined;
+  const message = `@${entry.name}: a \`hadamard\` along axis ${attrs["axis"]} of ${printType(x.type)}: kernels transform the last axis`;
+  return error("unsupported-axis", message, undefined, "", ["`expand` turns the axis to the end"]);
+}
