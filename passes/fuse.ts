@@ -160,7 +160,10 @@ class Grouping {
       const escapes = instruction.results.some((r) => this.facts.escapes(r));
       if (users.length === 0 && !escapes) continue;
       const wanted = [...new Set(users.flatMap((u) => this.groupsOf(u)))];
-      const welcome = !escapes && wanted.every((g) => this.#accepts(g, instruction, users));
+      // What rounds to codes runs in one place and is stored: kernels contract multiply-adds differently, so a second one, or one with
+      // other neighbours in another entry, could answer other codes.
+      const isRounding = isNamed(instruction, "quant.encode") || isNamed(instruction, "quant.mask");
+      const welcome = !escapes && !isRounding && wanted.every((g) => this.#accepts(g, instruction, users));
       const free = wanted.length === 1 || this.#isCheap(instruction);
       if (welcome && free && wanted.every((g) => this.#fits(g, instruction))) {
         for (const group of wanted) this.#join(group, instruction, this.#positionIn(group, users));

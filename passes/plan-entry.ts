@@ -135,13 +135,14 @@ export class EntryPlanner {
   }
 
   #placeSources(): void {
-    const host = this.#entry.inputs.filter((i) => i.origin !== "caller" && "host" in i.origin);
+    const host = this.#entry.inputs.flatMap(({ value, origin }) => (origin !== "caller" && "host" in origin ? [{ value, name: origin.host }] : []));
+    const scalars = [...new Set(host.map(({ name }) => name))];
     const buffer = this.#unusedName("host");
-    if (host.length > 0) {
-      const type = f32(host.length);
+    if (scalars.length > 0) {
+      const type = f32(scalars.length);
       this.#buffers.set(buffer, { name: buffer, type, bytes: bufferBytes(type), role: { kind: "host" } });
     }
-    for (const [element, { value }] of host.entries()) this.#places.set(value, { buffer, element });
+    for (const { value, name } of host) this.#places.set(value, { buffer, element: scalars.indexOf(name) });
     for (const { value } of this.#entry.inputs)
       if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
     for (const instruction of this.#entry.instructions) {

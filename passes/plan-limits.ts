@@ -16,7 +16,7 @@ export function entryProblems(entry: Entry): readonly Diagnostic[] {
   if (unbound !== undefined) return [unbound];
   const narrow = firstOf([...names], ([value, name]) => unstorable(entry, value, name));
   const transform = firstOf(entry.instructions, (i) => unplannedTransform(entry, i));
-  return [narrow, transform].filter((problem) => problem !== undefined);
+  return [takenName(entry, names), narrow, transform].filter((problem) => problem !== undefined);
 }
 
 /** Tensors that the target cannot bind. */
@@ -45,6 +45,16 @@ function unboundDim(entry: Entry, { type }: Value, name: string): Diagnostic | u
   if (unbound === undefined) return undefined;
   const message = `@${entry.name} has no size for \`${unbound}\`, which %${name}: ${printType(type)} needs`;
   return error("unbound-dimension", message, undefined, "", [`bind it on the command line: \`--set ${unbound}=1\``]);
+}
+
+/** Inputs are given by name: an array may not be called as a scalar of the host is. */
+function takenName(entry: Entry, names: ReadonlyMap<Value, string>): Diagnostic | undefined {
+  const host = new Set(entry.inputs.flatMap(({ origin }) => (origin !== "caller" && "host" in origin ? [origin.host] : [])));
+  const taken = entry.inputs.find(({ value, origin }) => (origin === "caller" || "data" in origin) && host.has(names.get(value) ?? ""));
+  if (taken === undefined) return undefined;
+  const name = names.get(taken.value);
+  const message = `@${entry.name}: the array \`${name}\` has the name of the host scalar \`${name}\``;
+  return error("taken-name", message, undefined, "", ["call the array something else"]);
 }
 
 function unstorable(entry: Entry, { type }: Value, name: string): Diagnostic | undefined {

@@ -4,7 +4,7 @@
 // - what a dispatch reads has been written before, or is state, an input, a constant or a host scalar;
 // - a temporary that still matters shares no byte with another one that is written meanwhile.
 // It does not check that kernels compute what they should (tests do), nor workgroup counts (the emitter does).
-import type { Dispatch, KernelPlan, MemoryPlan, PlanEntry, Problem, Store } from "../ir/plan.ts";
+import type { BindingUse, Dispatch, KernelPlan, MemoryPlan, PlanEntry, Problem, Store } from "../ir/plan.ts";
 import { childrenOf, type ScalarExpr } from "../ir/scalar.ts";
 import { bindingAlignment } from "./state-layout.ts";
 
@@ -106,6 +106,18 @@ function checkUses({ problem, bind }: Dispatch): string | undefined {
   return stray === undefined ? undefined : `the problem uses binding ${stray}, which is not there`;
 }
 
+/** The buffers in the range of a binding: one, or for a slab-wide kernel all of its kind from the first to the last. */
+function coveredBy(
+  plan: KernelPlan & { readonly memory: MemoryPlan },
+  entry: PlanEntry,
+  { buffer, through }: BindingUse,
+): readonly string[] {
+  if (through === undefined) return [buffer];
+  const range = rangeOf(plan, entry, buffer, through);
+  const placed = entry.buffers.filter(({ name }) => plan.memory.places[entry.name]?.[name] !== undefined);
+  return placed.map(({ name }) => name).filter((name) => overlap(rangeOf(plan, entry, name), range));
+}
+
 /** Follow what the slabs hold: a read must find what was written, a write may not destroy what is read later (the read then fails). */
 function checkContents(
   plan: KernelPlan & { readonly memory: MemoryPlan },
@@ -114,14 +126,17 @@ function checkContents(
   written: Set<string>,
   contents: Map<string, Range>,
 ): string | undefined {
-  for (const { buffer, access } of bind) {
-    if (access === "write") continue;
-    if (!written.has(buffer)) return `${buffer} is read before it is written`;
-    if (isTemporary(entry, buffer) && !contents.has(buffer)) return `${buffer} has been overwritten`;
+  for (const use of bind) {
+    if (use.access === "write") continue;
+    for (const buffer of coveredBy(plan, entry, use)) {
+      if (!written.has(buffer)) return `${buffer} is read before it is written`;
+      if (isTemporary(entry, buffer) && !contents.has(buffer)) return `${buffer} has been overwritten`;
+    }
   }
-  for (const { buffer, access } of bind) {
+  for (const use of bind) {
+    const { buffer, access } = use;
     if (access === "read") continue;
-    written.add(buffer);
+    for (const covered of coveredBy(plan, entry, use)) written.add(covered);
     if (!isTemporary(entry, buffer)) continue;
     const range = rangeOf(plan, entry, buffer);
     for (const [name, held] of contents) if (name !== buffer && overlap(held, range)) contents.delete(name);

@@ -17,16 +17,19 @@ type Metrics = NonNullable<RunRecord["evaluate"]>["metrics"];
 
 /**
  * Run `eval` over as many held-out batches as the metrics ask for (all by default) and average. The entry gives `loss_sum`, `correct` and `targets` of a
- * batch and ignores targets below zero, which pad the last one. Throws a DiagnosticError `no-entry` where the artifact has no `eval`.
+ * batch. Padding of the last batch must not count: classification ignores targets below zero; where the loss has no such rule, an incomplete last
+ * batch is left out. Throws a DiagnosticError `no-entry` where the artifact has no `eval`, and `data-shape` where nothing is left to evaluate.
  */
 export async function evaluate(session: Session, dataset: Dataset, data: RunRecord["data"], metrics: Metrics): Promise<Evaluation> {
   const entry = session.artifact.manifest.entries["eval"];
   if (entry === undefined) throw new DiagnosticError([error("no-entry", "the artifact has no entry `eval`: its recipe evaluates nothing")]);
   const batches = new Batches(dataset, data, entry);
-  const wanted = metrics.map(({ metric, batches: count }) => ({
-    metric,
-    count: Math.min(count ?? batches.heldOutCount, batches.heldOutCount),
-  }));
+  const usable = (await countsPadding(session, batches)) ? batches.wholeHeldOutCount : batches.heldOutCount;
+  if (usable === 0)
+    throw new DiagnosticError([
+      error("data-shape", `the held-out examples do not fill a batch of ${batches.size}, and the loss cannot tell padding`),
+    ]);
+  const wanted = metrics.map(({ metric, batches: count }) => ({ metric, count: Math.min(count ?? usable, usable) }));
   const sums = wanted.map(() => ({ value: 0, targets: 0 }));
   const last = Math.max(0, ...wanted.map(({ count }) => count));
   const collect = async (index: number, run: PendingRun) => {
@@ -54,6 +57,13 @@ export async function evaluate(session: Session, dataset: Dataset, data: RunReco
     result.targets = Math.max(result.targets, targets);
   }
   return result;
+}
+
+/** Whether the last batch is incomplete and the entry counts targets in rows of padding: asked with a batch of nothing else. */
+async function countsPadding(session: Session, batches: Batches): Promise<boolean> {
+  if (batches.wholeHeldOutCount === batches.heldOutCount) return false;
+  const { targets } = await session.run("eval", batches.heldOut(batches.heldOutCount));
+  return (targets?.[0] ?? missing("targets")) > 0;
 }
 
 const missing = (name: string): never => {

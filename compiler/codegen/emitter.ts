@@ -21,6 +21,7 @@ export class Emitter {
   /** What shifts are by: bit positions, which come from formats and not from shapes, so their constants stay in the text. */
   readonly #bitPositions = new Set<ScalarExpr>();
   readonly #lowered = new Map<ScalarExpr, ScalarExpr>();
+  readonly #vectorIndices = new Map<ScalarExpr, { readonly index: ScalarExpr | undefined }>();
   readonly #vectorKeys = new Map<ScalarExpr, object>();
   readonly #blocks = new Map<ScalarExpr, Block>();
   readonly #varies = new Map<ScalarExpr, boolean>();
@@ -59,6 +60,8 @@ export class Emitter {
     this.#uses.set(e, uses + 1);
     if (uses > 0) return;
     if (e.kind === "binary" && (e.op === "shl" || e.op === "shr")) this.#markBitPosition(e.b);
+    // Positions count as well: what indices share is computed once, because not every driver finds it.
+    if (e.kind === "load") this.vectorIndex(e.column);
     for (const child of childrenOf(e)) this.count(child);
   }
 
@@ -114,18 +117,23 @@ export class Emitter {
     else this.#scalar(e, this.wgsl.block);
   }
 
-  /** An index that is known to divide by 4, in units of four. */
-  quarter(e: ScalarExpr): ScalarExpr {
-    return this.simplifier.simplify({ kind: "binary", type: "u32", op: "div", a: e, b: uint(4) });
+  /** base / 4, where e is base + quad and base is a multiple of 4: four elements that lie together, aligned, number this vector. */
+  vectorIndex(e: ScalarExpr): ScalarExpr | undefined {
+    const known = this.#vectorIndices.get(e);
+    if (known !== undefined) return known.index;
+    const index = this.#findVectorIndex(e);
+    this.#vectorIndices.set(e, { index });
+    if (index !== undefined) this.count(index);
+    return index;
   }
 
-  /** base, where e is base + quad and base is a multiple of 4: four elements that lie together, aligned. */
-  alignedBase(e: ScalarExpr): ScalarExpr | undefined {
+  #findVectorIndex(e: ScalarExpr): ScalarExpr | undefined {
     const { terms } = linearOf(e);
     if (terms.get(this.simplifier.simplify(quad)) !== 1) return undefined;
     for (const term of terms.keys()) if (!isQuad(term) && this.varies(term)) return undefined;
     const base = this.simplifier.simplify({ kind: "binary", type: "u32", op: "sub", a: e, b: quad });
-    return this.simplifier.rangeOf(base).multiple % 4 === 0 ? base : undefined;
+    if (this.simplifier.rangeOf(base).multiple % 4 !== 0) return undefined;
+    return this.simplifier.simplify({ kind: "binary", type: "u32", op: "div", a: base, b: uint(4) });
   }
 
   /** The expression at one of the four positions. */
@@ -194,8 +202,8 @@ export class Emitter {
 
   #computeVector(e: ScalarExpr, block: Block): AnyE {
     if (e.kind === "load") {
-      const base = this.alignedBase(e.column);
-      if (base !== undefined) return this.wgsl.read4(e.binding, storedScalar(e), this.#index(this.quarter(base), block));
+      const index = this.vectorIndex(e.column);
+      if (index !== undefined) return this.wgsl.read4(e.binding, storedScalar(e), this.#index(index, block));
       return this.#fourScalars(e, block);
     }
     if (e.kind === "const" || e.kind === "variable" || e.kind === "input") throw new Error("not a computed value");

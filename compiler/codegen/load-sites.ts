@@ -20,7 +20,7 @@ export function loadSites(
     if (seen.has(e)) return;
     seen.add(e);
     for (const child of childrenOf(e)) visit(child);
-    if (e.kind === "load" && counts(e)) sites += emitter.varies(e) && emitter.alignedBase(e.column) === undefined ? 4 : 1;
+    if (e.kind === "load" && counts(e)) sites += emitter.varies(e) && emitter.vectorIndex(e.column) === undefined ? 4 : 1;
   };
   for (const e of expressions) visit(emitter.prepare(e, variables));
   return sites;
@@ -31,6 +31,6 @@ export function storeSites(stores: readonly Store[], variables: Readonly<Record<
   const emitter = new Emitter(new Wgsl());
   return stores.reduce((sites, { column, storage }) => {
     const prepared = emitter.prepare(column, variables);
-    return sites + (storage.kind === "dense" && emitter.varies(prepared) && emitter.alignedBase(prepared) === undefined ? 4 : 1);
+    return sites + (storage.kind === "dense" && emitter.varies(prepared) && emitter.vectorIndex(prepared) === undefined ? 4 : 1);
   }, 0);
 }

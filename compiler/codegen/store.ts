@@ -38,12 +38,9 @@ export function prepareStore(
   variables: Readonly<Record<string, ScalarExpr>>,
   inputs: readonly ScalarExpr[] = [],
 ): PreparedStore {
-  return {
-    store,
-    row: emitter.prepare(store.row, variables, inputs),
-    column: emitter.prepare(store.column, variables, inputs),
-    value: emitter.prepare(store.value, variables, inputs),
-  };
+  const column = emitter.prepare(store.column, variables, inputs);
+  emitter.vectorIndex(column);
+  return { store, row: emitter.prepare(store.row, variables, inputs), column, value: emitter.prepare(store.value, variables, inputs) };
 }
 
 /** Compute the values of dense stores of one element; the stores are written by the function that is answered, so that loads come first. */
@@ -64,9 +61,9 @@ export function storeQuad(
   const { wgsl } = emitter;
   const { store, column, value } = prepared;
   const scalar = denseScalar(store);
-  const base = within === undefined ? emitter.alignedBase(column) : undefined;
-  if (base !== undefined) {
-    const at = wgsl.settle("at", emitter.scalar(emitter.quarter(base), "u32"));
+  const index = within === undefined ? emitter.vectorIndex(column) : undefined;
+  if (index !== undefined) {
+    const at = wgsl.settle("at", emitter.scalar(index, "u32"));
     const out = wgsl.settle("out", emitter.vector(value, scalar));
     return () => wgsl.write4(store.binding, scalar, at, out);
   }

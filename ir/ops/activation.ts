@@ -8,7 +8,8 @@ import { splat, zerosLike } from "./source.ts";
 
 export const relu = signature({ name: "relu", summary: "max(x, 0). Its gradient at 0 is 0.", operands: ["x"], callable: true });
 export const reluOp: Op = pointwise(relu, {
-  body: ([x]) => binary("max", x, float(0)),
+  // Not the maximum: drivers may take that of NaN and 0 as 0, and a step that went wrong would look fine.
+  body: ([x]) => selectExpr(binary("le", x, float(0)), float(0), x),
   vjp(b, ct, _operands, y) {
     const zero = zerosLike(b, y);
     return [b.emit(select, [b.emit(greater, [y, zero]), ct, zero])];

@@ -75,7 +75,12 @@ export class Batches {
     return Math.ceil(this.#dataset.count("held-out") / this.size);
   }
 
-  /** A batch of the held-out split, in fixed order; rows behind its end hold each field's padding. */
+  /** Number of batches that the held-out split fills. */
+  get wholeHeldOutCount(): number {
+    return Math.floor(this.#dataset.count("held-out") / this.size);
+  }
+
+  /** A batch of the held-out split, in fixed order; rows behind its end hold each field's padding (all of them behind the last batch). */
   heldOut(index: number): Batch {
     const count = this.#dataset.count("held-out");
     for (let row = 0; row < this.size; row++) {

@@ -32,10 +32,8 @@ describe.each(await availableAdapters())("$name", (adapter) => {
   const device = adapter.open();
   afterAll(async () => (await device).dispose());
 
-  // SwiftShader keeps no kernels from session to session and computes slowly; lavapipe runs the recipe as it is.
-  const set = adapter.description.adapterClass === "swiftshader" ? smallModel : [];
   test.each(["quest_w4a4", "float"])("%s", async (policy) => {
-    const artifact = compileDigits({ policy, set, targets: [await targetOn(await device)] });
+    const artifact = compileDigits({ policy, set: smallModel, targets: [await targetOn(await device)] });
     const run = (name: string) => join(parent, `${adapter.name}-${policy}-${name}`);
     using first = await Session.open(artifact, await device, { seed: 7 });
     await train(first, { folder: run("first"), seed: 7, steps, dataset });

@@ -158,6 +158,11 @@ const cases: Readonly<Record<string, string>> = {
   return %x, %o, %a, %a
 }`,
   ),
+  "one host scalar, two inputs": primitive("", `entry @main(%r: f32[] {host = "rate"}, %again: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (p: f32[], s: f32[]) {
+  %p: f32[] = mul %r, %again
+  %s: f32[] = sub %o, %r
+  return %p, %s
+}`),
   "swapped states, one of them returned": primitive(
     states,
     `entry @main() -> (a: f32[4]) {

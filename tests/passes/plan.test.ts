@@ -98,6 +98,15 @@ describe("the plan verifier", () => {
     expect(() => verifyPlan({ ...plan, entries: [swapped] })).toThrow("is read before it is written");
   });
 
+  test("notices a gradient that is missing from the norm's range", () => {
+    const gradients = train.buffers.filter((b) => b.role.kind === "gradient").map((b) => b.name);
+    expect(gradients.length).toBeGreaterThan(4);
+    for (const name of gradients) {
+      const dispatches = train.dispatches.filter((d) => !d.bind.some((b) => b.buffer === name && b.access === "write"));
+      expect(() => verifyPlan({ ...plan, entries: [{ ...train, dispatches }] }), name).toThrow(`${name} is read before it is written`);
+    }
+  });
+
   test("notices a place that no adapter can bind", () => {
     const places = { ...plan.memory.places, train: { ...plan.memory.places["train"], "%images_c": { slab: "arena.0", offset: 16 } } };
     expect(() => verifyPlan({ ...plan, memory: { ...plan.memory, places } })).toThrow("no multiple of 256");

@@ -331,6 +331,7 @@ export function runnableModule(numbers: readonly number[], { exact, size }: Runn
     );
     if (tape.below(2) === 0) inputs.push({ value: { hint: "rate", type: f32() }, origin: { host: "rate" } });
     if (tape.below(3) === 0) inputs.push({ value: { hint: "other", type: f32() }, origin: { host: "other" } });
+    if (tape.below(6) === 0) inputs.push({ value: { hint: "again", type: f32() }, origin: { host: "rate" } });
     const drawing = new Drawing(
       tape,
       inputs.map((i) => i.value),

@@ -1,7 +1,8 @@
 // Plans against the interpreter: whatever a module is, its plan run on the CPU answers the same values and leaves the same state.
+import { portable } from "../../compiler/driver/targets.ts";
 import { evaluateEntry } from "../../ir/interpreter.ts";
 import { type Entry, type Module, valueNames } from "../../ir/module.ts";
-import { packValues, storageOf, unpackValues } from "../../ir/packing.ts";
+import { bufferBytes, packValues, storageOf, unpackValues } from "../../ir/packing.ts";
 import type { Target } from "../../ir/plan.ts";
 import { allocate, contiguous, denseTensor, type Precision, type Tensor, type TensorData } from "../../ir/tensor.ts";
 import { printModule } from "../../ir/text/print.ts";
@@ -54,12 +55,13 @@ const initialState = (module: Module): Readonly<Record<string, Tensor>> =>
  * Run every entry twice, each on the state that the one before left. `tolerance`: the largest difference as a share of a tensor's
  * largest element or 1 (0 for equality).
  */
-export function expectPlanEqual(reference: Module, kernels: Module, tolerance: number): void {
+export function expectPlanEqual(reference: Module, kernels: Module, tolerance: number, target: Target = portable): void {
   const types = Object.fromEntries(kernels.states.map((s) => [s.name, s.type]));
   let state = initialState(kernels);
   const plan = runPlan(
     kernels,
     mapValues(state, (t, name) => stored(types[name]!, t)),
+    target,
   );
   for (const [step, entry] of [...reference.entries, ...reference.entries].entries()) {
     const inputs = inputsOf(entry);
@@ -86,6 +88,13 @@ function expectNear(actual: ArrayLike<number> | undefined, expected: Tensor, tol
     const same = a === e || (Number.isNaN(a) && Number.isNaN(e)) || Math.abs(a - e) <= tolerance * largest;
     if (!same) throw new Error(`${name}[${i}] is ${a}, the interpreter says ${e}`);
   }
+}
+
+/** A target that binds no more than the module's largest tensor: slabs are cut wherever they can be. */
+export function tightTarget(kernels: Module): Target {
+  const values = kernels.entries.flatMap((e) => [...e.inputs.map((i) => i.value), ...e.instructions.flatMap((i) => i.results)]);
+  const largest = Math.max(256, ...[...values, ...kernels.states].map(({ type }) => bufferBytes(type)));
+  return { ...portable, limits: { ...portable.limits, maxStorageBufferBindingSize: largest } };
 }
 
 /** The same on an adapter. Equality to the last bit (tolerance 0) takes arithmetic that is exact: see {@link isExact}. */

@@ -6,7 +6,7 @@ import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { hostValue } from "../../ir/host.ts";
 import type { Module } from "../../ir/module.ts";
 import { bufferBytes, byteLength, packValues, storageOf, unpackValues } from "../../ir/packing.ts";
-import type { KernelPlan, MemoryPlan, Schedule } from "../../ir/plan.ts";
+import type { KernelPlan, MemoryPlan, Schedule, Target } from "../../ir/plan.ts";
 import type { TensorData } from "../../ir/tensor.ts";
 import type { Type } from "../../ir/type.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
@@ -16,8 +16,8 @@ import { verifyPlan } from "../../passes/verify-plan.ts";
 
 const anySchedule = (): Schedule => ({ kind: "pointwise", width: 1, perLane: 1, workgroup: 64 });
 
-export function planOf(module: Module): KernelPlan & { readonly memory: MemoryPlan } {
-  const plan = planMemory(unwrap(toPlan(module, { target: portable, choose: anySchedule })), module);
+export function planOf(module: Module, target: Target = portable): KernelPlan & { readonly memory: MemoryPlan } {
+  const plan = planMemory(unwrap(toPlan(module, { target, choose: anySchedule })), module);
   verifyPlan(plan);
   return plan;
 }
@@ -27,8 +27,8 @@ export interface PlanRun {
   state(name: string): ArrayLike<number>;
 }
 
-export function runPlan(module: Module, state: Readonly<Record<string, TensorData>>): PlanRun {
-  const plan = planOf(module);
+export function runPlan(module: Module, state: Readonly<Record<string, TensorData>>, target: Target = portable): PlanRun {
+  const plan = planOf(module, target);
   const { memory } = plan;
   const slabs = new Map(memory.slabs.map((s) => [s.name, new ArrayBuffer(s.bytes)]));
   const slab = (name: string) => slabs.get(name) ?? new ArrayBuffer(0);

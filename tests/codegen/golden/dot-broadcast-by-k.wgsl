@@ -22,10 +22,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   let i = lane * sizes.s2;
   for (var k = 0u; k < sizes.s3; k += 1u) {
     let x0 = b0[k * sizes.s4 + i + rq];
-    let x1 = b1[k * sizes.s5 + xc];
-    let x1_1 = b1[k * sizes.s5 + xc + sizes.s6];
-    let x1_2 = b1[k * sizes.s5 + xc + sizes.s7];
-    let x1_3 = b1[k * sizes.s5 + xc + sizes.s8];
+    let i_1 = k * sizes.s5 + xc;
+    let x1 = b1[i_1];
+    let x1_1 = b1[i_1 + sizes.s6];
+    let x1_2 = b1[i_1 + sizes.s7];
+    let x1_3 = b1[i_1 + sizes.s8];
     let g = quadBroadcast(x0, 0u);
     c += x1 * g.x;
     c_1 += x1 * g.y;

@@ -22,10 +22,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   let i = row * 4u;
   for (var k = 0u; k < sizes.s2; k += 1u) {
     let x0 = b0[i + k];
-    let x1 = b1[k * sizes.s3 + xc];
-    let x1_1 = b1[k * sizes.s3 + xc + sizes.s4];
-    let x1_2 = b1[k * sizes.s3 + xc + sizes.s5];
-    let x1_3 = b1[k * sizes.s3 + xc + sizes.s6];
+    let i_1 = k * sizes.s3 + xc;
+    let x1 = b1[i_1];
+    let x1_1 = b1[i_1 + sizes.s4];
+    let x1_2 = b1[i_1 + sizes.s5];
+    let x1_3 = b1[i_1 + sizes.s6];
     let g = quadBroadcast(x0, 0u);
     c = c + x1 * g.x + x1_1 * g.y + x1_2 * g.z + x1_3 * g.w;
     let g_1 = quadBroadcast(x0, 1u);

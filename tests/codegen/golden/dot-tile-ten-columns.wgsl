@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var c_1 = vec4f();
   let i = row * sizes.s2;
   let i_3 = row_1 * sizes.s2;
-  let i_5 = xc * 4u;
+  let i_6 = xc * 4u;
   for (var k = 0u; k < sizes.s3; k += 1u) {
     let i_1 = k * 4u;
     let i_2 = i + i_1;
@@ -34,36 +34,37 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let x0_7 = b0[i_4 + 2u];
     let x0_8 = b0[i_4 + 3u];
     let x0_9 = vec4f(x0_5, x0_6, x0_7, x0_8);
-    let x1 = b1[k * sizes.s4 + xc];
-    let i_6 = k * sizes.s5 + i_5;
-    let x1_1 = b1[(i_6 + sizes.s4) >> 2u][(i_6 + sizes.s4) & 3u];
-    let x1_2 = b1[(i_6 + sizes.s6) >> 2u][(i_6 + sizes.s6) & 3u];
-    let x1_3 = b1[(i_6 + sizes.s7) >> 2u][(i_6 + sizes.s7) & 3u];
-    let x1_4 = b1[(i_6 + sizes.s8) >> 2u][(i_6 + sizes.s8) & 3u];
+    let i_5 = k * sizes.s4 + xc;
+    let x1 = b1[i_5];
+    let i_7 = k * sizes.s5 + i_6;
+    let x1_1 = b1[(i_7 + sizes.s4) >> 2u][(i_7 + sizes.s4) & 3u];
+    let x1_2 = b1[(i_7 + sizes.s6) >> 2u][(i_7 + sizes.s6) & 3u];
+    let x1_3 = b1[(i_7 + sizes.s7) >> 2u][(i_7 + sizes.s7) & 3u];
+    let x1_4 = b1[(i_7 + sizes.s8) >> 2u][(i_7 + sizes.s8) & 3u];
     let x1_5 = vec4f(x1_1, x1_2, x1_3, x1_4);
-    let x1_6 = b1[k * sizes.s4 + xc + sizes.s9];
-    let i_7 = i_1 + 3u;
-    let i_8 = min(i_7, sizes.s10) * sizes.s4 + i_5;
-    let x1_7 = b1[i_8 >> 2u][i_8 & 3u];
-    let x1_8 = b1[(i_8 + 1u) >> 2u][(i_8 + 1u) & 3u];
-    let x1_9 = b1[(i_8 + 2u) >> 2u][(i_8 + 2u) & 3u];
-    let x1_10 = b1[(i_8 + 3u) >> 2u][(i_8 + 3u) & 3u];
+    let x1_6 = b1[i_5 + sizes.s9];
+    let i_8 = i_1 + 3u;
+    let i_9 = min(i_8, sizes.s10) * sizes.s4 + i_6;
+    let x1_7 = b1[i_9 >> 2u][i_9 & 3u];
+    let x1_8 = b1[(i_9 + 1u) >> 2u][(i_9 + 1u) & 3u];
+    let x1_9 = b1[(i_9 + 2u) >> 2u][(i_9 + 2u) & 3u];
+    let x1_10 = b1[(i_9 + 3u) >> 2u][(i_9 + 3u) & 3u];
     let x1_11 = vec4f(x1_7, x1_8, x1_9, x1_10);
     let v = i_1 + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s2);
     let a = select(vec4f(0.0f), x0_4, v);
     let a_1 = select(vec4f(0.0f), x0_9, v);
-    let b = select(vec4f(0.0f), x1_11, vec4<bool>(i_7 < sizes.s2));
+    let b = select(vec4f(0.0f), x1_11, vec4<bool>(i_8 < sizes.s2));
     c = c + x1 * a.x + x1_5 * a.y + x1_6 * a.z + b * a.w;
     c_1 = c_1 + x1 * a_1.x + x1_5 * a_1.y + x1_6 * a_1.z + b * a_1.w;
   }
   if (x < sizes.s11) {
     let n = x * 4u;
-    let i_9 = x * 4u;
+    let i_10 = x * 4u;
     if (r < sizes.s12) {
-      let at = r * sizes.s4 + i_9;
-      let at_1 = r * sizes.s4 + i_9 + 1u;
-      let at_2 = r * sizes.s4 + i_9 + 2u;
-      let at_3 = r * sizes.s4 + i_9 + 3u;
+      let at = r * sizes.s4 + i_10;
+      let at_1 = r * sizes.s4 + i_10 + 1u;
+      let at_2 = r * sizes.s4 + i_10 + 2u;
+      let at_3 = r * sizes.s4 + i_10 + 3u;
       if (n < sizes.s4) {
         let out = c.x;
         b2[at] = out;
@@ -83,10 +84,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     }
     let m = r + 1u;
     if (m < sizes.s12) {
-      let at_4 = m * sizes.s4 + i_9;
-      let at_5 = m * sizes.s4 + i_9 + 1u;
-      let at_6 = m * sizes.s4 + i_9 + 2u;
-      let at_7 = m * sizes.s4 + i_9 + 3u;
+      let at_4 = m * sizes.s4 + i_10;
+      let at_5 = m * sizes.s4 + i_10 + 1u;
+      let at_6 = m * sizes.s4 + i_10 + 2u;
+      let at_7 = m * sizes.s4 + i_10 + 3u;
       if (n < sizes.s4) {
         let out_4 = c_1.x;
         b2[at_4] = out_4;

@@ -14,7 +14,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let first = begin + local;
   if (first < sizes.s0) {
     let x0 = b0[first];
-    let x1 = b1[first % sizes.s1];
+    let i = first % sizes.s1;
+    let x1 = b1[i];
     let out = max(x0 + x1, vec4f(0.0f));
     b2[first] = out;
   }

@@ -22,8 +22,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let inside = min(start, sizes.s2);
     let quads = start + 16u;
     let inside_1 = min(quads, sizes.s2);
-    let x0 = b0[row * sizes.s3 + inside];
-    let x0_1 = b0[row * sizes.s3 + inside_1];
+    let i = row * sizes.s3;
+    let x0 = b0[i + inside];
+    let x0_1 = b0[i + inside_1];
     let column = start * 4u;
     var v = select(vec4f(0.0f), x0, start < sizes.s3);
     let column_1 = quads * 4u;
