@@ -148,7 +148,7 @@ class Grouping {
     }
     // Only rows write packed results: a lane of a contraction or a reduction has no whole words.
     if (anchor.op.lower.kind === "kernel" && anchor.op.lower.family === "rows") return;
-    for (let last = chain.pop(); last !== undefined && last.results.some(isPacked); last = chain.pop()) this.#leave(group, last);
+    for (let last = chain.pop(); last?.results.some(isPacked); last = chain.pop()) this.#leave(group, last);
   }
 
   /** Users are placed before producers, so each producer knows which kernels want it. */

@@ -135,7 +135,9 @@ export class EntryPlanner {
   }
 
   #placeSources(): void {
-    const host = this.#entry.inputs.flatMap(({ value, origin }) => (origin !== "caller" && "host" in origin ? [{ value, name: origin.host }] : []));
+    const host = this.#entry.inputs.flatMap(({ value, origin }) =>
+      origin !== "caller" && "host" in origin ? [{ value, name: origin.host }] : [],
+    );
     const scalars = [...new Set(host.map(({ name }) => name))];
     const buffer = this.#unusedName("host");
     if (scalars.length > 0) {

@@ -30,8 +30,7 @@ function draw(
     const module = reference(of([i]));
     if (module === undefined || !isExact(module)) continue;
     const kernels = throughPasses(module);
-    if (kernels !== undefined && kernels.entries.some((e) => e.instructions.length > 4))
-      found.push({ module, kernels, what: `module ${i}` });
+    if (kernels?.entries.some((e) => e.instructions.length > 4)) found.push({ module, kernels, what: `module ${i}` });
   }
   return found;
 }

@@ -1,0 +1,320 @@
+// Modules that planning must take care with, as text: run on the CPU's plan in plan-cases.test.ts, on adapters in tests/gpu.
+
+const adamw = "adamw(beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0.1)";
+
+/** A training module over parameters `name: type [decay]` with the body of its loss. */
+function training(parameters: readonly string[], inputs: string, body: string, optimizer = adamw, outputs = "%loss"): string {
+  const states = parameters.map((p) => {
+    const [name, type, decay] = p.split(/: | (?=decay)/);
+    return `state "${name}": ${type} {role = parameter, init = zeros${decay === undefined ? "" : ", decay = true"}}`;
+  });
+  const reads = parameters.map((p) => `%${p.split(":")[0]}: ${p.split(/: | (?=decay)/)[1]} = state.read {name = "${p.split(":")[0]}"}`);
+  return `loomir 1
+form quantized
+host "lr" = constant(value = 0.173)
+training {optimizer = ${optimizer}, clip = 0.5, rate = "lr"}
+${states.join("\n")}
+
+entry @train(${inputs}) -> (${outputs
+    .split(", ")
+    .map((v) => `${v.slice(1)}: f32${v === "%loss" ? "[]" : "[4]"}`)
+    .join(", ")}) {
+  ${[...reads, body.trim()].join("\n  ")}
+  return ${outputs}
+}
+`;
+}
+
+const primitive = (states: string, entry: string): string =>
+  `loomir 1\nform primitive\nhost "rate" = constant(value = 0.5)\nhost "other" = constant(value = 2.0)\n${states}\n${entry}`;
+
+/** Training modules of form `quantized`. */
+export const trainingCases: Readonly<Record<string, string>> = {
+  "two parameters with one gradient": training(
+    ["a: f32[4]", "b: f32[4]"],
+    "%x: f32[4]",
+    `%y: f32[4] = add %a, %b
+  %z: f32[4] = mul %y, %x
+  %loss: f32[] = sum %z {axes = [0]}`,
+  ),
+  "a gradient that is one number": training(
+    ["a: f32[6]", "b: f32[6]"],
+    "%x: f32[6]",
+    `%p: f32[] = sum %a {axes = [0]}
+  %q: f32[6] = mul %b, %x
+  %r: f32[] = sum %q {axes = [0]}
+  %loss: f32[] = add %p, %r`,
+  ),
+  "each parameter is the other's gradient": training(
+    ["a: f32[8]", "b: f32[8]"],
+    "%x: f32[8]",
+    `%p: f32[8] = mul %a, %b
+  %loss: f32[] = sum %p {axes = [0]}`,
+  ),
+  "an input is the gradient": training(
+    ["a: f32[8]", "b: f32[8]"],
+    "%x: f32[8], %y: f32[8]",
+    `%p: f32[8] = mul %a, %x
+  %q: f32[8] = mul %b, %y
+  %r: f32[8] = add %p, %q
+  %loss: f32[] = sum %r {axes = [0]}`,
+  ),
+  "a gradient that is a view": training(
+    ["a: f32[2, 3]", "b: f32[3, 2]"],
+    "%x: f32[3, 2]",
+    `%t: f32[3, 2] = transpose %a {permutation = [1, 0]}
+  %p: f32[3, 2] = mul %t, %x
+  %q: f32[3, 2] = mul %b, %b
+  %r: f32[3, 2] = add %p, %q
+  %loss: f32[] = sum %r {axes = [0, 1]}`,
+  ),
+  "a parameter without decay between decayed ones, odd sizes": training(
+    ["a: f32[3, 5] decay", "b: f32[7]", "c: f32[5, 1] decay", "d: f32[70] decay", "e: f32[1]"],
+    "%x: f32[3, 5]",
+    `%y: f32[3, 5] = mul %a, %x
+  %z: f32[3, 1] = dot %y, %c {contract = [[1], [0]], batch = [[], []]}
+  %zz: f32[3, 1] = mul %z, %z
+  %p: f32[] = sum %zz {axes = [0, 1]}
+  %bb: f32[7] = mul %b, %b
+  %q: f32[] = sum %bb {axes = [0]}
+  %dd: f32[70] = mul %d, %d
+  %r: f32[] = sum %dd {axes = [0]}
+  %ee: f32[1] = mul %e, %e
+  %s: f32[] = sum %ee {axes = [0]}
+  %pq: f32[] = add %p, %q
+  %rs: f32[] = add %r, %s
+  %loss: f32[] = add %pq, %rs`,
+  ),
+  "a parameter without a gradient between others": training(
+    ["a: f32[4]", "b: f32[4]", "c: f32[4]"],
+    "%x: f32[4]",
+    `%y: f32[4] = mul %a, %x
+  %z: f32[4] = mul %y, %c
+  %loss: f32[] = sum %z {axes = [0]}`,
+  ),
+  "a parameter of rank 0": training(
+    ["a: f32[]", "b: f32[4]"],
+    "%x: f32[4]",
+    `%wide: f32[4] = broadcast %a
+  %y: f32[4] = mul %b, %x
+  %z: f32[4] = mul %y, %wide
+  %loss: f32[] = sum %z {axes = [0]}`,
+  ),
+  "a host scalar is the gradient": training(
+    ["a: f32[]", "b: f32[]"],
+    '%x: f32[] {host = "lr"}',
+    `%p: f32[] = mul %a, %x
+  %q: f32[] = mul %b, %b
+  %loss: f32[] = add %p, %q`,
+  ),
+  "the old value of a parameter is returned": training(
+    ["w: f32[4]"],
+    "%x: f32[4]",
+    `%y: f32[4] = mul %w, %x
+  %yy: f32[4] = mul %y, %y
+  %loss: f32[] = sum %yy {axes = [0]}`,
+    adamw,
+    "%loss, %w",
+  ),
+  "a parameter called host": training(
+    ["host: f32[4]"],
+    "%x: f32[4]",
+    `%y: f32[4] = mul %host, %x
+  %yy: f32[4] = mul %y, %y
+  %loss: f32[] = sum %yy {axes = [0]}`,
+  ),
+  momentum: training(
+    ["a: f32[5]", "b: f32[70] decay"],
+    "%x: f32[5]",
+    `%y: f32[5] = mul %a, %x
+  %p: f32[] = sum %y {axes = [0]}
+  %bb: f32[70] = mul %b, %b
+  %q: f32[] = sum %bb {axes = [0]}
+  %loss: f32[] = add %p, %q`,
+    "sgd(momentum = 0.9, decay = 0.1)",
+  ),
+};
+
+const states = `state "a": f32[4] {role = cache, init = zeros}
+state "b": f32[4] {role = cache, init = zeros}`;
+const reads = `%a: f32[4] = state.read {name = "a"}
+  %b: f32[4] = state.read {name = "b"}`;
+
+const fewOperands: Readonly<Record<string, string>> = {
+  "inputs and states returned as they are": primitive(
+    states,
+    `entry @main(%x: f32[4], %r: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (x: f32[4], o: f32[], a: f32[4], again: f32[4]) {
+  ${reads}
+  return %x, %o, %a, %a
+}`,
+  ),
+  "one host scalar, two inputs": primitive(
+    "",
+    `entry @main(%r: f32[] {host = "rate"}, %again: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (p: f32[], s: f32[]) {
+  %p: f32[] = mul %r, %again
+  %s: f32[] = sub %o, %r
+  return %p, %s
+}`,
+  ),
+  "swapped states, one of them returned": primitive(
+    states,
+    `entry @main() -> (a: f32[4]) {
+  ${reads}
+  return %a
+  update "a" = %b, "b" = %a
+}`,
+  ),
+  "a new value for two states, and an output": primitive(
+    states,
+    `entry @main(%x: f32[4]) -> (sum: f32[4]) {
+  ${reads}
+  %s: f32[4] = add %a, %b
+  return %s
+  update "a" = %s, "b" = %s
+}`,
+  ),
+  "an old value read behind its replacement": primitive(
+    states,
+    `entry @main(%x: f32[4]) -> (gap: f32[4], total: f32[]) {
+  ${reads}
+  %next: f32[4] = add %a, %x
+  %total: f32[] = sum %next {axes = [0]}
+  %wide: f32[4] = broadcast %total
+  %gap: f32[4] = sub %wide, %a
+  return %gap, %total
+  update "a" = %next, "b" = %a
+}`,
+  ),
+  "a state that takes its own transpose": primitive(
+    `state "m": f32[3, 3] {role = cache, init = zeros}`,
+    `entry @main() -> () {
+  %m: f32[3, 3] = state.read {name = "m"}
+  %t: f32[3, 3] = transpose %m {permutation = [1, 0]}
+  %n: f32[3, 3] = add %t, %m
+  return
+  update "m" = %n
+}`,
+  ),
+  "a packed state replaced by itself": primitive(
+    `state "p": bool[3, 5] {role = cache, init = zeros}\nstate "n": i8[3, 5] {role = cache, init = zeros}`,
+    `entry @main() -> () {
+  %p: bool[3, 5] = state.read {name = "p"}
+  %q: bool[3, 5] = logical_not %p
+  %n: i8[3, 5] = state.read {name = "n"}
+  %o: i8[3, 5] = add %n, %n
+  return
+  update "p" = %q, "n" = %o
+}`,
+  ),
+  "narrow integers that are never stored": primitive(
+    "",
+    `entry @main(%n: i8[3, 5], %u: u8[3, 5]) -> (f: f32[3, 5], total: i32[3]) {
+  %c: i8[3, 5] = constant {values = [100.0]}
+  %a: i8[3, 5] = add %n, %c
+  %b: i8[3, 5] = add %a, %a
+  %f: f32[3, 5] = cast %b {to = f32}
+  %v: u8[3, 5] = constant {values = [250.0]}
+  %w: u8[3, 5] = add %u, %v
+  %i: i32[3, 5] = cast %w {to = i32}
+  %total: i32[3] = sum %i {axes = [1]}
+  return %f, %total
+}`,
+  ),
+  "a new value read before its neighbour is replaced": primitive(
+    `state "a": f32[4] {role = parameter, init = zeros}\nstate "b": f32[4] {role = parameter, init = zeros}`,
+    `entry @main(%x: f32[4], %lr: f32[] {host = "rate"}) -> (total: f32[], ga: f32[4], gb: f32[4], ok: u32[]) {
+  %a: f32[4] = state.read {name = "a"}
+  %b: f32[4] = state.read {name = "b"}
+  %one: f32[] = max %x {axes = [0]}
+  %fine: bool[] = is_finite %one
+  %ok: u32[] = cast %fine {to = u32}
+  %ga: f32[4] = mul %a, %x
+  %a1: f32[4] = sgd %a, %ga, %one, %lr, %ok {decay = 0.5}
+  %total: f32[] = sum %a1 {axes = [0]}
+  %wide: f32[4] = broadcast %total
+  %gb: f32[4] = mul %b, %wide
+  %b1: f32[4] = sgd %b, %gb, %one, %lr, %ok {decay = 0.5}
+  return %total, %ga, %gb, %ok
+  update "a" = %a1, "b" = %b1
+}`,
+  ),
+  "a function of a scale alone": primitive(
+    "",
+    `entry @main(%x: f32[4, 8]) -> (half: f32[4, 1], codes: q4[4, 8; grid = half]) {
+  %s: f32[4, 1] = quant.scale %x {scheme = quest, bits = 4}
+  %c: q4[4, 8; grid = half] = quant.encode %x, %s {scheme = quest, bits = 4}
+  %d: f32[4, 1] = mul %s, %s
+  return %d, %c
+}`,
+  ),
+  "the norm of host scalars, constants and one value twice": primitive(
+    "",
+    `entry @main(%x: f32[3], %r: f32[] {host = "rate"}, %o: f32[] {host = "other"}) -> (n: f32[]) {
+  %c: f32[5] = constant {values = [2.0]}
+  %n: f32[] = global_norm %o, %x, %c, %x, %r
+  return %n
+}`,
+  ),
+  "instructions that nothing needs": primitive(
+    "",
+    `entry @main(%x: f32[3], %y: f32[3]) -> (s: f32[3]) {
+  %d: f32[3] = mul %x, %y
+  %dead: f32[3] = sub %d, %x
+  %most: f32[] = max %d {axes = [0]}
+  %s: f32[3] = add %x, %y
+  return %s
+}`,
+  ),
+  "an optimizer whose old weights are read later": primitive(
+    `state "w": f32[4] {role = parameter, init = zeros}\nstate "w#m": f32[4] {role = optimizer, init = zeros}\nstate "w#v": f32[4] {role = optimizer, init = zeros}`,
+    `entry @main(%g: f32[4], %lr: f32[] {host = "rate"}, %c: f32[] {host = "other"}) -> (change: f32[4]) {
+  %w: f32[4] = state.read {name = "w"}
+  %m: f32[4] = state.read {name = "w#m"}
+  %v: f32[4] = state.read {name = "w#v"}
+  %one: f32[] = constant {values = [1.0]}
+  %fine: bool[] = is_finite %one
+  %ok: u32[] = cast %fine {to = u32}
+  %clip: f32[] = max %g {axes = [0]}
+  %w1: f32[4], %m1: f32[4], %v1: f32[4] = adamw %w, %m, %v, %g, %clip, %lr, %c, %c, %ok {beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0.1}
+  %change: f32[4] = sub %w1, %w
+  return %change
+  update "w" = %w1, "w#m" = %m1, "w#v" = %v1
+}`,
+  ),
+};
+
+const many = Array.from({ length: 12 }, (_, i) => i);
+const chain = (first: string, type: string): string =>
+  many.map((i) => `%s${i}: ${type} = add ${i === 0 ? first : `%s${i - 1}`}, %x${i}`).join("\n  ");
+const manyOperands: Readonly<Record<string, string>> = {
+  "a chain over more tensors than a kernel binds": primitive(
+    "",
+    `entry @main(${many.map((i) => `%x${i}: f32[3, 5]`).join(", ")}) -> (s: f32[3, 5], t: f32[3]) {
+  ${chain("%x3", "f32[3, 5]")}
+  %t: f32[3] = sum %s11 {axes = [1]}
+  %n: f32[3, 5] = neg %s11
+  return %n, %t
+}`,
+  ),
+  "an epilogue over more tensors than a kernel binds": primitive(
+    "",
+    `entry @main(%a: f32[3, 4], %b: f32[5, 4], ${many.map((i) => `%x${i}: f32[3, 5]`).join(", ")}) -> (s: f32[3, 5]) {
+  %d: f32[3, 5] = dot %a, %b {contract = [[1], [1]], batch = [[], []]}
+  ${chain("%d", "f32[3, 5]")}
+  return %s11
+}`,
+  ),
+  "a prologue over more tensors than a kernel binds": primitive(
+    "",
+    `entry @main(${many.map((i) => `%x${i}: f32[3, 5]`).join(", ")}) -> (m: f32[5], codes: q4[3, 5; grid = half]) {
+  ${chain("%x3", "f32[3, 5]")}
+  %m: f32[5] = max %s11 {axes = [0]}
+  %s: f32[3, 1] = quant.scale %s11 {scheme = quest, bits = 4}
+  %c: q4[3, 5; grid = half] = quant.encode %s11, %s {scheme = quest, bits = 4}
+  return %m, %c
+}`,
+  ),
+};
+
+/** Modules of form `primitive`. */
+export const primitiveCases: Readonly<Record<string, string>> = { ...fewOperands, ...manyOperands };
