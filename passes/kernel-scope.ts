@@ -4,7 +4,21 @@ import type { Instruction, Value } from "../ir/module.ts";
 import { operandCoordinates } from "../ir/ops/pointwise.ts";
 import { storageOf } from "../ir/packing.ts";
 import type { BindingUse, Store } from "../ir/plan.ts";
-import { binary, cast, constant, load, plus, type ScalarExpr, scalarTypeOf, select, times, uint, variable } from "../ir/scalar.ts";
+import {
+  binary,
+  cast,
+  childrenOf,
+  constant,
+  input,
+  load,
+  plus,
+  type ScalarExpr,
+  scalarTypeOf,
+  select,
+  times,
+  uint,
+  variable,
+} from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { shapeOf, type Type } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
@@ -43,6 +57,8 @@ interface ScopeInput {
   readonly members: readonly Instruction[];
   readonly producer: (value: Value) => Instruction | undefined;
   readonly placeOf: (value: Value) => BufferPlace;
+  /** Whether the kernel needs a result of one of its members: stores it, or reads it in another member. */
+  readonly isNeeded: (value: Value) => boolean;
   /** All tensors of the kernel have one shape and are dense: elements are addressed by their position, `coordinates[0]`. */
   readonly flat?: boolean;
 }
@@ -107,9 +123,12 @@ export class KernelScope {
     if (lower.kind === "view") return this.#throughView(producer, at);
     if (lower.kind === "kernel" && lower.family === "gather") return this.#gather(producer, at);
     if (lower.kind !== "pointwise") throw new Error(`${producer.op.signature.name} is read at another element than its kernel's own`);
-    const inputs = producer.operands.map((o) =>
-      this.element(o, this.#flat(o) ? at : operandCoordinates(at, shapeOf(o.type), shapeOf(value.type)).map((c) => simplify(c))),
-    );
+    const isRead = this.#operandsRead(producer);
+    const inputs = producer.operands.map((o, i) => {
+      // Not even a binding for what only a result takes that nobody needs.
+      if (!isRead(i)) return constant(scalarTypeOf(o.type), 0);
+      return this.element(o, this.#flat(o) ? at : operandCoordinates(at, shapeOf(o.type), shapeOf(value.type)).map((c) => simplify(c)));
+    });
     const types = { operands: producer.operands.map((o) => o.type), results: producer.results.map((r) => r.type) };
     const bodies = (lower.body(inputs, producer.attrs as never, types as never) as readonly ScalarExpr[]).map((body, i) =>
       wrapped(body, types.results[i]),
@@ -123,6 +142,22 @@ export class KernelScope {
     }
     if (own === undefined) throw new Error("a value is not among its producer's results");
     return own;
+  }
+
+  /** Which operands the needed results of a pointwise instruction take. */
+  #operandsRead({ op: { lower }, operands, results, attrs }: Instruction): (operand: number) => boolean {
+    if (results.length === 1 || results.every((r) => this.#input.isNeeded(r)) || lower.kind !== "pointwise") return () => true;
+    const types = { operands: operands.map((o) => o.type), results: results.map((r) => r.type) };
+    const placeholders = operands.map((o, i) => input(i, scalarTypeOf(o.type)));
+    const bodies: readonly ScalarExpr[] = lower.body(placeholders, attrs as never, types as never);
+    const found = new Set<ScalarExpr>();
+    const visit = (e: ScalarExpr): void => {
+      if (found.has(e)) return;
+      found.add(e);
+      for (const child of childrenOf(e)) visit(child);
+    };
+    for (const [i, result] of results.entries()) if (bodies[i] !== undefined && this.#input.isNeeded(result)) visit(bodies[i]);
+    return (operand) => placeholders[operand] !== undefined && found.has(placeholders[operand]);
   }
 
   #flat(operand: Value): boolean {

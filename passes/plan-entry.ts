@@ -273,7 +273,9 @@ export class EntryPlanner {
 
   #scope(kernel: Kernel, flat: boolean): KernelScope {
     const placeOf = (v: Value) => this.#placeFor(v, kernel.number);
-    return new KernelScope({ members: kernel.members, producer: (v) => this.#producers.get(v), placeOf, flat });
+    const needed = new Set([...kernel.stored, ...kernel.members.flatMap((m) => m.operands)]);
+    const isNeeded = (v: Value) => needed.has(v);
+    return new KernelScope({ members: kernel.members, producer: (v) => this.#producers.get(v), placeOf, isNeeded, flat });
   }
 
   #describe(kernel: Kernel): Pick<Planned, "serves" | "at"> {
@@ -348,6 +350,7 @@ export class EntryPlanner {
     const scope = new KernelScope({
       members: [],
       producer: (v) => this.#producers.get(v),
+      isNeeded: () => true,
       placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : (from ?? this.#placeFor(v))),
     });
     const shape = shapeOf(value.type);

@@ -35,7 +35,7 @@ const settings = {
     accepts: (v) => v === "row" || isPositiveInteger(v),
   },
   hadamard: {
-    describe: "block of the rotation: auto, a power of two that divides the axis, or none",
+    describe: "block of the rotation: auto, a power of two up to 128 that divides the axis, or none",
     fallback: "auto",
     accepts: (v) => v === "auto" || v === "none" || isPositiveInteger(v),
   },

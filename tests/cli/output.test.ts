@@ -38,7 +38,8 @@ test("an error is a frame without colours where nobody looks", () => {
 
 test("a terminal gets colours, unless NO_COLOR is set", () => {
   vi.stubEnv("NO_COLOR", undefined);
-  for (const name of ["FORCE_COLOR", "NODE_DISABLE_COLORS", "CI", "TF_BUILD", "TEAMCITY_VERSION", "COLORTERM", "TMUX"]) vi.stubEnv(name, undefined);
+  for (const name of ["FORCE_COLOR", "NODE_DISABLE_COLORS", "CI", "TF_BUILD", "TEAMCITY_VERSION", "COLORTERM", "TMUX"])
+    vi.stubEnv(name, undefined);
   vi.stubEnv("TERM", "xterm-256color");
   const colored = new Kept(true);
   new Output(false, new Kept(), colored).diagnostics([problem]);

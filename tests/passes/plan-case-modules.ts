@@ -265,6 +265,18 @@ const fewOperands: Readonly<Record<string, string>> = {
   return %s
 }`,
   ),
+  "an optimizer of whose results one is used": primitive(
+    `state "v": f32[4] {role = cache, init = zeros}`,
+    `entry @main(%w: f32[4], %m: f32[4], %g: f32[4], %lr: f32[] {host = "rate"}, %c: f32[] {host = "other"}) -> () {
+  %v: f32[4] = state.read {name = "v"}
+  %clip: f32[] = max %g {axes = [0]}
+  %fine: bool[] = is_finite %clip
+  %ok: u32[] = cast %fine {to = u32}
+  %w1: f32[4], %m1: f32[4], %v1: f32[4] = adamw %w, %m, %v, %g, %clip, %lr, %c, %c, %ok {beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0.1}
+  return
+  update "v" = %v1
+}`,
+  ),
   "an optimizer whose old weights are read later": primitive(
     `state "w": f32[4] {role = parameter, init = zeros}\nstate "w#m": f32[4] {role = optimizer, init = zeros}\nstate "w#v": f32[4] {role = optimizer, init = zeros}`,
     `entry @main(%g: f32[4], %lr: f32[] {host = "rate"}, %c: f32[] {host = "other"}) -> (change: f32[4]) {
