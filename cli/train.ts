@@ -102,18 +102,27 @@ function describeSize({ manifest }: CompiledArtifact, session: Session): string 
 async function watched(output: Output, body: (signal: AbortSignal, progress: Progress) => Promise<TrainResult>): Promise<TrainResult> {
   const stop = new AbortController();
   const progress = trainProgress(output);
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const letSignalsThrough = () => {
+    for (const name of signals) process.off(name, interrupt);
+  };
+  const interrupt = (name: NodeJS.Signals) => {
+    if (stop.signal.aborted) {
+      // By the signal's own effect, so that a shell sees it (130, 143). process.exit would run the driver's exit handlers while its
+      // threads still compute, and crash now and then.
+      letSignalsThrough();
+      process.kill(process.pid, name);
+      return;
+    }
     stop.abort();
     progress.note("stopping after this step; Ctrl-C again to quit at once");
   };
-  const signals = ["SIGINT", "SIGTERM"] as const;
   for (const name of signals) process.on(name, interrupt);
   try {
     return await body(stop.signal, progress);
   } finally {
     progress.close();
-    for (const name of signals) process.off(name, interrupt);
+    letSignalsThrough();
   }
 }
 

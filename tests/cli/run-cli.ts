@@ -9,6 +9,8 @@ export const projectRoot = join(import.meta.dirname, "../..");
 
 export interface Said {
   readonly code: number | null;
+  /** What ended the process, where no exit code did. */
+  readonly signal?: NodeJS.Signals | null;
   readonly out: string;
   readonly err: string;
 }
@@ -39,7 +41,7 @@ export function startCli(
   });
   const said = new Promise<Said>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code) => resolve({ code, out, err }));
+    child.on("close", (code, signal) => resolve({ code, signal, out, err }));
   });
   return { child, said };
 }

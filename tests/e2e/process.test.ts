@@ -65,8 +65,8 @@ describe("Ctrl-C and --resume", () => {
     child.stderr?.on("data", (chunk: Buffer) => {
       if (/^(step +1\/|stopping after this step)/m.test(String(chunk))) child.kill("SIGINT");
     });
-    const { code, out, err } = await said;
-    expect({ code, out }).toEqual({ code: 130, out: "" });
+    const { code, signal, out, err } = await said;
+    expect({ code, signal, out }).toEqual({ code: null, signal: "SIGINT", out: "" });
     expect(err).toContain("stopping after this step; Ctrl-C again to quit at once");
   });
 });
