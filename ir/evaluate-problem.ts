@@ -2,12 +2,14 @@
 // Loads and stores out of range are refused: index arithmetic that relies on a driver's clamping is a bug.
 import { axisNames, coordinateLeaves } from "./coordinates.ts";
 import { evaluateScalars, type Leaves, type LoadExpr, scalarStorage } from "./evaluate-scalar.ts";
+import { attentionForward, attentionKeyGradient, attentionQueryGradient } from "./ops/attention-tensors.ts";
 import { multiplyTransposed } from "./ops/dot-tensors.ts";
 import { butterflies } from "./ops/hadamard.ts";
 import { combineRuns } from "./ops/reduce-tensor.ts";
 import { rowStatistics } from "./ops/scale-tensor.ts";
 import { denseView, readPacked, writePacked } from "./packing.ts";
-import type { DotOperand, DotProblem, PointwiseProblem, Problem, ReduceProblem, RowsProblem, Store } from "./plan.ts";
+import type { AttentionProblem, DotOperand, DotProblem, PointwiseProblem, Problem, ReduceProblem, RowsProblem, Store } from "./plan.ts";
+import type { ScalarExpr } from "./scalar.ts";
 import type { TensorData } from "./tensor.ts";
 import { elementCount } from "./type.ts";
 
@@ -42,6 +44,8 @@ function pendingStores(problem: Problem, read: Load): readonly PendingStore[] {
       return dotStores(problem, read);
     case "rows":
       return rowsStores(problem, read);
+    case "attention":
+      return attentionStores(problem, read);
     default:
       return problem satisfies never;
   }
@@ -128,6 +132,45 @@ function rowsStores(problem: RowsProblem, read: Load): readonly PendingStore[] {
     ...evaluateStores(stores, rows * columns, { inputs, variables, load: read }),
     ...evaluateStores(rowStores, rows, { inputs: [rowValues], variables: rowVariables, load: read }),
   ];
+}
+
+function attentionStores({ pass, shape, rule, elements, stores, rowStores }: AttentionProblem, read: Load): readonly PendingStore[] {
+  const { batch, queries, keys, heads, groups, channels } = shape;
+  const rowSizes = { z: batch, t: queries, h: heads };
+  const querySizes = { ...rowSizes, c: channels };
+  const keySizes = { z: batch, s: keys, g: groups, c: channels };
+  const leaves = (sizes: Readonly<Record<string, number>>) => coordinateLeaves(Object.keys(sizes), Object.values(sizes));
+  const values = (element: ScalarExpr | undefined, sizes: Readonly<Record<string, number>>): TensorData => {
+    if (element === undefined) throw new Error(`${pass} of attention lacks an element`);
+    const [found = new Float32Array(0)] = evaluateScalars([element], elementCount(Object.values(sizes)), "f32", {
+      variables: leaves(sizes),
+      load: read,
+    });
+    return found;
+  };
+  const storesOver = (list: readonly Store[], sizes: Readonly<Record<string, number>>, ...inputs: readonly Float64Array[]) =>
+    evaluateStores(list, elementCount(Object.values(sizes)), {
+      inputs: inputs.map((x) => Float32Array.from(x)),
+      variables: leaves(sizes),
+      load: read,
+    });
+  const [q, k, v] = [values(elements.q, querySizes), values(elements.k, keySizes), values(elements.v, keySizes)];
+  if (pass === "forward") {
+    const first = elements.first === undefined ? 0 : (values(elements.first, {})[0] ?? 0);
+    const { out, lse } = attentionForward(shape, rule, first, q, k, v);
+    return [...storesOver(stores, querySizes, out), ...storesOver(rowStores, rowSizes, lse)];
+  }
+  const inputs = {
+    q,
+    k,
+    v,
+    ct: values(elements.ct, querySizes),
+    lse: values(elements.lse, rowSizes),
+    delta: values(elements.delta, rowSizes),
+  };
+  if (pass === "grad_query") return storesOver(stores, querySizes, attentionQueryGradient(shape, rule, inputs));
+  const { dk, dv } = attentionKeyGradient(shape, rule, inputs);
+  return storesOver(stores, keySizes, dk, dv);
 }
 
 interface Memory {

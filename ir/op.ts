@@ -98,7 +98,7 @@ export type Lowering<O extends OperandNames, R extends readonly string[], A exte
       ): PerResult<R, ScalarExpr>;
     }
   | { readonly kind: "view"; readonly index: ViewIndex<A> }
-  | { readonly kind: "kernel"; readonly family: "reduce" | "dot" | "rows" | "gather" | "scatter" | "norm" }
+  | { readonly kind: "kernel"; readonly family: "reduce" | "dot" | "rows" | "attention" | "gather" | "scatter" | "norm" }
   | { readonly kind: "expand"; expand(b: Builder, operands: PerOperand<O, Value>, attrs: AttributesOf<A>): PerResult<R, Value> }
   | { readonly kind: "source" };
 

@@ -1,5 +1,6 @@
 // The kernel plan: ordered dispatches over virtual buffers, a problem and a schedule each, for one target.
 // A problem says what a kernel computes, with scalar expressions for everything pointwise; a schedule says how.
+import type { AttentionRule, AttentionShape } from "./ops/attention-tensors.ts";
 import type { ScalarExpr, Storage } from "./scalar.ts";
 import type { Location } from "./source.ts";
 import type { Type } from "./type.ts";
@@ -100,7 +101,36 @@ export interface RowsProblem {
   readonly rowStores: readonly Store[];
 }
 
-export type Problem = PointwiseProblem | ReduceProblem | DotProblem | RowsProblem;
+/**
+ * Streaming attention (ir/ops/attention.ts). Variables: `z` (batch), `t` (query position), `h` (query head), `s` (key position),
+ * `g` (head of keys and values), `c` (channel). `q` and `ct` use z, t, h, c; `k` and `v` use z, s, g, c; `lse` and `delta` use z, t, h;
+ * `first` (i32, causal only) is the position of query 0 and uses none.
+ * - `forward`: `stores` use z, t, h, c with `input 0` = the result; `rowStores` use z, t, h with `input 0` = log(sum(exp(scores))).
+ * - `grad_query`: `stores` use z, t, h, c with `input 0` = dq. - `grad_key`: z, s, g, c with `input 0` = dk, `input 1` = dv.
+ */
+export interface AttentionProblem {
+  readonly kind: "attention";
+  readonly pass: "forward" | "grad_query" | "grad_key";
+  readonly shape: AttentionShape;
+  readonly rule: AttentionRule;
+  readonly elements: AttentionElements;
+  readonly stores: readonly Store[];
+  readonly rowStores: readonly Store[];
+}
+
+export interface AttentionElements {
+  readonly q: ScalarExpr;
+  readonly k: ScalarExpr;
+  readonly v: ScalarExpr;
+  /** In the gradients alone. */
+  readonly ct?: ScalarExpr;
+  readonly lse?: ScalarExpr;
+  readonly delta?: ScalarExpr;
+  /** 0 where absent. */
+  readonly first?: ScalarExpr;
+}
+
+export type Problem = PointwiseProblem | ReduceProblem | DotProblem | RowsProblem | AttentionProblem;
 export type Family = Problem["kind"];
 
 /**
@@ -110,6 +140,8 @@ export type Family = Problem["kind"];
  *   subgroup, else through workgroup memory.
  * - dot `broadcast`: the subgroup-broadcast frame, `rows` = RA rows of A loads (RA * S rows of C a workgroup); `tile`: no subgroups,
  *   `rows` rows of C a lane, 4 columns a lane.
+ * - attention `broadcast`: a workgroup is one subgroup, a lane has `rows` positions of its own, and lanes hand each other what they
+ *   loaded of the other side; `plain`: no subgroups, `workgroup` lanes of one position, each of which loads everything itself.
  * - rows `subgroup`: a workgroup is one subgroup and takes `rowsPerGroup` rows, one after another; `workgroup`: workgroup memory and
  *   barriers, no subgroups, one row a workgroup.
  */
@@ -119,7 +151,9 @@ export type Schedule =
   | { readonly kind: "dot"; readonly frame: "broadcast"; readonly rows: number }
   | { readonly kind: "dot"; readonly frame: "tile"; readonly rows: number; readonly workgroup: readonly [number, number] }
   | { readonly kind: "rows"; readonly frame: "subgroup"; readonly rowsPerGroup: number }
-  | { readonly kind: "rows"; readonly frame: "workgroup"; readonly workgroup: number };
+  | { readonly kind: "rows"; readonly frame: "workgroup"; readonly workgroup: number }
+  | { readonly kind: "attention"; readonly frame: "broadcast"; readonly rows: number }
+  | { readonly kind: "attention"; readonly frame: "plain"; readonly workgroup: number };
 
 /** Hand of code generation to the passes: the schedule for a problem on a target. */
 export type ChooseSchedule = (problem: Problem, target: Target) => Schedule;

@@ -192,7 +192,9 @@ class Grouping {
     const { lower } = anchor === undefined ? { lower: undefined } : anchor.op;
     if (lower?.kind !== "kernel") return true;
     if (lower.family === "norm") return false;
-    if (lower.family === "dot") return roleOf(instruction) === "view" || isNamed(instruction, "quant.decode");
+    // Attention reads each key and value once for every query.
+    if (lower.family === "dot" || lower.family === "attention")
+      return roleOf(instruction) === "view" || isNamed(instruction, "quant.decode");
     return true;
   }
 

@@ -3,6 +3,7 @@ import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { valueNames } from "../ir/module.ts";
 import { bufferBytes, storageOf } from "../ir/packing.ts";
 import type { BindingUse, BufferRole, Dispatch, EntryPort, Placement, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
+import { contiguous } from "../ir/tensor.ts";
 import { f32, shapeOf } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
 import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
@@ -156,7 +157,7 @@ export class EntryPlanner {
       } else {
         const name = `%${this.#name(result)}`;
         this.#place(result, name, { kind: "constant" });
-        this.#constants.push({ buffer: name, values: instruction.attrs["values"] as readonly number[] });
+        this.#constants.push({ buffer: name, values: constantValues(instruction) });
       }
     }
   }
@@ -377,4 +378,16 @@ export class EntryPlanner {
     }
     return [...first, ...second];
   }
+}
+
+/** The elements of a source that is a table: written out, or computed from the attributes. */
+function constantValues({ op, attrs, results }: Instruction): readonly number[] {
+  if (op.evaluate === "from lower") throw new Error(`the source ${op.signature.name} has no values`);
+  const [table] = op.evaluate(
+    [],
+    attrs,
+    results.map((r) => r.type),
+  );
+  if (table === undefined) throw new Error(`the source ${op.signature.name} gives nothing`);
+  return Array.from(contiguous(table));
 }

@@ -1,6 +1,7 @@
 // From a kernel's instructions to its problem (ir/plan.ts): one builder per anchor.
 import type { Instruction, Value } from "../ir/module.ts";
-import type { Combine, Problem, Store } from "../ir/plan.ts";
+import { attentionShape, ruleOf } from "../ir/ops/attention.ts";
+import type { AttentionProblem, Combine, Problem, Store } from "../ir/plan.ts";
 import { quantizerNamed } from "../ir/quant/table.ts";
 import { binary, cast, constant, input, plus, type ScalarExpr, scalarTypeOf, select, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
@@ -41,6 +42,8 @@ export function problemOf(kernel: Kernel, scope: KernelScope, flat: boolean): Pr
       return rowsProblem(kernel, scope);
     case "scatter":
       return scatterProblem(kernel, anchor, scope);
+    case "attention":
+      return attentionProblem(kernel, anchor, scope);
     case "gather":
     case "norm":
       throw new Error(`${lower.family} is planned elsewhere`);
@@ -191,4 +194,40 @@ function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {
     ? [{ ...scope.store(step, [...leading, simplify(binary("rem", row, uint(groups)))]), row: uint(0), column: row }]
     : [];
   return { ...base, statistic: quantizer.statistic, perRow, stores, rowStores };
+}
+
+/** Which pass of the family an op is, and what its operands are beside q, k and v. */
+const attentionPasses: Readonly<Record<string, { readonly pass: AttentionProblem["pass"]; readonly others: readonly string[] }>> = {
+  attention: { pass: "forward", others: [] },
+  cached_attention: { pass: "forward", others: ["first"] },
+  attention_grad_query: { pass: "grad_query", others: ["ct", "lse", "delta"] },
+  attention_grad_key: { pass: "grad_key", others: ["ct", "lse", "delta"] },
+};
+
+function attentionProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
+  const [q, k, v, ...others] = anchor.operands;
+  const form = attentionPasses[anchor.op.signature.name];
+  if (q === undefined || k === undefined || v === undefined || form === undefined) throw new Error("attention takes q, k and v");
+  const shape = attentionShape(shapeOf(q.type), shapeOf(k.type));
+  const rule = ruleOf({ causal: anchor.attrs["causal"] !== false, scale: anchor.attrs["scale"] as number | "auto" }, shape);
+  const leading = coordinatesOf(variable("z", shape.batch), shapeOf(q.type).slice(0, -3));
+  const row: Coordinates = [...leading, variable("t", shape.queries), variable("h", shape.heads)];
+  const query: Coordinates = [...row, variable("c", shape.channels)];
+  const key: Coordinates = [...leading, variable("s", shape.keys), variable("g", shape.groups), variable("c", shape.channels)];
+  const coordinatesFor: Readonly<Record<string, Coordinates>> = { ct: query, lse: row, delta: row, first: [] };
+  const further = form.others.map((name, i) => {
+    const operand = others[i];
+    if (operand === undefined) throw new Error(`attention without ${name}`);
+    return [name, scope.element(operand, coordinatesFor[name] ?? [])] as const;
+  });
+  const elements = { q: scope.element(q, query), k: scope.element(k, key), v: scope.element(v, key), ...Object.fromEntries(further) };
+  const [main, second] = anchor.results;
+  const stored = (value: Value | undefined, at: Coordinates, index: number): readonly Store[] => {
+    if (value === undefined) return [];
+    scope.give(value, input(index, "f32"));
+    return kernel.stored.includes(value) ? [scope.store(value, at)] : [];
+  };
+  const common = { kind: "attention" as const, pass: form.pass, shape, rule, elements };
+  if (form.pass === "grad_key") return { ...common, stores: [...stored(main, key, 0), ...stored(second, key, 1)], rowStores: [] };
+  return { ...common, stores: stored(main, query, 0), rowStores: stored(second, row, 0) };
 }

@@ -4,7 +4,8 @@
 // - what a dispatch reads has been written before, or is state, an input, a constant or a host scalar;
 // - a temporary that still matters shares no byte with another one that is written meanwhile.
 // It does not check that kernels compute what they should (tests do), nor workgroup counts (the emitter does).
-import type { BindingUse, Dispatch, KernelPlan, MemoryPlan, PlanEntry, Problem, Store } from "../ir/plan.ts";
+import type { BindingUse, Dispatch, KernelPlan, MemoryPlan, PlanEntry } from "../ir/plan.ts";
+import { expressionsOf, storesOf } from "../ir/problem.ts";
 import { childrenOf, type ScalarExpr } from "../ir/scalar.ts";
 import { bindingAlignment } from "./state-layout.ts";
 
@@ -68,26 +69,7 @@ function checkBindings(plan: KernelPlan & { readonly memory: MemoryPlan }, entry
   return undefined;
 }
 
-/** Stores of a problem, and every expression that it evaluates. */
-function partsOf(problem: Problem): { readonly stores: readonly Store[]; readonly roots: readonly ScalarExpr[] } {
-  const stores = problem.kind === "rows" ? [...problem.stores, ...problem.rowStores] : problem.stores;
-  const of = stores.flatMap((s) => [s.row, s.column, s.value]);
-  switch (problem.kind) {
-    case "pointwise":
-      return { stores, roots: of };
-    case "reduce":
-      return { stores, roots: [...of, ...problem.accumulators.map((a) => a.element)] };
-    case "dot":
-      return { stores, roots: [...of, problem.a.element, problem.b.element] };
-    case "rows":
-      return { stores, roots: [...of, problem.element, ...(problem.perRow === undefined ? [] : [problem.perRow])] };
-    default:
-      return problem satisfies never;
-  }
-}
-
 function checkUses({ problem, bind }: Dispatch): string | undefined {
-  const { stores, roots } = partsOf(problem);
   const reads = new Set<number>();
   const seen = new Set<ScalarExpr>();
   const visit = (e: ScalarExpr): void => {
@@ -96,8 +78,8 @@ function checkUses({ problem, bind }: Dispatch): string | undefined {
     if (e.kind === "load") reads.add(e.binding);
     for (const child of childrenOf(e)) visit(child);
   };
-  for (const root of roots) visit(root);
-  const writes = new Set(stores.map((s) => s.binding));
+  for (const root of expressionsOf(problem)) visit(root);
+  const writes = new Set(storesOf(problem).map((s) => s.binding));
   for (const [i, use] of bind.entries()) {
     const is = reads.has(i) && writes.has(i) ? "update" : writes.has(i) ? "write" : reads.has(i) ? "read" : "no use";
     if (is !== use.access) return `binding ${i} (${use.buffer}) is declared ${use.access}, the problem makes it ${is}`;

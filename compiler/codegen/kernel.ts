@@ -1,5 +1,6 @@
 // What a template makes: a kernel's text with everything a dispatch of it needs.
-import type { Problem, Store, Target } from "../../ir/plan.ts";
+import type { Problem, Target } from "../../ir/plan.ts";
+import { expressionsOf, storesOf } from "../../ir/problem.ts";
 import { binary, childrenOf, over, type ScalarExpr, uint } from "../../ir/scalar.ts";
 import type { E, Wgsl } from "./wgsl.ts";
 import { add, mul, size } from "./wgsl.ts";
@@ -45,32 +46,6 @@ export function finishKernel(wgsl: Wgsl, problem: Problem, target: Target, frame
     subgroupSize: usesSubgroups ? target.subgroupSize : undefined,
     sharedBytes: wgsl.shared.reduce((sum, { type, count }) => sum + count * (isVector(type) ? 16 : 4), 0),
   };
-}
-
-/** Every expression of a problem. */
-function expressionsOf(problem: Problem): readonly ScalarExpr[] {
-  const ofStores = (stores: readonly Store[]) => stores.flatMap((s) => [s.row, s.column, s.value]);
-  switch (problem.kind) {
-    case "pointwise":
-      return ofStores(problem.stores);
-    case "reduce":
-      return [...problem.accumulators.map((a) => a.element), ...ofStores(problem.stores)];
-    case "dot":
-      return [problem.a.element, problem.b.element, ...ofStores(problem.stores)];
-    case "rows":
-      return [
-        problem.element,
-        ...(problem.perRow === undefined ? [] : [problem.perRow]),
-        ...ofStores(problem.stores),
-        ...ofStores(problem.rowStores),
-      ];
-    default:
-      return problem satisfies never;
-  }
-}
-
-export function storesOf(problem: Problem): readonly Store[] {
-  return problem.kind === "rows" ? [...problem.stores, ...problem.rowStores] : problem.stores;
 }
 
 /** The bindings that a problem loads from or stores to are 0 to this number - 1. */

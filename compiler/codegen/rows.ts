@@ -1,10 +1,11 @@
 // Row kernels: Walsh-Hadamard transform of blocks, a statistic of the transformed row, and codes, masks and values that follow, in one kernel.
 // A team of lanes takes a row in spans; where the row does not fit its registers it is loaded and transformed twice, by the same arithmetic.
 import type { RowsProblem, Schedule, Target } from "../../ir/plan.ts";
+import { storesOf } from "../../ir/problem.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { type Exchange, subgroupExchange, workgroupExchange } from "./exchange.ts";
-import { finishKernel, foldGroups, type Kernel, labelOf, linearGroup, storesOf } from "./kernel.ts";
+import { finishKernel, foldGroups, type Kernel, labelOf, linearGroup } from "./kernel.ts";
 import { packedPlaceOf, writePackedSpan, writtenColumns } from "./rows-packed.ts";
 import { RowStatistic } from "./rows-statistic.ts";
 import { transformSpan } from "./rows-transform.ts";

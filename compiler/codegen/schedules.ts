@@ -41,6 +41,8 @@ export interface ScheduleTable {
     readonly tileWorkgroup: readonly [number, number];
   };
   readonly rows: { readonly rowsPerGroup: number; readonly workgroup: number };
+  /** Positions a lane, and lanes of the form without subgroups. */
+  readonly attention: { readonly rows: number; readonly workgroup: number };
 }
 
 export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
@@ -50,6 +52,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 32 },
     dot: { small: 2 ** 20, rows: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
     rows: { rowsPerGroup: 4, workgroup: 64 },
+    attention: { rows: 1, workgroup: 8 },
   },
   swiftshader: {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
@@ -57,6 +60,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 16 },
     dot: { small: 2 ** 20, rows: [2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
     rows: { rowsPerGroup: 4, workgroup: 32 },
+    attention: { rows: 1, workgroup: 4 },
   },
   gpu: {
     pointwise: { workgroup: 256, perLane: 1, smallest: 64 },
@@ -64,6 +68,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     reduce: { workgroup: 64, wide: 256, wideFrom: 4096, plainLanes: 64 },
     dot: { small: 0, rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [8, 8] },
     rows: { rowsPerGroup: 1, workgroup: 64 },
+    attention: { rows: 1, workgroup: 32 },
   },
 };
 
@@ -74,7 +79,7 @@ export const schedulesHash = (): string =>
     .digest("hex")}`;
 
 /** Counts changes of the rules below that tables do not show. */
-const rulesVersion = 1;
+const rulesVersion = 2;
 
 /** The default schedule of a problem on a target. Throws where nothing fits, with the reasons: a target must run every problem. */
 export const chooseSchedule: ChooseSchedule = (problem, target) => {
@@ -99,6 +104,8 @@ function candidates(problem: Problem, target: Target): readonly Schedule[] {
       return dotCandidates(problem, target, table);
     case "rows":
       return rowsCandidates(problem, target, table);
+    case "attention":
+      return attentionCandidates(target, table);
     default:
       return problem satisfies never;
   }
@@ -198,4 +205,9 @@ function rowsCandidates(problem: RowsProblem, target: Target, table: ScheduleTab
   if (target.subgroups === "none") return plain;
   const together = Math.max(1, Math.min(rowsPerGroup, powerOfTwoUpTo(problem.rows / (2 * table.groups))));
   return [{ kind: "rows", frame: "subgroup", rowsPerGroup: together }, ...plain];
+}
+
+function attentionCandidates(target: Target, { attention: { rows, workgroup } }: ScheduleTable): readonly Schedule[] {
+  const plain: Schedule = { kind: "attention", frame: "plain", workgroup };
+  return target.subgroups === "none" ? [plain] : [{ kind: "attention", frame: "broadcast", rows }, plain];
 }

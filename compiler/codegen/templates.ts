@@ -1,8 +1,10 @@
 // All kernel templates behind one door: a problem and a schedule to a kernel, or why not.
 import type { Problem, Schedule, Store, Target } from "../../ir/plan.ts";
+import { storesOf } from "../../ir/problem.ts";
+import { emitAttention, refuseAttention } from "./attention.ts";
 import { emitBroadcast, refuseBroadcast } from "./dot-broadcast.ts";
 import { emitTile, refuseTile } from "./dot-tile.ts";
-import { type Kernel, storesOf } from "./kernel.ts";
+import type { Kernel } from "./kernel.ts";
 import { emitPointwise, refusePointwise } from "./pointwise.ts";
 import { emitReduce, refuseReduce } from "./reduce.ts";
 import { emitRows, refuseRows } from "./rows.ts";
@@ -23,6 +25,8 @@ export function refuseSchedule(problem: Problem, schedule: Schedule, target: Tar
       return schedule.frame === "broadcast" ? refuseBroadcast(problem, schedule, target) : refuseTile(problem, schedule, target);
     case "rows":
       return schedule.kind === "rows" ? refuseRows(problem, schedule, target) : wrongFamily(problem, schedule);
+    case "attention":
+      return schedule.kind === "attention" ? refuseAttention(problem, schedule, target) : wrongFamily(problem, schedule);
     default:
       return problem satisfies never;
   }
@@ -50,5 +54,6 @@ export function emitKernel(problem: Problem, schedule: Schedule, target: Target,
   if (problem.kind === "rows" && schedule.kind === "rows") return emitRows(problem, schedule, target, serves);
   if (problem.kind === "dot" && schedule.kind === "dot")
     return schedule.frame === "broadcast" ? emitBroadcast(problem, schedule, target, serves) : emitTile(problem, schedule, target, serves);
+  if (problem.kind === "attention" && schedule.kind === "attention") return emitAttention(problem, schedule, target, serves);
   throw new Error(wrongFamily(problem, schedule));
 }

@@ -100,6 +100,7 @@ const call = <T extends WgslType>(type: T, callee: string, ...args: readonly Any
   expression(type, { kind: "call", callee, args: args.map((a) => a.node) });
 export const min = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<T> => call(a.type, "min", a, b);
 export const max = <T extends NumericType>(a: E<T>, b: E<NoInfer<T>>): E<T> => call(a.type, "max", a, b);
+export const exp = <T extends "f32" | "vec4f">(a: E<T>): E<T> => call(a.type, "exp", a);
 export const abs = <T extends NumericType>(a: E<T>): E<T> => call(a.type, "abs", a);
 export const select = <T extends WgslType>(condition: E<"bool"> | E<BoolLike<T>>, yes: E<T>, no: E<NoInfer<T>>): E<T> =>
   call(yes.type, "select", no, yes, condition);

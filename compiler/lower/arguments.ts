@@ -65,6 +65,25 @@ export class Arguments {
     return meaning.kind === "tensor" ? meaning.value : this.#refuse(name, "a tensor", meaning);
   }
 
+  /** A list of tensors. */
+  tensors(name: string): readonly Value[] {
+    const meaning = this.any(name);
+    if (meaning.kind !== "list") return this.#refuse(name, "a list of tensors", meaning);
+    return meaning.items.map((item) => (item.kind === "tensor" ? item.value : this.#refuse(name, "a list of tensors", item)));
+  }
+
+  /** A size, known now or later. */
+  dim(name: string): Dim {
+    return asDim(this.any(name)) ?? this.#refuse(name, "a size", this.any(name));
+  }
+
+  /** A number that is known when the model is compiled. */
+  number(name: string): number {
+    const meaning = this.any(name);
+    const isNumber = meaning.kind === "constant" && (meaning.constant.kind === "float" || meaning.constant.kind === "int");
+    return isNumber ? Number(meaning.constant.value) : this.#refuse(name, "a number", meaning);
+  }
+
   int(name: string): number {
     const size = asDim(this.any(name));
     return typeof size === "number" ? size : this.#refuse(name, "an int", this.any(name));

@@ -5,11 +5,14 @@ import type { Value } from "../../ir/module.ts";
 import type { Op } from "../../ir/op.ts";
 import { maximum, minimum } from "../../ir/ops/arithmetic.ts";
 import { equal } from "../../ir/ops/compare.ts";
+import { concat } from "../../ir/ops/concat.ts";
 import { dot } from "../../ir/ops/dot.ts";
 import { crossEntropy } from "../../ir/ops/loss.ts";
 import { maxOp, minOp } from "../../ir/ops/reductions.ts";
+import { rope } from "../../ir/ops/rope.ts";
+import { iota } from "../../ir/ops/source.ts";
 import { reshape, transpose } from "../../ir/ops/views.ts";
-import { printType, withDims } from "../../ir/type.ts";
+import { printType, tensor, withDims } from "../../ir/type.ts";
 import { Arguments, type GivenArgument } from "./arguments.ts";
 import { pairOf } from "./arithmetic.ts";
 import type { EntryContext } from "./entry-context.ts";
@@ -93,6 +96,22 @@ const written: Readonly<Record<string, Builtin>> = {
       return cx.emit(reshape, [x], { type: withDims(x.type, x.type.dims.toSpliced(axis, 2, multiplyDims(first, second))) }, hint);
     },
   },
+  concat: {
+    parameters: ["parts", "axis?"],
+    summary: "Tensors one behind the other along an axis, the last one where none is named: concat([a, b]).",
+    lower: (cx, args, hint) => lowerConcat(cx, args, hint),
+  },
+  positions: {
+    parameters: ["length"],
+    summary: "i32[length]: the position of each token in its sequence.",
+    lower: (cx, args, hint) => cx.emit(iota, [], { axis: 0, type: tensor("i32", [args.dim("length")]) }, hint ?? "positions"),
+  },
+  rope: {
+    parameters: ["x", "positions", "theta"],
+    summary: "Rotary position embedding of x[.., T, heads, n] at positions[T]: channels i and i + n/2 turn by position * theta^(-2 i / n).",
+    lower: (cx, args, hint) =>
+      cx.emit(rope, [args.tensor("x"), args.tensor("positions")], { theta: args.number("theta"), context: 0 }, hint),
+  },
   transpose: {
     parameters: ["x", "axis?", "other?"],
     summary: "Swaps two axes, the last two where none are named.",
@@ -115,6 +134,13 @@ export function lowerBuiltin(cx: EntryContext, name: string, given: readonly Giv
   const builtin = builtins.get(name);
   if (builtin === undefined) throw new Error(`no builtin ${name}`);
   return tensorMeaning(builtin.lower(cx, new Arguments(name, builtin, given), hint));
+}
+
+function lowerConcat(cx: EntryContext, args: Arguments, hint: string | undefined): Value {
+  const parts = args.tensors("parts");
+  const [first] = parts;
+  if (first === undefined) return reject("`concat` takes a list of one or more tensors");
+  return cx.emit(concat, parts, { axis: args.has("axis") ? args.axis("axis", first) : lastAxis(first) }, hint);
 }
 
 function lowerDot(cx: EntryContext, args: Arguments, hint: string | undefined): Value {

@@ -1,6 +1,6 @@
 // Activation functions.
 import { type Op, signature } from "../op.ts";
-import { binary, float, over, plus, type ScalarExpr, select as selectExpr, times, unary } from "../scalar.ts";
+import { binary, float, minus, over, plus, type ScalarExpr, select as selectExpr, times, unary } from "../scalar.ts";
 import { add, mul, sub } from "./arithmetic.ts";
 import { greater, select } from "./compare.ts";
 import { pointwise } from "./pointwise.ts";
@@ -47,4 +47,33 @@ export const tanh = signature({ name: "tanh", summary: "Hyperbolic tangent.", op
 export const tanhOp: Op = pointwise(tanh, {
   body: ([x]) => unary("tanh", x),
   vjp: (b, ct, _operands, y) => [b.emit(mul, [ct, b.emit(sub, [splat(b, y.type, 1), b.emit(mul, [y, y])])])],
+});
+
+/** sqrt(2 / pi) */
+const gaussian = Math.sqrt(2 / Math.PI);
+const cubic = 0.044715;
+
+/** tanh(sqrt(2 / pi) (x + 0.044715 x^3)) */
+const bend = (x: ScalarExpr): ScalarExpr => unary("tanh", times(float(gaussian), plus(x, times(float(cubic), times(x, times(x, x))))));
+
+export const gelu = signature({
+  name: "gelu",
+  summary: "x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: the Gaussian error linear unit in the form of GPT-2.",
+  operands: ["x"],
+  callable: true,
+});
+export const geluOp: Op = pointwise(gelu, {
+  body: ([x]) => times(times(float(0.5), x), plus(float(1), bend(x))),
+  vjp: (b, ct, [x]) => [b.emit(mul, [ct, b.emit(geluSlope, [x])])],
+});
+
+export const geluSlope = signature({ name: "gelu_slope", summary: "The derivative of `gelu`.", operands: ["x"] });
+export const geluSlopeOp: Op = pointwise(geluSlope, {
+  body([x]) {
+    const t = bend(x);
+    const inner = times(float(gaussian), plus(float(1), times(float(3 * cubic), times(x, x))));
+    const curve = times(times(float(0.5), x), times(minus(float(1), times(t, t)), inner));
+    return plus(times(float(0.5), plus(float(1), t)), curve);
+  },
+  vjp: "none",
 });

@@ -1,8 +1,9 @@
 // The table of ops. To add one: write it in its family's file and add its line here (CONTRIBUTING.md walks through it).
 import { Builder } from "../builder.ts";
 import type { Op } from "../op.ts";
-import { reluOp, sigmoidOp, siluOp, tanhOp } from "./activation.ts";
+import { geluOp, geluSlopeOp, reluOp, sigmoidOp, siluOp, tanhOp } from "./activation.ts";
 import { absOp, addOp, clampOp, divOp, floorOp, maximumOp, minimumOp, mulOp, negOp, roundOp, subOp } from "./arithmetic.ts";
+import { attentionGradKeyOp, attentionGradQueryOp, attentionOp, cachedAttentionOp } from "./attention.ts";
 import { broadcastOp, sumOp } from "./broadcast.ts";
 import { castOp } from "./cast.ts";
 import {
@@ -18,17 +19,20 @@ import {
   notEqualOp,
   selectOp,
 } from "./compare.ts";
+import { cacheWriteOp, concatOp } from "./concat.ts";
 import { dotOp } from "./dot.ts";
 import { expOp, logOp, rsqrtOp, sqrtOp } from "./exponential.ts";
 import { hadamardOp } from "./hadamard.ts";
 import { gatherOp, scatterAddOp } from "./indexing.ts";
 import { crossEntropyOp, mseOp } from "./loss.ts";
+import { layerNormOp, rmsNormOp } from "./normalize.ts";
 import { adamwOp, globalNormOp, sgdMomentumOp, sgdOp } from "./optimizer.ts";
 import { quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp } from "./quant.ts";
 import { argmaxOp, maxOp, meanOp, minOp } from "./reductions.ts";
+import { ropeOp, ropeTableOp } from "./rope.ts";
 import { logSoftmaxOp, softmaxOp } from "./softmax.ts";
 import { constantOp, iotaOp, stateReadOp } from "./source.ts";
-import { padOp, reshapeOp, sliceOp, transposeOp } from "./views.ts";
+import { padOp, reshapeOp, reverseOp, sliceOp, transposeOp } from "./views.ts";
 
 export const ops: readonly Op[] = [
   stateReadOp,
@@ -53,6 +57,8 @@ export const ops: readonly Op[] = [
   sigmoidOp,
   siluOp,
   tanhOp,
+  geluOp,
+  geluSlopeOp,
   equalOp,
   notEqualOp,
   lessOp,
@@ -70,6 +76,9 @@ export const ops: readonly Op[] = [
   broadcastOp,
   sliceOp,
   padOp,
+  reverseOp,
+  concatOp,
+  cacheWriteOp,
   gatherOp,
   scatterAddOp,
   sumOp,
@@ -78,6 +87,14 @@ export const ops: readonly Op[] = [
   minOp,
   argmaxOp,
   dotOp,
+  rmsNormOp,
+  layerNormOp,
+  ropeTableOp,
+  ropeOp,
+  attentionOp,
+  attentionGradQueryOp,
+  attentionGradKeyOp,
+  cachedAttentionOp,
   softmaxOp,
   logSoftmaxOp,
   crossEntropyOp,

@@ -123,6 +123,31 @@ export const padOp = define(pad, {
   },
 });
 
+export const reverse = signature({
+  name: "reverse",
+  summary: "The elements of one axis in the opposite order.",
+  operands: ["x"],
+  attrs: { axis },
+  callable: true,
+});
+export const reverseOp = define(reverse, {
+  infer([x], { axis }) {
+    requireAxis("reverse", x, axis);
+    return x;
+  },
+  evaluate([x], { axis }) {
+    const [size, stride] = [x.shape[axis] ?? 0, x.strides[axis] ?? 0];
+    return { ...x, strides: x.strides.map((s, a) => (a === axis ? -s : s)), offset: x.offset + (size - 1) * stride };
+  },
+  vjp: vjpOfOne((b, ct, _operands, _result, attrs) => [b.emit(reverse, [ct], attrs)]),
+  lower: {
+    kind: "view",
+    index: (coordinates, { axis }, operand) => ({
+      coordinates: coordinates.map((c, a) => (a === axis ? binary("sub", uint((operand[axis] ?? 1) - 1), c) : c)),
+    }),
+  },
+});
+
 export function inversePermutation(permutation: readonly number[]): readonly number[] {
   const inverse = new Array<number>(permutation.length);
   for (const [i, axis] of permutation.entries()) inverse[axis] = i;

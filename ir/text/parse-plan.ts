@@ -208,7 +208,7 @@ function readDispatchHeader(cursor: Cursor, number: number): DispatchHeader {
   const kind =
     families.find((f) => f === family.name) ?? cursor.fail(`no family \`${family.name}\``, [`the families are ${families.join(", ")}`]);
   const outer = sizes(cursor);
-  const between = kind === "dot" ? "of" : kind === "reduce" ? "over" : undefined;
+  const between = kind === "dot" || kind === "attention" ? "of" : kind === "reduce" ? "over" : undefined;
   if (between !== undefined) cursor.expect("word", between);
   const inner = between === undefined ? [] : sizes(cursor);
   const schedule = readSchedule(cursor, kind, cursor.braces(), family);

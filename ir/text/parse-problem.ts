@@ -1,13 +1,14 @@
 // Reads the body of a dispatch: the lines below its first that say what the kernel computes.
-import type { Combine, DotOperand, Family, Problem, RowsProblem, Store } from "../plan.ts";
+import type { AttentionElements, AttentionProblem, Combine, DotOperand, Family, Problem, RowsProblem, Store } from "../plan.ts";
 import type { ScalarExpr } from "../scalar.ts";
 import type { Span } from "../source.ts";
 import type { Cursor } from "./cursor.ts";
 import { ScalarParser } from "./parse-scalar.ts";
-import { type ProblemScopes, scopesOf } from "./plan-records.ts";
+import { attentionElements, type ProblemScopes, scopesOf } from "./plan-records.ts";
 
 const combines: readonly Combine[] = ["sum", "max", "min", "argmax"];
 const statistics: readonly NonNullable<RowsProblem["statistic"]>[] = ["mean_square", "abs_max", "mean_abs"];
+const passes: readonly AttentionProblem["pass"][] = ["forward", "grad_query", "grad_key"];
 /** Lines that a body may begin with; anything else belongs to the entry again. */
 const keywords: ReadonlySet<string> = new Set([
   "let",
@@ -19,6 +20,10 @@ const keywords: ReadonlySet<string> = new Set([
   "statistic",
   "store",
   "store_row",
+  "pass",
+  "causal",
+  "scale",
+  ...attentionElements,
   ...combines,
 ]);
 
@@ -29,6 +34,10 @@ interface Body {
   perRow?: ScalarExpr;
   statistic?: NonNullable<RowsProblem["statistic"]>;
   block: number;
+  pass?: AttentionProblem["pass"];
+  causal: boolean;
+  scale?: number;
+  readonly elements: { -readonly [K in keyof AttentionElements]?: ScalarExpr };
   readonly accumulators: { readonly combine: Combine; readonly element: ScalarExpr }[];
   readonly stores: Store[];
   readonly rowStores: Store[];
@@ -47,7 +56,7 @@ export function readProblem(
   inner: readonly number[],
   at: Span,
 ): Problem | undefined {
-  const body: Body = { block: 1, accumulators: [], stores: [], rowStores: [] };
+  const body: Body = { block: 1, causal: false, elements: {}, accumulators: [], stores: [], rowStores: [] };
   const scalars = new ScalarParser(cursor);
   const scopes = () =>
     scopesOf(family, {
@@ -91,7 +100,25 @@ function readLine(cursor: Cursor, scalars: ScalarParser, scopes: ProblemScopes, 
     body.accumulators.push({ combine, element: value("element") });
     return;
   }
+  const attentionElement = attentionElements.find((name) => name === keyword);
+  if (attentionElement !== undefined) {
+    body.elements[attentionElement] = value("element");
+    return;
+  }
   switch (keyword) {
+    case "pass": {
+      const { name } = cursor.word("a pass");
+      body.pass = passes.find((p) => p === name) ?? cursor.fail(`no pass \`${name}\``, [`there are ${passes.join(", ")}`]);
+      return;
+    }
+    case "causal":
+      body.causal = true;
+      return;
+    case "scale": {
+      const literal = cursor.literal();
+      body.scale = literal.kind === "float" ? literal.value : cursor.fail("a scale is a float");
+      return;
+    }
     case "let":
       return scalars.readLet(scopes.shared);
     case "a":
@@ -130,7 +157,9 @@ function missing(family: Family): string {
     ? "`a` or `b`, or its sizes are not m, n and k"
     : family === "rows"
       ? "`element`, or its sizes are not rows and columns"
-      : "stores";
+      : family === "attention"
+        ? "`pass`, `scale`, `q`, `k` or `v`, or its sizes are not batch, queries, keys and heads, groups, channels"
+        : "stores";
 }
 
 function assemble(family: Family, outer: readonly number[], inner: readonly number[], body: Body): Problem | undefined {
@@ -150,6 +179,17 @@ function assemble(family: Family, outer: readonly number[], inner: readonly numb
       if (element === undefined || rows === undefined || columns === undefined || outer.length > 2) return undefined;
       const optional = { ...(statistic === undefined ? {} : { statistic }), ...(perRow === undefined ? {} : { perRow }) };
       return { kind: family, rows, columns, block, element, ...optional, stores, rowStores };
+    }
+    case "attention": {
+      const { pass, causal, scale, elements } = body;
+      const { q, k, v, ...others } = elements;
+      const [batch, queries, keys] = outer;
+      const [heads, groups, channels] = inner;
+      if (pass === undefined || scale === undefined || q === undefined || k === undefined || v === undefined) return undefined;
+      if (batch === undefined || queries === undefined || keys === undefined || outer.length > 3) return undefined;
+      if (heads === undefined || groups === undefined || channels === undefined || inner.length > 3) return undefined;
+      const shape = { batch, queries, keys, heads, groups, channels };
+      return { kind: family, pass, shape, rule: { causal, scale }, elements: { q, k, v, ...others }, stores, rowStores };
     }
     default:
       return family satisfies never;

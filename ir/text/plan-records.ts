@@ -1,6 +1,6 @@
 // The records of plan text that stand in braces: targets and schedules. Printer and parser share them.
 import { type AttributeSpec, type Attributes, int, listOf, oneOf, printAttributes, text } from "../attribute.ts";
-import type { Family, Problem, Schedule, Target } from "../plan.ts";
+import type { AttentionElements, Family, Problem, Schedule, Target } from "../plan.ts";
 import type { VariableScope } from "./print-scalar.ts";
 
 export const targetAttributes = {
@@ -53,7 +53,11 @@ const scheduleForms: Readonly<Record<Family, Readonly<Record<string, AttributeSp
   reduce: { "": { lanes: int, workgroup: int } },
   dot: { broadcast: { rows: int }, tile: { rows: int, workgroup: listOf(int) } },
   rows: { subgroup: { rowsPerGroup: int }, workgroup: { workgroup: int } },
+  attention: { broadcast: { rows: int }, plain: { workgroup: int } },
 };
+
+/** The expressions of an attention, in the order of their lines. */
+export const attentionElements = ["q", "k", "v", "ct", "lse", "delta", "first"] as const satisfies readonly (keyof AttentionElements)[];
 
 const toSnake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -117,6 +121,12 @@ export function scopesOf(family: Family, sizes: ProblemSizes): ProblemScopes {
       const all = new Map([["row", rows] as const, ["column", columns] as const]);
       return { element: all, b: all, store: all, shared: all };
     }
+    case "attention": {
+      const [batch = 1, queries = 1, keys = 1] = outer;
+      const [heads = 1, groups = 1, channels = 1] = inner;
+      const all = new Map(Object.entries({ z: batch, t: queries, h: heads, s: keys, g: groups, c: channels }));
+      return { element: all, b: all, store: all, shared: all };
+    }
     default:
       return family satisfies never;
   }
@@ -141,6 +151,10 @@ export function sizesOf(problem: Problem): ProblemSizes {
       return { outer: problem.batch, inner: [problem.m, problem.n, problem.k], a: problem.a.contracted, b: problem.b.contracted };
     case "rows":
       return { outer: [], inner: [problem.rows, problem.columns] };
+    case "attention": {
+      const { batch, queries, keys, heads, groups, channels } = problem.shape;
+      return { outer: [batch, queries, keys], inner: [heads, groups, channels] };
+    }
     default:
       return problem satisfies never;
   }

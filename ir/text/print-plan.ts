@@ -1,10 +1,11 @@
 // Prints kernel plans: slabs, buffers with their places, dispatches with their problems and schedules. `print(parse(text)) === text`.
 import { printFloat } from "../literal.ts";
 import type { BufferRole, Dispatch, EntryPort, KernelPlan, Placement, PlanEntry, Problem, Store } from "../plan.ts";
+import { expressionsOf } from "../problem.ts";
 import type { ScalarExpr } from "../scalar.ts";
 import { printType } from "../type.ts";
 import { valueName } from "./lexer.ts";
-import { type ProblemScopes, printSchedule, printTarget, scopesOf, sizesOf } from "./plan-records.ts";
+import { attentionElements, type ProblemScopes, printSchedule, printTarget, scopesOf, sizesOf } from "./plan-records.ts";
 import { ScalarPrinter } from "./print-scalar.ts";
 
 export interface PrintPlanOptions {
@@ -76,7 +77,10 @@ function printDispatch({ problem, schedule, bind, serves, at }: Dispatch, number
 
 const list = (sizes: readonly number[]): string => `[${sizes.join(", ")}]`;
 
-/** `[8, 32]`, `[8] over [32]`, `[2] of [64, 256, 784]` (batch, then m, n, k), `[64, 784]` (rows, columns). */
+/**
+ * `[8, 32]`, `[8] over [32]`, `[2] of [64, 256, 784]` (batch, then m, n, k), `[64, 784]` (rows, columns), `[8, 128, 128] of [4, 4, 32]`
+ * (batch, queries, keys, then heads, groups, channels).
+ */
 function printSizes(problem: Problem): string {
   const { outer, inner } = sizesOf(problem);
   switch (problem.kind) {
@@ -85,6 +89,7 @@ function printSizes(problem: Problem): string {
     case "reduce":
       return `${list(outer)} over ${list(inner)}`;
     case "dot":
+    case "attention":
       return `${list(outer)} of ${list(inner)}`;
     case "rows":
       return list(inner);
@@ -95,7 +100,7 @@ function printSizes(problem: Problem): string {
 
 function printProblem(problem: Problem): readonly string[] {
   const scopes = scopesOf(problem.kind, sizesOf(problem));
-  const w = new BodyWriter(scopes, rootsOf(problem));
+  const w = new BodyWriter(scopes, expressionsOf(problem));
   switch (problem.kind) {
     case "pointwise":
       break;
@@ -112,35 +117,21 @@ function printProblem(problem: Problem): readonly string[] {
       if (problem.statistic !== undefined) w.lines.push(`statistic ${problem.statistic}`);
       if (problem.perRow !== undefined) w.line("per_row = ", problem.perRow, "store");
       break;
+    case "attention": {
+      const { causal, scale } = problem.rule;
+      w.lines.push(`pass ${problem.pass}`, ...(causal ? ["causal"] : []), `scale ${printFloat(scale)}`);
+      for (const name of attentionElements) {
+        const element = problem.elements[name];
+        if (element !== undefined) w.line(`${name} = `, element, "element");
+      }
+      break;
+    }
     default:
       problem satisfies never;
   }
   for (const store of problem.stores) w.store("store", store);
-  if (problem.kind === "rows") for (const store of problem.rowStores) w.store("store_row", store);
+  if (problem.kind === "rows" || problem.kind === "attention") for (const store of problem.rowStores) w.store("store_row", store);
   return w.lines;
-}
-
-const storeRoots = ({ row, column, value }: Store): readonly ScalarExpr[] => [row, column, value];
-
-function rootsOf(problem: Problem): readonly ScalarExpr[] {
-  const stores = problem.stores.flatMap(storeRoots);
-  switch (problem.kind) {
-    case "pointwise":
-      return stores;
-    case "reduce":
-      return [...problem.accumulators.map((a) => a.element), ...stores];
-    case "dot":
-      return [problem.a.element, problem.b.element, ...stores];
-    case "rows":
-      return [
-        problem.element,
-        ...(problem.perRow === undefined ? [] : [problem.perRow]),
-        ...stores,
-        ...problem.rowStores.flatMap(storeRoots),
-      ];
-    default:
-      return problem satisfies never;
-  }
 }
 
 /** Lines of a dispatch's body, each behind the `let` lines that it needs. */

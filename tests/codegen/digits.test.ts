@@ -2,7 +2,7 @@
 // buffers that the reference has at that point, so that one wrong kernel shows as itself.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { storesOf } from "../../compiler/codegen/kernel.ts";
+import { storesOf } from "../../ir/problem.ts";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel } from "../../compiler/codegen/templates.ts";
 import { selectEntries } from "../../compiler/driver/entries.ts";

@@ -17,6 +17,7 @@ const schedules: Readonly<Record<Family, Schedule>> = {
   reduce: { kind: "reduce", lanes: 1, workgroup: 64 },
   dot: { kind: "dot", frame: "tile", rows: 4, workgroup: [8, 8] },
   rows: { kind: "rows", frame: "workgroup", workgroup: 64 },
+  attention: { kind: "attention", frame: "plain", workgroup: 8 },
 };
 
 export const plan: Subtest = {
