@@ -3,7 +3,7 @@ import type { Instruction, Value } from "../ir/module.ts";
 import { attentionShape, ruleOf } from "../ir/ops/attention.ts";
 import type { AttentionProblem, Combine, Problem, Store } from "../ir/plan.ts";
 import { quantizerNamed } from "../ir/quant/table.ts";
-import { binary, cast, constant, input, plus, type ScalarExpr, scalarTypeOf, select, times, uint, variable } from "../ir/scalar.ts";
+import { binary, cast, input, plus, type ScalarExpr, scalarTypeOf, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
 import { axisVariables, type Coordinates, coordinatesOf, type KernelScope } from "./kernel-scope.ts";
@@ -79,26 +79,24 @@ function reduceProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope):
   return { kind: "reduce", shape, reduced, accumulators: [{ combine, element }], stores: kernel.stored.map((v) => scope.store(v, outer)) };
 }
 
-/** out[row, ..] = sum over ids of x where ids == row: a gather's transpose as a reduction in fixed order, without atomics. */
+/**
+ * out[row, ..] = sum over ids of x where ids == row: a gather's transpose as a contraction with rows of zeros and ones, made where they
+ * are loaded. In fixed order, without atomics, and as fast as any contraction.
+ */
 function scatterProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
   const [x, ids] = anchor.operands;
   const result = only(anchor.results, "a result");
   if (x === undefined || ids === undefined) throw new Error("scatter_add takes x and ids");
-  const shape = shapeOf(result.type);
-  const reduced = shapeOf(ids.type);
-  const outer = axisVariables("c", shape);
-  const inner = axisVariables("r", reduced);
-  const hit = binary("eq", cast("i32", scope.element(ids, inner)), cast("i32", outer[0] ?? uint(0)));
-  const x0 = scope.element(x, [...inner, ...outer.slice(1)]);
-  scope.give(result, input(0, x0.type));
-  const element = select(hit, x0, constant(x0.type, 0));
-  return {
-    kind: "reduce",
-    shape,
-    reduced,
-    accumulators: [{ combine: "sum", element }],
-    stores: kernel.stored.map((v) => scope.store(v, outer)),
-  };
+  const [m = 1, ...rest] = shapeOf(result.type);
+  const idShape = shapeOf(ids.type);
+  const [n, k] = [elementCount(rest), elementCount(idShape)];
+  const hit = binary("eq", cast("i32", scope.element(ids, coordinatesOf(variable("column", k), idShape))), cast("i32", variable("row", m)));
+  const a = { contracted: "column" as const, element: cast("f32", hit) };
+  const at = [...coordinatesOf(variable("row", k), idShape), ...coordinatesOf(variable("column", n), rest)];
+  const b = { contracted: "row" as const, element: scope.element(x, at) };
+  scope.give(result, input(0, "f32"));
+  const place: Coordinates = [variable("m", m), ...coordinatesOf(variable("n", n), rest)];
+  return { kind: "dot", batch: [], m, n, k, a, b, stores: kernel.stored.map((v) => scope.store(v, place)) };
 }
 
 function dotProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {

@@ -2,7 +2,6 @@
 // buffers that the reference has at that point, so that one wrong kernel shows as itself.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { storesOf } from "../../ir/problem.ts";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel } from "../../compiler/codegen/templates.ts";
 import { selectEntries } from "../../compiler/driver/entries.ts";
@@ -11,6 +10,7 @@ import { runPasses } from "../../compiler/driver/passes.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import type { Dispatch, KernelPlan, MemoryPlan, Target } from "../../ir/plan.ts";
+import { storesOf } from "../../ir/problem.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import type { Device } from "../../runtime/device.ts";
