@@ -4,6 +4,7 @@ import { dimsEqual, divideDims, multiplyDims, printDim, productOf } from "../../
 import type { Value } from "../../ir/module.ts";
 import type { Op } from "../../ir/op.ts";
 import { maximum, minimum } from "../../ir/ops/arithmetic.ts";
+import { attention } from "../../ir/ops/attention.ts";
 import { equal } from "../../ir/ops/compare.ts";
 import { concat } from "../../ir/ops/concat.ts";
 import { dot } from "../../ir/ops/dot.ts";
@@ -11,6 +12,7 @@ import { crossEntropy } from "../../ir/ops/loss.ts";
 import { maxOp, minOp } from "../../ir/ops/reductions.ts";
 import { rope } from "../../ir/ops/rope.ts";
 import { iota } from "../../ir/ops/source.ts";
+import { opNamed } from "../../ir/ops/table.ts";
 import { reshape, transpose } from "../../ir/ops/views.ts";
 import { printType, tensor, withDims } from "../../ir/type.ts";
 import { Arguments, type GivenArgument } from "./arguments.ts";
@@ -94,6 +96,15 @@ const written: Readonly<Record<string, Builtin>> = {
       if (first === undefined || second === undefined)
         return reject(`\`merge\` of the last axis of ${printType(x.type)}: it takes the first axis of two`);
       return cx.emit(reshape, [x], { type: withDims(x.type, x.type.dims.toSpliced(axis, 2, multiplyDims(first, second))) }, hint);
+    },
+  },
+  attention: {
+    parameters: ["q", "k", "v", "causal?", "scale?"],
+    summary: `${attention.summary} The scale is 1 / sqrt(n) where none is named.`,
+    lower(cx, args, hint) {
+      const scale = args.has("scale") ? args.number("scale") : ("auto" as const);
+      const operands = [args.tensor("q"), args.tensor("k"), args.tensor("v")];
+      return cx.emitOp(opNamed(attention.name), operands, { causal: args.flag("causal"), scale }, hint);
     },
   },
   concat: {

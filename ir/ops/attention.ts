@@ -32,7 +32,6 @@ export const attention = signature({
   operands: ["q", "k", "v"],
   results: ["out", "lse"],
   attrs: { causal, scale },
-  callable: true,
 });
 export const attentionOp = define(attention, {
   infer([q, k, v], attrs) {

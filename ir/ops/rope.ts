@@ -34,7 +34,7 @@ export const ropeTableOp = define(ropeTable, {
       for (let i = 0; i < half; i++) {
         const angle = p * theta ** (-i / half);
         const value = part === "cos" ? Math.cos(angle) : Math.sin(angle);
-        data[2 * p * half + i] = part === "cos" ? value : -value;
+        data[2 * p * half + i] = part === "cos" ? value : 0 - value;
         data[(2 * p + 1) * half + i] = value;
       }
     }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
 import type { AttentionShape } from "../../ir/ops/attention-tensors.ts";
 import type { AttentionProblem, Schedule, Store } from "../../ir/plan.ts";
-import { input, plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
+import { input, load, plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { epsilon, expectAgreement } from "./support/compare.ts";
@@ -45,10 +45,7 @@ function given(pass: AttentionProblem["pass"], shape: AttentionShape, causal: bo
   const rule = { causal, scale: 1 / Math.sqrt(channels) };
   const common = { kind: "attention" as const, pass, shape, rule };
   if (pass === "forward") {
-    const at =
-      first === undefined
-        ? {}
-        : { first: { ...loadF32(5, uint(0)), type: "i32" as const, storage: { kind: "dense" as const, scalar: "i32" as const } } };
+    const at = first === undefined ? {} : { first: load("i32", 5, { kind: "dense", scalar: "i32" }, uint(0)) };
     return {
       problem: {
         ...common,

@@ -51,4 +51,19 @@ export const functionCases: Cases = {
     semantics: [{ what: "odd, bounded", operands: [f32([4], [0, 1, -1, 50])], expect: [f32([4], [0, 0.7615941559557649, -0.7615941559557649, 1])], within }],
     gradients: [{ operands: [x] }],
   },
+  gelu: {
+    semantics: [
+      {
+        what: "the form with tanh",
+        operands: [f32([4], [0, 1, -1, 100])],
+        // (1 + tanh(sqrt(2 / pi) 1.044715)) / 2
+        expect: [f32([4], [0, 0.8411919906082768, -0.15880800939172324, 100])],
+        within,
+      },
+    ],
+    gradients: [{ operands: [x] }],
+  },
+  gelu_slope: {
+    semantics: [{ what: "a half at 0", operands: [f32([3], [0, 1, 100])], expect: [f32([3], [0.5, 1.0829640838457826, 1])], within }],
+  },
 };

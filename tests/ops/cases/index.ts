@@ -6,6 +6,7 @@ import { functionCases } from "./functions.ts";
 import { optimizerCases } from "./optimizer.ts";
 import { quantCases } from "./quant.ts";
 import { reductionCases } from "./reductions.ts";
+import { sequenceCases } from "./sequence.ts";
 import { viewCases } from "./views.ts";
 
 export const cases: Cases = {
@@ -16,4 +17,5 @@ export const cases: Cases = {
   ...reductionCases,
   ...quantCases,
   ...optimizerCases,
+  ...sequenceCases,
 };

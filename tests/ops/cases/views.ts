@@ -57,6 +57,14 @@ export const viewCases: Cases = {
     gradients: [{ operands: [random(32, [2, 3, 4])], attrs: { permutation: [2, 0, 1] } }],
     rejects: [{ operands: [sixes], attrs: { permutation: [0, 0] }, says: "[0, 0] is no permutation" }],
   },
+  reverse: {
+    semantics: [
+      { what: "along rows", operands: [sixes], attrs: { axis: 1 }, expect: [f32([2, 3], [3, 2, 1, 6, 5, 4])] },
+      { what: "along columns", operands: [sixes], attrs: { axis: 0 }, expect: [f32([2, 3], [4, 5, 6, 1, 2, 3])] },
+    ],
+    gradients: [{ operands: [random(53, [2, 3])], attrs: { axis: 1 } }],
+    rejects: [{ operands: [sixes], attrs: { axis: 2 }, says: "which has 2 axes" }],
+  },
   broadcast: {
     semantics: [
       { what: "a new leading axis", operands: [f32([3], [1, 2, 3])], attrs: type(2, 3), expect: [f32([2, 3], [1, 2, 3, 1, 2, 3])] },
