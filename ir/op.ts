@@ -97,7 +97,12 @@ export type Lowering<O extends OperandNames, R extends readonly string[], A exte
         types: { readonly operands: PerOperand<O, Type>; readonly results: Each<R, Type> },
       ): PerResult<R, ScalarExpr>;
     }
-  | { readonly kind: "view"; readonly index: ViewIndex<A> }
+  | {
+      readonly kind: "view";
+      readonly index: ViewIndex<A>;
+      /** Where the result has the operand's own type: whether every element keeps its place, so that the view is nothing. */
+      readonly isIdentity: true | ((attrs: AttributesOf<A>, type: Type) => boolean);
+    }
   | { readonly kind: "kernel"; readonly family: "reduce" | "dot" | "rows" | "attention" | "gather" | "scatter" | "norm" }
   | { readonly kind: "expand"; expand(b: Builder, operands: PerOperand<O, Value>, attrs: AttributesOf<A>): PerResult<R, Value> }
   | { readonly kind: "source" };

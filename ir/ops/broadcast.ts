@@ -43,6 +43,7 @@ export const broadcastOp = define(broadcast, {
   }),
   lower: {
     kind: "view",
+    isIdentity: true,
     index: (coordinates, _attrs, operand, result) => ({
       coordinates: operand.map((size, axis) => (size === 1 ? uint(0) : (coordinates[axis + result.length - operand.length] ?? uint(0)))),
     }),

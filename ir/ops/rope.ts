@@ -1,5 +1,5 @@
 // Rotary position embedding (Su et al. 2021, arXiv:2104.09864) in the half-split form of Llama: channels i and i + n/2 are a pair.
-import { float, int, oneOf, resultType, withDefault } from "../attribute.ts";
+import { bool, float, int, oneOf, resultType, withDefault } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
 import { type Dim, dimsEqual, printDim } from "../dim.ts";
@@ -49,7 +49,7 @@ export const rope = signature({
   summary:
     "Rotates the channel pairs (i, i + n/2) of x[.., T, heads, n] by positions[T] * theta^(-2 i / n); `context`: how many positions there may be (0: T).",
   operands: ["x", "positions"],
-  attrs: { theta: float, context: withDefault(int, 0), inverse: withDefault(oneOf("no", "yes"), "no") },
+  attrs: { theta: float, context: withDefault(int, 0), inverse: withDefault(bool, false) },
 });
 export const ropeOp = define(rope, {
   infer([x, positions], { context }) {
@@ -65,7 +65,7 @@ export const ropeOp = define(rope, {
   evaluate: "from lower",
   // A rotation's transpose turns the other way.
   vjp: vjpOfOne((b, ct, [_x, positions], _result, attrs) => [
-    b.emit(rope, [ct, positions], { ...attrs, inverse: attrs.inverse === "yes" ? "no" : "yes" }),
+    b.emit(rope, [ct, positions], { ...attrs, inverse: !attrs.inverse }),
     undefined,
   ]),
   lower: {
@@ -81,7 +81,7 @@ export const ropeOp = define(rope, {
         return acrossHeads(b, b.emit(gather, [rows, positions]), paired.dims);
       };
       const [straight, turned] = [b.emit(mul, [pairs, table("cos")]), b.emit(mul, [swapped, table("sin")])];
-      return b.emit(reshape, [b.emit(inverse === "yes" ? sub : add, [straight, turned])], { type: x.type });
+      return b.emit(reshape, [b.emit(inverse ? sub : add, [straight, turned])], { type: x.type });
     },
   },
 });

@@ -26,6 +26,7 @@ export const reshapeOp = define(reshape, {
   vjp: vjpOfOne((b, ct, [x]) => [b.emit(reshape, [ct], { type: x.type })]),
   lower: {
     kind: "view",
+    isIdentity: true,
     index: (coordinates, _attrs, operand, result) => ({ coordinates: delinearize(linearize(coordinates, result), operand) }),
   },
 });
@@ -56,6 +57,7 @@ export const transposeOp = define(transpose, {
   ]),
   lower: {
     kind: "view",
+    isIdentity: ({ permutation }) => permutation.every((axis, i) => axis === i),
     index: (coordinates, { permutation }) => ({ coordinates: inversePermutation(permutation).map((at) => coordinates[at] ?? uint(0)) }),
   },
 });
@@ -85,6 +87,7 @@ export const sliceOp = define(slice, {
   }),
   lower: {
     kind: "view",
+    isIdentity: true,
     index: (coordinates, { axis, start }) => ({
       coordinates: coordinates.map((c, a) => (a === axis && start > 0 ? plus(c, uint(start)) : c)),
     }),
@@ -112,6 +115,7 @@ export const padOp = define(pad, {
   }),
   lower: {
     kind: "view",
+    isIdentity: true,
     index(coordinates, { axis, before }, operand) {
       const at = coordinates[axis] ?? uint(0);
       const size = operand[axis] ?? 1;
@@ -142,6 +146,7 @@ export const reverseOp = define(reverse, {
   vjp: vjpOfOne((b, ct, _operands, _result, attrs) => [b.emit(reverse, [ct], attrs)]),
   lower: {
     kind: "view",
+    isIdentity: ({ axis }, { dims }) => dims[axis] === 1,
     index: (coordinates, { axis }, operand) => ({
       coordinates: coordinates.map((c, a) => (a === axis ? binary("sub", uint((operand[axis] ?? 1) - 1), c) : c)),
     }),

@@ -5,7 +5,7 @@ import type { OperandNames, Signature } from "../../ir/op.ts";
 import { broadcast, sum } from "../../ir/ops/broadcast.ts";
 import { max, min } from "../../ir/ops/reductions.ts";
 import { splat } from "../../ir/ops/source.ts";
-import { pad, reshape, slice, transpose } from "../../ir/ops/views.ts";
+import { pad, reshape, reverse, slice, transpose } from "../../ir/ops/views.ts";
 import { type RewriteContext, type Rule, rule, ruleFor } from "../../ir/rewrite.ts";
 import { typesEqual } from "../../ir/type.ts";
 import { splatOf } from "./pointwise.ts";
@@ -21,11 +21,15 @@ export function matchUnary<A extends AttributeSpec>(
   return from?.op.signature.name === sig.name && x !== undefined ? { x, attrs: from.attrs as AttributesOf<A> } : undefined;
 }
 
-/** A view with the type of its operand leaves every element in its place (a transpose says so by its permutation). */
-const identityView: Rule = rule("identity-view", ({ op, operands: [x], results: [out], attrs }) => {
-  if (op.lower.kind !== "view" || x === undefined || out === undefined || !typesEqual(x.type, out.type)) return undefined;
-  const permutation = op.signature.name === transpose.name ? (attrs["permutation"] as readonly number[]) : [];
-  return permutation.every((axis, i) => axis === i) ? [x] : undefined;
+/** A view with the type of its operand that leaves every element in its place, as its op says. */
+const identityView: Rule = rule("identity-view", ({ op: { lower }, operands: [x], results: [out], attrs }) => {
+  if (lower.kind !== "view" || x === undefined || out === undefined || !typesEqual(x.type, out.type)) return undefined;
+  return lower.isIdentity === true || lower.isIdentity(attrs as never, x.type) ? [x] : undefined;
+});
+
+const reverseOfReverse: Rule = ruleFor(reverse, "reverse-of-reverse", ([middle], { axis }, cx) => {
+  const inner = matchUnary(middle, reverse, cx);
+  return inner?.attrs.axis === axis ? [inner.x] : undefined;
 });
 
 const transposeOfTranspose: Rule = ruleFor(transpose, "transpose-of-transpose", ([middle], { permutation }, cx) => {
@@ -68,6 +72,7 @@ const reductionOfOne = (sig: typeof sum | typeof max | typeof min): Rule =>
 export const viewRules: readonly Rule[] = [
   identityView,
   transposeOfTranspose,
+  reverseOfReverse,
   reshapeOfReshape,
   broadcastOfBroadcast,
   sliceOfSlice,

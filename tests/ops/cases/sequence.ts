@@ -109,7 +109,7 @@ export const sequenceCases: Cases = {
       {
         what: "channels i and i + n/2 are a pair; inverse turns back",
         operands: [f32([1, 1, 4], [1, 0, 0, 0]), i32([1], [1])],
-        attrs: { theta: 10000, context: 4, inverse: "yes" },
+        attrs: { theta: 10000, context: 4, inverse: true },
         expect: [f32([1, 1, 4], [cos1, 0, -sin1, 0])],
         within,
       },
