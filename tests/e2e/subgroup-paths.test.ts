@@ -7,7 +7,7 @@ import { probeSubgroups, subgroupsAllow } from "../../runtime/probe.ts";
 import type { Session } from "../../runtime/session.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { openSession, targetOn } from "../support/backends.ts";
-import { smallModel } from "../support/digits.ts";
+import { digitSteps, smallModel } from "../support/digits.ts";
 import { digitsStep } from "../support/step-twin.ts";
 import { expectStepsOfInterpreter } from "../support/teacher-forced.ts";
 
@@ -59,7 +59,7 @@ describe.each(await availableAdapters())("$name", (adapter) => {
       using session = await openSession(twin.observed, await device, {}, await targetOn(await device, path));
       expectKernelsOf(path, size, session);
       await session.initialise(1);
-      await expectStepsOfInterpreter(twin, session, steps);
+      await expectStepsOfInterpreter(twin, session, steps, await digitSteps(twin.observed));
     });
   });
 
@@ -76,7 +76,7 @@ describe.each(await availableAdapters())("$name", (adapter) => {
         using session = await opened;
         expectKernelsOf(path, other, session);
         await session.initialise(1);
-        await expectStepsOfInterpreter(twin, session, steps);
+        await expectStepsOfInterpreter(twin, session, steps, await digitSteps(twin.observed));
       } else {
         await expect(opened).rejects.toThrow(`error[no-target]: no target of the artifact runs on ${adapter.name}`);
         await expect(opened).rejects.toThrow(`needs ${path} subgroups of ${other}; ${adapter.name} offers `);

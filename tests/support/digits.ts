@@ -10,6 +10,7 @@ import { Batches } from "../../runtime/data/batches.ts";
 import type { Dataset } from "../../runtime/data/dataset.ts";
 import { openData } from "../../runtime/data/source.ts";
 import type { Session } from "../../runtime/session.ts";
+import type { BatchOf } from "./teacher-forced.ts";
 
 const call = { source: "mnist", args: [], named: {}, arrays: ["images", "labels"] };
 
@@ -27,10 +28,16 @@ export const mlpSource = () => ({
 });
 
 /** Batches for a module with one entry. */
-export async function digitBatches({ entries: [entry] }: Module): Promise<Batches> {
+async function digitBatches({ entries: [entry] }: Module): Promise<Batches> {
   const data = entry?.inputs.filter(({ origin }) => origin !== "caller" && "data" in origin) ?? [];
   const inputs = data.map(({ value }) => ({ name: value.hint, type: printType(value.type), source: "data" as const }));
   return new Batches(await openDigits(), call, { inputs, outputs: [], updates: [] });
+}
+
+/** The training batches of seed 1, by step, for a module with one entry. */
+export async function digitSteps(module: Module): Promise<BatchOf> {
+  const batches = await digitBatches(module);
+  return (step) => batches.training(1, step);
 }
 
 export interface DigitsOptions {

@@ -1,11 +1,12 @@
 // One training step in two hands: the module whose step also answers its codes, masks and gradients, and its twin that takes the
 // codes and masks from outside. Quantized steps are compared through these, teacher-forced: free-running they are chaotic.
-import { readFileSync } from "node:fs";
 import { selectEntries } from "../../compiler/driver/entries.ts";
-import { lowerSource } from "../../compiler/driver/frontend.ts";
+import { type FrontEndOptions, lowerSource } from "../../compiler/driver/frontend.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import type { Entry, Instruction, Module, Value } from "../../ir/module.ts";
+import type { Source } from "../../ir/source.ts";
 import { pipeline } from "../../passes/pipeline.ts";
+import { mlpSource } from "./digits.ts";
 import { runSteps } from "./quantized-linear.ts";
 
 /** A decision about rounding in the step: codes or a mask, and the float values and scales that they come from. */
@@ -37,8 +38,11 @@ export interface StepTwin {
 const isNamed = (i: Instruction, name: string) => i.op.signature.name === name;
 
 export function digitsStep(policy: string, set: readonly string[] = []): StepTwin {
-  const text = readFileSync(new URL("../../models/mlp.loom", import.meta.url), "utf8");
-  const { module } = unwrap(lowerSource({ path: "models/mlp.loom", text }, { recipe: "digits", policy, set }));
+  return stepTwin(mlpSource(), { recipe: "digits", policy, set });
+}
+
+export function stepTwin(source: Source, options: Pick<FrontEndOptions, "recipe" | "policy" | "set">): StepTwin {
+  const { module } = unwrap(lowerSource(source, options));
   const bound = unwrap(selectEntries(module, (name) => name === "train"));
   const beforeFusion = runSteps(
     bound,

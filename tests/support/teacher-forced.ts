@@ -9,11 +9,13 @@ import { elementCount, shapeOf, type Type } from "../../ir/type.ts";
 import type { Session } from "../../runtime/session.ts";
 import type { HostArray } from "../../runtime/values.ts";
 import { inputTypes, outputTypes, stateTypes } from "./backends.ts";
-import { digitBatches } from "./digits.ts";
 import { type Tensors, withEvidence } from "./failure.ts";
 import type { StepTwin } from "./step-twin.ts";
 
 const epsilon = 2 ** -23;
+
+/** The data of a step. */
+export type BatchOf = (step: number) => Readonly<Record<string, HostArray>>;
 
 /** Of all codes and mask bits of a run, this share may differ, where a boundary explains it. */
 const mostDiffering = 1e-4;
@@ -22,13 +24,17 @@ const mostDiffering = 1e-4;
  * Compare steps 0 to `steps` - 1 of a session over `twin.observed`: codes, masks, loss (1e-5) and gradients (1e-4 of the largest entry).
  * Expects the session's state at its beginning. Answers the adapter's losses.
  */
-export async function expectStepsOfInterpreter(twin: StepTwin, session: Session, steps: number): Promise<readonly number[]> {
-  const batches = await digitBatches(twin.observed);
+export async function expectStepsOfInterpreter(
+  twin: StepTwin,
+  session: Session,
+  steps: number,
+  batchOf: BatchOf,
+): Promise<readonly number[]> {
   const losses: number[] = [];
   let [rounded, differing] = [0, 0];
   for (let step = 0; step < steps; step++) {
     const state = await readState(session, twin.observed);
-    const batch = batches.training(1, step);
+    const batch = batchOf(step);
     const actual = namedTensors(outputTypes(twin.observed, "train"), await session.run("train", batch, { step }));
     const inputs = namedTensors(inputTypes(twin.reference, "train"), batch);
     const decided = Object.fromEntries(Object.entries(actual).filter(([name]) => /^(codes|mask|kink)_/.test(name)));
@@ -73,14 +79,14 @@ export async function expectStepsOfInterpreter(twin: StepTwin, session: Session,
 }
 
 /** Every tensor of state as the interpreter takes it. */
-export async function readState(session: Session, module: Module): Promise<Tensors> {
+async function readState(session: Session, module: Module): Promise<Tensors> {
   const types = stateTypes(module);
   const read = Object.keys(types).map(async (name) => [name, await session.readState(name)] as const);
   return namedTensors(types, Object.fromEntries(await Promise.all(read)));
 }
 
 /** What a session takes or answers, as tensors; codes and masks as one number an element. */
-export function namedTensors(types: Readonly<Record<string, Type>>, arrays: Readonly<Record<string, HostArray>>): Tensors {
+function namedTensors(types: Readonly<Record<string, Type>>, arrays: Readonly<Record<string, HostArray>>): Tensors {
   return Object.fromEntries(
     Object.entries(arrays).map(([name, data]) => {
       const type = types[name];
@@ -97,7 +103,7 @@ function elements(type: Type, data: HostArray): TensorData {
 }
 
 /** Difference of two scalars as a share of the expected one. */
-export function relativeDifference(actual: Tensor, expected: Tensor): number {
+function relativeDifference(actual: Tensor, expected: Tensor): number {
   return Math.abs(contiguous(actual)[0]! / contiguous(expected)[0]! - 1);
 }
 
@@ -153,4 +159,20 @@ function unexplainedKinks(passes: TensorData, of: Tensor): number {
   let unexplained = 0;
   for (let i = 0; i < y.length; i++) if (y[i]! > 0 !== (passes[i] === 1) && Math.abs(y[i]!) > 32 * epsilon * largest) unexplained++;
   return unexplained;
+}
+
+/** Compare the losses of float steps without forcing: each side goes on from its own state. Expects the session's state at its beginning. */
+export async function expectFreeSteps({ observed, reference }: StepTwin, session: Session, steps: number, batchOf: BatchOf): Promise<void> {
+  let state = await readState(session, observed);
+  for (let step = 0; step < steps; step++) {
+    const batch = batchOf(step);
+    const actual = namedTensors(outputTypes(observed, "train"), await session.run("train", batch, { step }));
+    const inputs = namedTensors(inputTypes(reference, "train"), batch);
+    const { outputs: expected, state: after } = evaluateEntry(reference, "train", { precision: "f32", step, state, inputs });
+    await withEvidence(
+      () => ({ module: observed, artifact: session.artifact, tensors: { actual, expected, inputs, state } }),
+      () => expect(relativeDifference(actual["loss"]!, expected["loss"]!), `loss of step ${step}`).toBeLessThan(1e-5),
+    );
+    state = after;
+  }
 }
