@@ -6,9 +6,10 @@ import { compileCommand } from "./compile.ts";
 import { doctorCommand } from "./doctor.ts";
 import { irCommand } from "./ir.ts";
 import type { Output } from "./output.ts";
+import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
 
-const commands = [compileCommand, trainCommand, irCommand, benchCommand, doctorCommand];
+const commands = [compileCommand, trainCommand, irCommand, tokenizerCommand, benchCommand, doctorCommand];
 
 /** The program, ready to parse. Usage errors are thrown as CommanderError; nothing ends the process. */
 export function makeProgram(output: Output): Command {

@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { type CompiledArtifact, compile } from "../compiler/index.ts";
 import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
 import { type AdapterChoice, Device, latestCheckpoint, Session, type TrainResult, train } from "../runtime/index.ts";
+import { corpusLoss } from "./corpus-loss.ts";
 import { readSource } from "./files.ts";
 import { adapterOption, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -136,6 +137,9 @@ interface Told {
 
 function tell(result: TrainResult, { folder, seconds, device, artifact, output }: Told): void {
   const { ended, step, skipped, lastStep, evaluation, checkpoint } = result;
+  const { val_accuracy: accuracy, val_loss: loss } = evaluation ?? {};
+  const { corpus } = result.dataset;
+  const text = loss === undefined || corpus === undefined ? undefined : corpusLoss(loss, corpus);
   const { model, policy, recipe } = artifact.manifest;
   const { name, driver, isSoftware } = device.adapter;
   output.result({
@@ -147,7 +151,7 @@ function tell(result: TrainResult, { folder, seconds, device, artifact, output }
     step,
     skipped,
     loss: lastStep?.loss,
-    heldOut: evaluation === undefined ? undefined : { loss: evaluation.val_loss, accuracy: evaluation.val_accuracy },
+    heldOut: evaluation && { loss, accuracy, bitsPerByte: text?.bitsPerByte, unigram: text?.unigram, bigram: text?.bigram },
     seconds,
     folder,
     checkpoint,
@@ -159,9 +163,8 @@ function tell(result: TrainResult, { folder, seconds, device, artifact, output }
     return;
   }
   const took = `${step} steps in ${seconds.toFixed(1)} s on ${name}${isSoftware ? " (software)" : ""}`;
-  const { val_accuracy: accuracy, val_loss: loss } = evaluation ?? {};
   if (accuracy !== undefined) output.say(output.strong(`held-out accuracy ${percent(accuracy)}`));
-  if (loss !== undefined) output.say(`held-out loss ${loss.toFixed(4)}`);
+  if (loss !== undefined) output.say(`held-out loss ${text?.words ?? loss.toFixed(4)}`);
   if (evaluation === undefined) output.say(`final training loss ${lastStep?.loss.toFixed(4) ?? "-"} (the recipe has no \`eval\`)`);
   output.say(`${took}; saved ${checkpoint ?? folder}`);
 }

@@ -2,9 +2,13 @@
 export type { ArtifactManifest, CompiledArtifact, SubgroupPath } from "../ir/artifact.ts";
 export { artifactHash, readArtifact, writeArtifact } from "./artifact-folder.ts";
 export { type CheckpointState, latestCheckpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+export { type Baselines, baselines, bitsPerByte } from "./data/baselines.ts";
 export { Batches } from "./data/batches.ts";
-export type { DataSource, Dataset, Field, Split } from "./data/dataset.ts";
+export { corpusTokenizer } from "./data/corpus.ts";
+export type { DataSource, Dataset, Field, Split, TokenCorpus } from "./data/dataset.ts";
 export { dataSources, openData } from "./data/source.ts";
+export { type Decoder, decode, type Tokenizer, type Tokens } from "./data/tokenizer.ts";
+export { type TrainedTokenizer, trainTokenizer } from "./data/train-tokenizer.ts";
 export { type AdapterChoice, type AdapterDescription, adapterChoices, Device, type DeviceOptions, describeAdapter } from "./device.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export { KernelError } from "./pipelines.ts";

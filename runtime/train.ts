@@ -71,6 +71,8 @@ export interface TrainResult {
   readonly skipped: number;
   /** Folder of the last checkpoint written. */
   readonly checkpoint?: string;
+  /** What was trained on. */
+  readonly dataset: Dataset;
 }
 
 /** A step is prepared while the one before it runs. */
@@ -89,7 +91,7 @@ export async function train(session: Session, options: TrainOptions = {}): Promi
   const entry = manifest.entries["train"];
   if (run === undefined || entry === undefined)
     throw new DiagnosticError([error("no-recipe", "the artifact was compiled without a recipe, so there is nothing to train")]);
-  const dataset = options.dataset ?? (await openData(run.data));
+  const dataset = options.dataset ?? (await openData(run.data, entry));
   const batches = new Batches(dataset, run.data, entry);
   const { folder, signal, progress } = options;
   const steps = options.steps ?? run.steps;
@@ -187,6 +189,7 @@ export async function train(session: Session, options: TrainOptions = {}): Promi
       ...(evaluation === undefined ? {} : { evaluation }),
       skipped,
       ...(checkpoint === undefined ? {} : { checkpoint }),
+      dataset,
     };
   } finally {
     log?.close();

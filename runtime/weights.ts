@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 
 /** Bytes of an element of each dtype that we read and write. */
-const dtypeBytes = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U32: 4, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
+export const dtypeBytes = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U32: 4, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
 export type Dtype = keyof typeof dtypeBytes;
 
 /** A tensor as it stands in a file: row-major, little-endian. */

@@ -57,8 +57,8 @@ export class Batches {
   }
 
   /**
-   * The training batch of a 0-based step. Every epoch is a permutation of the training split that depends on seed and epoch alone; batches run on
-   * across epochs, so a step's batch is a function of (seed, step) and a resumed run sees the same data.
+   * The training batch of a 0-based step. Every epoch is an order of the training split that depends on seed and epoch alone; batches run on across
+   * epochs, so a step's batch is a function of (seed, step) and a resumed run sees the same data.
    */
   training(seed: number, step: number): Batch {
     const count = this.#dataset.count("training");
@@ -93,7 +93,8 @@ export class Batches {
 
   #order(seed: number, index: number): Uint32Array {
     if (this.#epoch.seed !== seed || this.#epoch.index !== index) {
-      this.#epoch = { seed, index, order: permutation(this.#dataset.count("training"), seed, `epoch ${index}`) };
+      const order = this.#dataset.order?.(seed, index) ?? permutation(this.#dataset.count("training"), seed, `epoch ${index}`);
+      this.#epoch = { seed, index, order };
     }
     return this.#epoch.order;
   }

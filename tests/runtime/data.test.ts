@@ -14,7 +14,7 @@ const entry = (batch: number): EntryRecord => ({
   outputs: [],
   updates: [],
 });
-const digits = await openData(call);
+const digits = await openData(call, entry(64));
 
 describe("mnist", () => {
   const labelsOf = (split: "training" | "held-out") => {
@@ -58,13 +58,13 @@ describe("mnist", () => {
 
 describe("sources", () => {
   it("unknown ones are refused with a list of those known", async () => {
-    const open = openData({ source: "imagenet", args: [], named: {} });
-    await expect(open).rejects.toThrow("error[unknown-source]: no data source is called `imagenet`");
-    for (const { name } of dataSources) await expect(openData({ source: "imagenet", args: [], named: {} })).rejects.toThrow(`\`${name}\``);
+    const open = () => openData({ ...call, source: "imagenet" }, entry(64));
+    await expect(open()).rejects.toThrow("error[unknown-source]: no data source is called `imagenet`");
+    for (const { name } of dataSources) await expect(open()).rejects.toThrow(`\`${name}\``);
   });
 
   it("refuse arguments that they do not take", async () => {
-    await expect(openData({ source: "mnist", args: [3], named: {} })).rejects.toThrow("error[bad-source]");
+    await expect(openData({ ...call, args: [3] }, entry(64))).rejects.toThrow("error[bad-source]");
   });
 });
 

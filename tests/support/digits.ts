@@ -16,7 +16,7 @@ const call = { source: "mnist", args: [], named: {}, arrays: ["images", "labels"
 
 /** The 10,000 digits; read once in a process. */
 export function openDigits(): Promise<Dataset> {
-  digits ??= openData(call);
+  digits ??= openData(call, { inputs: [] });
   return digits;
 }
 
