@@ -30,6 +30,8 @@ export interface InputRecord {
   readonly name: string;
   readonly type: string;
   readonly source: "data" | "host";
+  /** Its numbers choose rows of a table with this many: any other number would choose nothing, without a word. */
+  readonly below?: number;
 }
 
 export interface OutputRecord {

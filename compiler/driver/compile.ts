@@ -17,6 +17,7 @@ import { CompilerCrash } from "./crash.ts";
 import { selectEntries } from "./entries.ts";
 import { type FrontEndOptions, lowerSource } from "./frontend.ts";
 import { type PassOptions, runPasses } from "./passes.ts";
+import { rowChoices } from "./row-choices.ts";
 import { portable } from "./targets.ts";
 
 export interface TargetOptions {
@@ -134,11 +135,13 @@ function describeState(module: Module, target: Target): readonly StateRecord[] {
 function describeEntry(entry: Entry): EntryRecord {
   // The plan places inputs and outputs under these same names.
   const names = valueNames(entry);
+  const rows = rowChoices(entry);
   return {
     inputs: entry.inputs.map(({ value, origin }) => {
       const type = printType(value.type);
       if (origin !== "caller" && "host" in origin) return { name: origin.host, type, source: "host" };
-      return { name: names.get(value) ?? value.hint, type, source: "data" };
+      const below = rows.get(value);
+      return { name: names.get(value) ?? value.hint, type, source: "data", ...(below === undefined ? {} : { below }) };
     }),
     outputs: entry.outputs.map(({ name, value }) => ({ name, type: printType(value.type) })),
     updates: entry.updates.map(({ state }) => state),

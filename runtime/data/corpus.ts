@@ -4,7 +4,7 @@ import { printType } from "../../ir/type.ts";
 import { boundShape } from "../values.ts";
 import { readCorpus } from "./corpus-text.ts";
 import type { Argument, Arguments, DataSource, TokenCorpus, WantedArray } from "./dataset.ts";
-import { bytes, type Tokenizer } from "./tokenizer.ts";
+import { bytes, type Tokenizer, type Tokens } from "./tokenizer.ts";
 import { readTokenizer } from "./tokenizer-file.ts";
 import { windows } from "./windows.ts";
 
@@ -23,6 +23,7 @@ export const corpus: DataSource = {
       heldOut: tokenizer.encode(heldOut, call.name),
       heldOutBytes: heldOut.length,
     };
+    for (const part of [tokens.training, tokens.heldOut]) requireBelow(wanted[0]?.below, part, tokenizer, call.name);
     return windows(tokens, length, call.name);
   },
 };
@@ -62,6 +63,18 @@ function readCall(args: readonly Argument[], named: Arguments): Call {
   const [name] = args;
   if (name === undefined || args.length > 1) return bad(`\`corpus\` takes one name or path, got ${args.length}`);
   return { ...call, name: text("the corpus", name) };
+}
+
+/** Tokens that the model has no row for would train it on nothing, without a word. */
+function requireBelow(limit: number | undefined, tokens: Tokens, { name, vocabulary }: Tokenizer, path: string): void {
+  if (limit === undefined || vocabulary <= limit) return;
+  const beyond = tokens.find((token) => token >= limit);
+  if (beyond === undefined) return;
+  throw new DiagnosticError([
+    error("out-of-vocabulary", `\`${path}\` has the token ${beyond}, but the model's table of tokens has ${limit} rows`, undefined, "", [
+      `the tokenizer \`${name}\` has ${vocabulary} tokens: give the model as many, as in \`--set model.vocab=${vocabulary}\``,
+    ]),
+  ]);
 }
 
 /** Tokens in a window, as the recipe's one array says. */

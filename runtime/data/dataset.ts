@@ -47,6 +47,8 @@ export type Arguments = Readonly<Record<string, Argument>>;
 export interface WantedArray {
   readonly name: string;
   readonly type?: Type;
+  /** Its numbers choose rows of a table with this many. */
+  readonly below?: number;
 }
 
 export interface DataSource {

@@ -18,7 +18,8 @@ export async function openData(data: RunRecord["data"], entry: Pick<EntryRecord,
   }
   const wanted = data.arrays.map((name): WantedArray => {
     const input = entry.inputs.find((candidate) => candidate.source === "data" && candidate.name === name);
-    return input === undefined ? { name } : { name, type: parseType(input.type) };
+    if (input === undefined) return { name };
+    return { name, type: parseType(input.type), ...(input.below === undefined ? {} : { below: input.below }) };
   });
   return source.open(data.args, data.named, wanted);
 }
