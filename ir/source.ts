@@ -46,6 +46,18 @@ export function locationOf(at: Span): Location {
   return { path: at.source.path, line, column };
 }
 
+/** The place in its source, where that is among the given ones: a span of one character. */
+export function spanOf(at: Location, sources: readonly Source[]): Span | undefined {
+  const source = sources.find((s) => s.path === at.path);
+  if (source === undefined) return undefined;
+  const before = source.text
+    .split("\n")
+    .slice(0, at.line - 1)
+    .reduce((n, line) => n + line.length + 1, 0);
+  const start = before + at.column - 1;
+  return { source, start, end: start + 1 };
+}
+
 /** The text of a 1-based line, without its line end; empty past the end of the file. */
 export function lineText(source: Source, line: number): string {
   return (source.text.split("\n")[line - 1] ?? "").replace(/\r$/, "");

@@ -17,7 +17,7 @@ import { type Diagnostic, error, type Label } from "./diagnostic.ts";
 import type { Entry, Module, StateDeclaration, Value } from "./module.ts";
 import { didYouMean } from "./nearest.ts";
 import { forms } from "./op.ts";
-import type { Location, Source } from "./source.ts";
+import { type Location, type Source, spanOf } from "./source.ts";
 import { plainName, valueName } from "./text/lexer.ts";
 import { printWithSpans } from "./text/print.ts";
 import type { ModuleSpans } from "./text/spans.ts";
@@ -62,14 +62,8 @@ function locate(
 }
 
 function originLabel(at: Location, sources: readonly Source[]): Label | undefined {
-  const source = sources.find((s) => s.path === at.path);
-  if (source === undefined) return undefined;
-  const before = source.text
-    .split("\n")
-    .slice(0, at.line - 1)
-    .reduce((n, line) => n + line.length + 1, 0);
-  const start = before + at.column - 1;
-  return { span: { source, start, end: start + 1 }, message: "this comes from here" };
+  const span = spanOf(at, sources);
+  return span === undefined ? undefined : { span, message: "this comes from here" };
 }
 
 function moduleProblems(module: Module): readonly Problem[] {

@@ -34,7 +34,9 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
   };
   const parameters = module.states.filter((s) => s.role === "parameter");
   const ordered = [...parameters.filter((s) => s.decay), ...parameters.filter((s) => !s.decay)];
-  const differentiated = module.states.some((s) => s.role === "optimizer") || module.entries.some((e) => e.updates.length > 0);
+  const names = new Set(parameters.map((s) => s.name));
+  const isTrained = module.entries.some((e) => e.updates.some((u) => names.has(u.state)));
+  const differentiated = isTrained || module.states.some((s) => s.role === "optimizer");
   const cutName = (base: string, cut: number) => (cut === 0 ? base : `${base}.${cut}`);
   let cut = 0;
   let offset = 0;

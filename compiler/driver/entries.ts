@@ -15,11 +15,13 @@ export function selectEntries(module: Module, keep?: (name: string) => boolean):
   return { value: only(module, (entry) => bound.includes(entry)), diagnostics };
 }
 
-/** Without `@train` there is nothing to differentiate. */
+/** Without `@train` there is nothing to differentiate; without its entries a cache is nothing but memory. */
 function only(module: Module, keep: (entry: Entry) => boolean): Module {
   const { training, ...rest } = module;
   const entries = module.entries.filter(keep);
-  return { ...rest, entries, ...(training !== undefined && entries.some(({ name }) => name === "train") ? { training } : {}) };
+  const replaced = new Set(entries.flatMap(({ updates }) => updates.map(({ state }) => state)));
+  const states = module.states.filter(({ role, name }) => role !== "cache" || replaced.has(name));
+  return { ...rest, states, entries, ...(training !== undefined && entries.some(({ name }) => name === "train") ? { training } : {}) };
 }
 
 const unboundNames = (entry: Entry): readonly string[] => [

@@ -2,14 +2,14 @@
 import { type Diagnostic, hasErrors, type Report } from "../../ir/diagnostic.ts";
 import type { Module } from "../../ir/module.ts";
 import type { Source } from "../../ir/source.ts";
-import { lower } from "../lower/lower.ts";
+import { type LowerOptions, lower } from "../lower/lower.ts";
 import type { LoadSource } from "../sema/files.ts";
 import { resolve } from "../sema/resolve.ts";
 import type { Resolved } from "../sema/resolved.ts";
 import { loadFromDisk } from "./sources.ts";
 
 /** What to build from a model file. */
-export interface FrontEndOptions {
+export interface FrontEndOptions extends LowerOptions {
   /** A `train` block of the file; may be left out where there is only one. */
   readonly recipe?: string;
   /** The model where the file has no recipe. */
@@ -29,12 +29,12 @@ export interface Lowered {
 
 /** The module of form `surface`. No value where there is an error. */
 export function lowerSource(source: Source, options: FrontEndOptions = {}): Report<Lowered> {
-  const { load = loadFromDisk, ...rest } = options;
+  const { load = loadFromDisk, inference, ...rest } = options;
   const { value: resolved, diagnostics: problems } = resolve(source, { load, ...rest });
   const diagnostics: Diagnostic[] = [...problems];
   if (resolved === undefined) return { diagnostics };
   // Lowering finds mistakes of its own (shapes), and reports them beside a faulty policy or recipe.
-  const lowered = lower(resolved);
+  const lowered = lower(resolved, inference === undefined ? {} : { inference });
   diagnostics.push(...lowered.diagnostics);
   return lowered.value === undefined || hasErrors(diagnostics)
     ? { diagnostics }

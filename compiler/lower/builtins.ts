@@ -103,8 +103,11 @@ const written: Readonly<Record<string, Builtin>> = {
     summary: `${attention.summary} The scale is 1 / sqrt(n) where none is named.`,
     lower(cx, args, hint) {
       const scale = args.has("scale") ? args.number("scale") : ("auto" as const);
-      const operands = [args.tensor("q"), args.tensor("k"), args.tensor("v")];
-      return cx.emitOp(opNamed(attention.name), operands, { causal: args.flag("causal"), scale }, hint);
+      const operands = [args.tensor("q"), args.tensor("k"), args.tensor("v")] as const;
+      const causal = args.flag("causal");
+      // What looks ahead cannot be cached: it stays as it is here, and no entries are made of it.
+      if (cx.cache !== undefined && causal) return cx.cache.attend(cx.builder, cx.instance, operands, scale, hint);
+      return cx.emitOp(opNamed(attention.name), operands, { causal, scale }, hint);
     },
   },
   concat: {
@@ -115,13 +118,19 @@ const written: Readonly<Record<string, Builtin>> = {
   positions: {
     parameters: ["length"],
     summary: "i32[length]: the position of each token in its sequence.",
-    lower: (cx, args, hint) => cx.emit(iota, [], { axis: 0, type: tensor("i32", [args.dim("length")]) }, hint ?? "positions"),
+    lower(cx, args, hint = "positions") {
+      const length = args.dim("length");
+      if (cx.cache !== undefined) return cx.cache.positions(cx.builder, length, hint);
+      return cx.emit(iota, [], { axis: 0, type: tensor("i32", [length]) }, hint);
+    },
   },
   rope: {
     parameters: ["x", "positions", "theta"],
     summary: "Rotary position embedding of x[.., T, heads, n] at positions[T]: channels i and i + n/2 turn by position * theta^(-2 i / n).",
-    lower: (cx, args, hint) =>
-      cx.emit(rope, [args.tensor("x"), args.tensor("positions")], { theta: args.number("theta"), context: 0 }, hint),
+    lower(cx, args, hint) {
+      const operands = [args.tensor("x"), args.tensor("positions")] as const;
+      return cx.emit(rope, operands, { theta: args.number("theta"), context: cx.cache?.capacity ?? 0 }, hint);
+    },
   },
   transpose: {
     parameters: ["x", "axis?", "other?"],

@@ -13,6 +13,7 @@ import type { Type } from "../../ir/type.ts";
 import { diagnosticKey } from "../sema/repeats.ts";
 import type { Instance, Resolved, Weight } from "../sema/resolved.ts";
 import { WrongArgument } from "./arguments.ts";
+import type { KeyValueCache } from "./key-value-cache.ts";
 import { failed, type Meaning, tensorMeaning } from "./meaning.ts";
 
 /** Problems of all entries: several entries lower the same text, and what is wrong with it is said once. */
@@ -39,11 +40,18 @@ export class EntryContext {
   readonly resolved: Resolved;
   readonly problems: Problems;
   readonly classifications: Classification[] = [];
+  /** Types of what the model is called with. */
+  readonly modelInputs: Type[] = [];
+  /** Path of the instance whose function is being lowered; empty in the model's own and in a recipe's loss. */
+  instance = "";
+  /** Set where the entry sees a part of a sequence and keeps keys and values of what came before. */
+  readonly cache: KeyValueCache | undefined;
   readonly #reads = new Map<string, Value>();
 
-  constructor(resolved: Resolved, problems: Problems) {
+  constructor(resolved: Resolved, problems: Problems, cache?: KeyValueCache) {
     this.resolved = resolved;
     this.problems = problems;
+    this.cache = cache;
   }
 
   report(code: string, message: string, at: Span, label = "", help: readonly string[] = [], secondary: readonly Label[] = []): Meaning {
@@ -62,6 +70,17 @@ export class EntryContext {
       return this.report(problem instanceof WrongArgument ? "wrong-argument" : "shape-mismatch", problem.message, at, "", problem.help);
     } finally {
       this.builder.at = outer;
+    }
+  }
+
+  /** Lower the body of an instance's function: what it emits belongs to the instance. */
+  within<T>(instance: string, body: () => T): T {
+    const outer = this.instance;
+    this.instance = instance;
+    try {
+      return body();
+    } finally {
+      this.instance = outer;
     }
   }
 

@@ -305,6 +305,7 @@ function callFunction(
         reportInput(cx, called, { instance, input, argument, mismatch, only: bound.length === 1 });
       continue;
     }
+    if (instance === cx.resolved.model) cx.modelInputs.push(value.type);
     const parameter = argument.meaning.kind === "tensor" ? argument.meaning.parameter : undefined;
     const meaning: Meaning = { ...tensorMeaning(value), ...(parameter === undefined ? {} : { parameter }) };
     inner.locals.declare(input.name.text, { meaning, mutable: false, at: input.name.span });
@@ -320,7 +321,7 @@ export function runFunction(
   declaration: FunctionDeclaration,
   hint: string | undefined,
 ): Meaning {
-  const result = lowerBody(cx, inner, declaration.body, hint);
+  const result = cx.within(inner.instance?.path ?? "", () => lowerBody(cx, inner, declaration.body, hint));
   if (result === undefined || result.meaning.kind === "failed") return failed;
   return cx.attempt(result.at, () => {
     const value = resultTensor(cx, declaration, result.meaning);

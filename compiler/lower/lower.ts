@@ -9,6 +9,7 @@ import { argmax } from "../../ir/ops/reductions.ts";
 import { tensor } from "../../ir/type.ts";
 import { type Instance, instancesBelow, type Recipe, type Resolved } from "../sema/resolved.ts";
 import type { FunctionDeclaration } from "../syntax/ast.ts";
+import { type InferenceOptions, lowerCached } from "./cached-entries.ts";
 import { EntryContext, Problems } from "./entry-context.ts";
 import { newFrame } from "./frame.ts";
 import { lowerBody, runFunction } from "./function.ts";
@@ -18,22 +19,28 @@ import { inventType } from "./signature-match.ts";
 /** Name of the host scalar that is the learning rate. */
 const learningRate = "lr";
 
+export interface LowerOptions {
+  /** Whether and how there are entries that continue a text; none by default, since they bring state of their own. */
+  readonly inference?: InferenceOptions;
+}
+
 /**
- * Lower a model to entries: `@train` and `@eval` from its recipe, `@logits` from the model's function without a name, and one from
- * each named function. The value is there only where nothing is wrong.
+ * Lower a model to entries: `@train` and `@eval` from its recipe, `@logits` from the model's function without a name, one from each named
+ * function, and where they are asked for `@prefill` and `@decode`. The value is there only where nothing is wrong.
  */
-export function lower(resolved: Resolved): Report<Module> {
+export function lower(resolved: Resolved, { inference }: LowerOptions = {}): Report<Module> {
   const problems = new Problems();
   const entries: Entry[] = [];
   const push = (entry: Entry | undefined) => {
     if (entry !== undefined) entries.push(entry);
   };
   const { recipe, model } = resolved;
-  if (recipe !== undefined) {
-    push(lowerTrain(resolved, recipe, problems));
-    push(lowerEval(resolved, recipe, problems));
-  }
+  const training = recipe === undefined ? undefined : lowerTrain(resolved, recipe, problems);
+  push(training?.entry);
+  if (recipe !== undefined) push(lowerEval(resolved, recipe, problems));
   for (const [name, declaration] of model.functions) push(lowerFunction(resolved, name === "" ? "logits" : name, declaration, problems));
+  const cached = inference === undefined ? undefined : lowerCached(resolved, inference, training?.sequence, problems);
+  entries.push(...(cached?.entries ?? []));
   const { diagnostics } = problems;
   if (hasErrors(diagnostics)) return { diagnostics };
   return {
@@ -50,7 +57,7 @@ export function lower(resolved: Resolved): Report<Module> {
               ...(recipe.clipNorm === undefined ? {} : { clipNorm: recipe.clipNorm }),
             },
           }),
-      states: statesOf(resolved),
+      states: [...statesOf(resolved), ...(cached?.states ?? [])],
       ties: [...resolved.ties].map(([path, state]) => ({ path, state })),
       entries,
     },
@@ -94,17 +101,24 @@ function lowerLoss(cx: EntryContext, recipe: Recipe): { readonly inputs: readonl
   return undefined;
 }
 
-function lowerTrain(resolved: Resolved, recipe: Recipe, problems: Problems): Entry | undefined {
+/** The entry, and the length of the sequences that it trains on, where the model takes such. */
+function lowerTrain(
+  resolved: Resolved,
+  recipe: Recipe,
+  problems: Problems,
+): { readonly entry: Entry; readonly sequence?: number } | undefined {
   const cx = new EntryContext(resolved, problems);
   const found = lowerLoss(cx, recipe);
   if (found === undefined) return undefined;
-  return {
+  const entry: Entry = {
     name: "train",
     inputs: found.inputs,
     instructions: cx.builder.instructions,
     outputs: [{ name: "loss", value: found.loss }],
     updates: [],
   };
+  const sequence = cx.modelInputs[0]?.dims[1];
+  return { entry, ...(typeof sequence === "number" ? { sequence } : {}) };
 }
 
 /** Sums instead of means, so that batches of any number add up: loss, right answers, and how many answers count. */
