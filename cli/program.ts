@@ -4,12 +4,13 @@ import { Command } from "commander";
 import { benchCommand } from "./bench.ts";
 import { compileCommand } from "./compile.ts";
 import { doctorCommand } from "./doctor.ts";
+import { explainCommand } from "./explain.ts";
 import { irCommand } from "./ir.ts";
 import type { Output } from "./output.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
 
-const commands = [compileCommand, trainCommand, irCommand, tokenizerCommand, benchCommand, doctorCommand];
+const commands = [compileCommand, trainCommand, irCommand, tokenizerCommand, benchCommand, doctorCommand, explainCommand];
 
 /** The program, ready to parse. Usage errors are thrown as CommanderError; nothing ends the process. */
 export function makeProgram(output: Output): Command {

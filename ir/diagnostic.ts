@@ -1,4 +1,5 @@
 // Problems as values: one shape and one printed format for everything that can be wrong with the user's input.
+import type { DiagnosticCode } from "./errors/table.ts";
 import { lineText, positionAt, type Source, type Span } from "./source.ts";
 
 export type Severity = "error" | "warning";
@@ -10,12 +11,12 @@ export interface Label {
 }
 
 /**
- * A problem with the user's input. `code` is a stable kebab-case name (`shape-mismatch`).
+ * A problem with the user's input. `code` is a stable kebab-case name (`shape-mismatch`), explained in `ir/errors/`.
  * Without a primary label the message stands alone (for example a file that does not exist).
  */
 export interface Diagnostic {
   readonly severity: Severity;
-  readonly code: string;
+  readonly code: DiagnosticCode;
   readonly message: string;
   readonly primary?: Label;
   readonly secondary?: readonly Label[];
@@ -53,7 +54,7 @@ export class DiagnosticError extends Error {
   }
 }
 
-export function error(code: string, message: string, at?: Span, label = "", help: readonly string[] = []): Diagnostic {
+export function error(code: DiagnosticCode, message: string, at?: Span, label = "", help: readonly string[] = []): Diagnostic {
   return {
     severity: "error",
     code,

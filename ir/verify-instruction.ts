@@ -1,7 +1,9 @@
 // The verifier's checks of one instruction by itself (see verify.ts for the list).
+
 import { isFromResult } from "./attribute.ts";
 import { checkOperandCount } from "./builder.ts";
 import { Rejection } from "./diagnostic.ts";
+import type { DiagnosticCode } from "./errors/table.ts";
 import { printLiteral } from "./literal.ts";
 import type { Entry, Instruction, Module, StateDeclaration, Value } from "./module.ts";
 import { stateNamed } from "./module.ts";
@@ -15,7 +17,7 @@ export interface Problem {
   readonly entry?: Entry;
   readonly subject: object;
   readonly part: string;
-  readonly code: string;
+  readonly code: DiagnosticCode;
   readonly message: string;
   readonly label: string;
   readonly help: readonly string[];
@@ -37,7 +39,7 @@ interface ProblemExtras {
 export function problem(
   subject: object,
   part: string,
-  code: string,
+  code: DiagnosticCode,
   message: string,
   { label = "", help = [] }: ProblemExtras = {},
 ): Problem {
@@ -219,7 +221,7 @@ function stateProblems(instruction: Instruction, { module, isUntyped, isTyped }:
   );
 }
 
-function rejected(check: () => void, subject: object, part: string, code: string): readonly Problem[] {
+function rejected(check: () => void, subject: object, part: string, code: DiagnosticCode): readonly Problem[] {
   try {
     check();
     return [];

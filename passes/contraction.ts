@@ -1,7 +1,9 @@
 // Which contractions a policy quantizes and how: the reading of the mark `quantize` that insert-hadamard and insert-quant share.
+
 import type { AttributesOf } from "../ir/attribute.ts";
 import { Rejection, reject } from "../ir/diagnostic.ts";
 import { printDim } from "../ir/dim.ts";
+import type { DiagnosticCode } from "../ir/errors/table.ts";
 import type { Instruction, Value } from "../ir/module.ts";
 import { dot } from "../ir/ops/dot.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
@@ -52,7 +54,13 @@ export function planContraction(instruction: Instruction, producer: Producer, cx
 }
 
 /** An error about a contraction, begun with the site that it is. */
-export function reportAtSite(cx: PassContext, instruction: Instruction, code: string, message: string, help: readonly string[]): void {
+export function reportAtSite(
+  cx: PassContext,
+  instruction: Instruction,
+  code: DiagnosticCode,
+  message: string,
+  help: readonly string[],
+): void {
   const { site } = instruction.marks;
   cx.report({ severity: "error", code, message: site === undefined ? message : `\`${site}\`: ${message}`, instruction, help });
 }

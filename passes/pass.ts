@@ -1,13 +1,15 @@
 // What a pass is: a named, pure function from module to module, with the form that it needs and the form that it leaves.
+
 import { type AttributeSpec, type Attributes, type AttributesOf, printAttributes } from "../ir/attribute.ts";
 import type { Severity } from "../ir/diagnostic.ts";
+import type { DiagnosticCode } from "../ir/errors/table.ts";
 import type { Instruction, Module } from "../ir/module.ts";
 import { type Form, forms } from "../ir/op.ts";
 
 /** A problem of the user's model or policy that a pass found. */
 export interface Problem {
   readonly severity: Severity;
-  readonly code: string;
+  readonly code: DiagnosticCode;
   readonly message: string;
   /** Where: the runner finds its place in the model's text or in the IR text that was read. */
   readonly instruction?: Instruction;

@@ -2,6 +2,7 @@
 import type { AttributeSpec, Attributes, GivenAttributes } from "../../ir/attribute.ts";
 import type { Builder } from "../../ir/builder.ts";
 import { type Diagnostic, error, type Label, Rejection } from "../../ir/diagnostic.ts";
+import type { DiagnosticCode } from "../../ir/errors/table.ts";
 import type { Marks } from "../../ir/marks.ts";
 import type { Value } from "../../ir/module.ts";
 import type { Op, OperandNames, PerOperand, Signature } from "../../ir/op.ts";
@@ -54,7 +55,14 @@ export class EntryContext {
     this.cache = cache;
   }
 
-  report(code: string, message: string, at: Span, label = "", help: readonly string[] = [], secondary: readonly Label[] = []): Meaning {
+  report(
+    code: DiagnosticCode,
+    message: string,
+    at: Span,
+    label = "",
+    help: readonly string[] = [],
+    secondary: readonly Label[] = [],
+  ): Meaning {
     this.problems.add({ ...error(code, message, at, label, help), ...(secondary.length === 0 ? {} : { secondary }) });
     return failed;
   }

@@ -32,14 +32,19 @@ export function lowerBody(
     else if (statement === last) return { meaning: lowerExpression(cx, frame, statement.value, hint), at: statement.value.span };
     else cx.report("early-return", "`return` ends a body: nothing can follow it", statement.span);
   }
-  cx.report(
-    "missing-return",
-    "this body gives nothing back",
-    { ...block.span, start: Math.max(block.span.start, block.span.end - 1) },
-    "a `return` is missing here",
-  );
+  // A `return` that stands too early, or in a loop, has been reported.
+  if (!returnsSomewhere(block))
+    cx.report(
+      "missing-return",
+      "this body gives nothing back",
+      { ...block.span, start: Math.max(block.span.start, block.span.end - 1) },
+      "a `return` is missing here",
+    );
   return undefined;
 }
+
+const returnsSomewhere = ({ statements }: Block): boolean =>
+  statements.some((statement) => statement.kind === "return" || (statement.kind === "for" && returnsSomewhere(statement.body)));
 
 function lowerStatement(cx: EntryContext, frame: Frame, statement: Exclude<Statement, ReturnStatement>): void {
   if (statement.kind === "for") {

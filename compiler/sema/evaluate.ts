@@ -1,5 +1,6 @@
 // Constant evaluation: expressions over module parameters, `const` and literals.
 import { type Diagnostic, error, Rejection } from "../../ir/diagnostic.ts";
+import type { DiagnosticCode } from "../../ir/errors/table.ts";
 import { suggest } from "../../ir/nearest.ts";
 import type { Span } from "../../ir/source.ts";
 import type { Expression } from "../syntax/ast-expression.ts";
@@ -15,7 +16,7 @@ export interface Scope {
 }
 
 /** Run a rule; what it rejects becomes a diagnostic at `at`, and the answer undefined. */
-function attempt<T>(diagnostics: Diagnostic[], code: string, at: Span, label: string, run: () => T): T | undefined {
+function attempt<T>(diagnostics: Diagnostic[], code: DiagnosticCode, at: Span, label: string, run: () => T): T | undefined {
   try {
     return run();
   } catch (problem) {

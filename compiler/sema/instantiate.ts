@@ -1,5 +1,6 @@
 // The instance tree: binds a module's parameters, evaluates its constants and requirements, and makes its weights and children.
 import { type Diagnostic, error, type Label } from "../../ir/diagnostic.ts";
+import type { DiagnosticCode } from "../../ir/errors/table.ts";
 import { type InitRule, initFrom } from "../../ir/init.ts";
 import { suggest } from "../../ir/nearest.ts";
 import type { Span } from "../../ir/source.ts";
@@ -161,7 +162,14 @@ class InstanceBuilder {
     return { constants: this.#constants, broken: this.#broken };
   }
 
-  #report(code: string, message: string, at: Span, label = "", help: readonly string[] = [], secondary: readonly Label[] = []): void {
+  #report(
+    code: DiagnosticCode,
+    message: string,
+    at: Span,
+    label = "",
+    help: readonly string[] = [],
+    secondary: readonly Label[] = [],
+  ): void {
     this.#cx.diagnostics.push({ ...error(code, message, at, label, help), ...(secondary.length === 0 ? {} : { secondary }) });
   }
 

@@ -1,14 +1,16 @@
 // From parsed braces to attribute values: every problem of one statement is reported, each at its own place.
+
 import type { AttributeKind, AttributeSpec, Attributes } from "../attribute.ts";
 import { isFromResult } from "../attribute.ts";
 import { Rejection } from "../diagnostic.ts";
+import type { DiagnosticCode } from "../errors/table.ts";
 import type { Literal } from "../literal.ts";
 import { nearest } from "../nearest.ts";
 import type { Span } from "../source.ts";
 import type { ParsedAttribute } from "./cursor.ts";
 
 /** Reports a problem: code, message, place, help. */
-export type ReportProblem = (code: string, message: string, at: Span, help?: readonly string[]) => void;
+export type ReportProblem = (code: DiagnosticCode, message: string, at: Span, help?: readonly string[]) => void;
 
 /** Whose attributes are read: its name for messages, where to point when one is missing, and what else may stand in its braces. */
 export interface AttributeOwner {

@@ -1,5 +1,7 @@
 // Walks the tokens of IR text: expectations with messages, literals, types, attribute braces. Problems stop one statement only.
+
 import { type Diagnostic, error, Rejection } from "../diagnostic.ts";
+import type { DiagnosticCode } from "../errors/table.ts";
 import { floatLiteral, intLiteral, type Literal, list, stringLiteral, word } from "../literal.ts";
 import { parseType } from "../parse-type.ts";
 import { type Source, type Span, span } from "../source.ts";
@@ -87,7 +89,7 @@ export class Cursor {
   }
 
   /** Report at the token at hand and end the statement. */
-  fail(message: string, help: readonly string[] = [], code = "syntax"): never {
+  fail(message: string, help: readonly string[] = [], code: DiagnosticCode = "syntax"): never {
     // On a line with junk the junk is the problem, and it has been reported.
     const { text } = this.source;
     const { start } = this.token;
@@ -98,7 +100,7 @@ export class Cursor {
     throw new Stop();
   }
 
-  report(code: string, message: string, at: Span, help: readonly string[] = [], label = ""): void {
+  report(code: DiagnosticCode, message: string, at: Span, help: readonly string[] = [], label = ""): void {
     this.diagnostics.push(error(code, message, at, label, help));
   }
 

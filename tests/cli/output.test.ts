@@ -6,7 +6,7 @@ import { Kept } from "./run-cli.ts";
 
 const source = { path: "models/x.loom", text: "module X() {\n  a = Lin(3)\n}\n" };
 const problem = error("unknown-name", "no module is named `Lin`", { source, start: 19, end: 22 }, "here", ["did you mean `Linear`?"]);
-const warning = { severity: "warning", code: "odd", message: "this is odd" } as const;
+const warning = { severity: "warning", code: "no-entry", message: "this is odd" } as const;
 const plain = `error[unknown-name]: no module is named \`Lin\`
  --> models/x.loom:2:7
   |

@@ -132,7 +132,7 @@ describe("problems", () => {
       for (const entry of module.entries) {
         for (const instruction of entry.instructions) {
           if (instruction.op.signature.name === "dot")
-            cx.report({ severity: "warning", code: "dot", message: "a dot", instruction, help: ["none"] });
+            cx.report({ severity: "warning", code: "no-gradient", message: "a dot", instruction, help: ["none"] });
         }
       }
       return module;

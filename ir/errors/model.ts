@@ -1,0 +1,551 @@
+// Diagnostic codes of model files: text, names, shapes, modules and functions.
+import { explain, loom } from "./explanation.ts";
+
+export const modelErrors = explain({
+  absent: {
+    meaning: "A submodule or parameter is used in an instance that is made without it.",
+    text: "What stands behind `when` exists only where its condition is true. Use it under the same condition: the branch of an `if` that is not taken is not compiled.",
+    example: loom(
+      `
+        use std.{Linear}
+
+        module Net(deep: bool = false) {
+          extra = Linear(8, 8) when deep
+
+          fn (x: f32[B, 8]) -> f32[B, 8] {
+            return extra(x)
+          }
+        }
+      `,
+      `
+        use std.{Linear}
+
+        module Net(deep: bool = false) {
+          extra = Linear(8, 8) when deep
+
+          fn (x: f32[B, 8]) -> f32[B, 8] {
+            return if deep then extra(x) else x
+          }
+        }
+      `,
+    ),
+  },
+  constant: {
+    meaning: "An expression over constants has no value.",
+    text: "Constants are computed when the model is compiled: a division of ints must come out even, operands must be of one kind (`float(n)` makes an int a float), and functions such as `sqrt` need arguments that they are defined for.",
+    example: loom(
+      `
+        module Net(dim: int = 10) {
+          const head = dim / 4
+          param gain: f32[head] = ones
+        }
+      `,
+      `
+        module Net(dim: int = 12) {
+          const head = dim / 4
+          param gain: f32[head] = ones
+        }
+      `,
+    ),
+  },
+  "duplicate-name": {
+    meaning: "A name is declared twice in one place.",
+    text: "Modules, policies, recipes and constants of a file share their names with what it takes by `use`; the members and parameters of a module share theirs; a body cannot declare a name again. What changes is declared once with `var` and then assigned by `name = value`.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            let y = x * 2.0
+            let y = y + 1.0
+            return y
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            var y = x * 2.0
+            y = y + 1.0
+            return y
+          }
+        }
+      `,
+    ),
+  },
+  "early-return": {
+    meaning: "A `return` stands where it does not end its body.",
+    text: "A body is straight: its last statement is its only `return`, and a `for` runs through all of its steps. Choose between values with `if condition then a else b`, between elements of tensors with `select`.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return x
+            let y = x + 1.0
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            let y = x + 1.0
+            return y
+          }
+        }
+      `,
+    ),
+  },
+  "endless-call": {
+    meaning: "A function calls itself, directly or through others.",
+    text: "Calls are taken apart when the model is compiled, so none may lead back to itself. Repeat with `for`.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return again(x)
+          }
+          fn again(x: f32[B, 4]) -> f32[B, 4] {
+            return again(relu(x))
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return again(x)
+          }
+          fn again(x: f32[B, 4]) -> f32[B, 4] {
+            var y = x
+            for i in 0..3 { y = relu(y) }
+            return y
+          }
+        }
+      `,
+    ),
+  },
+  "endless-model": {
+    meaning: "A module contains itself, or an array of submodules is far too long.",
+    text: "The tree of instances is made when the model is compiled and must end. A repeated part is an array: `layers = [Block(dim) for i in 0..depth]`.",
+    example: loom(
+      `
+        module Block(dim: int) {
+          inner = Block(dim)
+        }
+
+        module Net {
+          block = Block(8)
+        }
+      `,
+      `
+        module Block(dim: int) {
+          param gain: f32[dim] = ones
+        }
+
+        module Net {
+          blocks = [Block(8) for i in 0..4]
+        }
+      `,
+    ),
+  },
+  "endless-tie": {
+    meaning: "Ties lead from a parameter back to itself.",
+    text: "`tie a = b` makes `a` a second path to the state of `b`. At the end of such a chain one parameter must stand for itself.",
+    example: loom(
+      `
+        module Net {
+          param a: f32[4] = ones
+          param b: f32[4] = ones
+          tie a = b
+          tie b = a
+        }
+      `,
+      `
+        module Net {
+          param a: f32[4] = ones
+          param b: f32[4] = ones
+          tie a = b
+        }
+      `,
+    ),
+  },
+  "missing-argument": {
+    meaning: "A call leaves out an argument that has no default.",
+    text: "Arguments go by position or by name; a parameter of a module may be left out where it is declared with `= default`.",
+    example: loom(
+      `
+        use std.{Linear}
+
+        module Net {
+          fc = Linear(8)
+        }
+      `,
+      `
+        use std.{Linear}
+
+        module Net {
+          fc = Linear(8, 4)
+        }
+      `,
+    ),
+  },
+  "missing-return": {
+    meaning: "A body gives nothing back.",
+    text: "The last statement of a function and of a `loss` is `return value`.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            let y = relu(x)
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            let y = relu(x)
+            return y
+          }
+        }
+      `,
+    ),
+  },
+  "no-entry": {
+    meaning: "There is no entry of that name, or a function cannot become one.",
+    text: "A model's functions and its recipe become entries, which `train` and a session run by name. A function whose inputs have an open number of axes (`..`) has no one type: it can be called from others, but is left out of the entries with this warning.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[.., 4]) -> f32[.., 4] {
+            return relu(x)
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return relu(x)
+          }
+        }
+      `,
+    ),
+  },
+  "not-a-module": {
+    meaning: "A member `name = value` is not a call of a module.",
+    text: "`name = ...` in a module declares a submodule, or an array of them. A number, a text or a list is declared by `const name = ...`.",
+    example: loom(
+      `
+        module Net {
+          width = 8
+          param gain: f32[width] = ones
+        }
+      `,
+      `
+        module Net {
+          const width = 8
+          param gain: f32[width] = ones
+        }
+      `,
+    ),
+  },
+  "not-callable": {
+    meaning: "What stands before `(`, or behind `|>`, is not a function.",
+    text: "Functions of the language, named functions of a module, and submodules whose module has a function without a name can be called.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return x(2.0)
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return x * 2.0
+          }
+        }
+      `,
+    ),
+  },
+  "not-constant": {
+    meaning: "A value is needed when the model is compiled, but is known only when it runs.",
+    text: "Sizes of parameters, conditions of `when`, arguments of modules and the bounds of a `for` are made of parameters, `const` and literals. Tensors and sizes of inputs (`B`) are not known then.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            var y = x
+            for i in 0..B { y = relu(y) }
+            return y
+          }
+        }
+      `,
+      `
+        module Net(times: int = 3) {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            var y = x
+            for i in 0..times { y = relu(y) }
+            return y
+          }
+        }
+      `,
+    ),
+  },
+  "not-mutable": {
+    meaning: "A name that cannot change is assigned.",
+    text: "Inputs and what `let` declares keep their value. Declare with `var` what is to change.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            let y = relu(x)
+            y = y + 1.0
+            return y
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            var y = relu(x)
+            y = y + 1.0
+            return y
+          }
+        }
+      `,
+    ),
+  },
+  require: {
+    meaning: "A module is made with parameters that its `require` forbids.",
+    text: 'The message is the module\'s own, behind the comma of `require condition, "message"`; the condition is shown with the values of this instance.',
+    example: loom(
+      `
+        module Heads(dim: int, heads: int) {
+          require dim % heads == 0, "dim must divide into heads"
+        }
+
+        module Net {
+          attn = Heads(10, 4)
+        }
+      `,
+      `
+        module Heads(dim: int, heads: int) {
+          require dim % heads == 0, "dim must divide into heads"
+        }
+
+        module Net {
+          attn = Heads(12, 4)
+        }
+      `,
+    ),
+  },
+  "shape-mismatch": {
+    meaning: "Shapes or scalars that must agree do not.",
+    text: "Types are checked when the model is compiled. Axes are compared from the last one on; axes of size 1 and missing leading axes are repeated, no others. Sizes of inputs are names: two names agree only where the signature says so by using one name twice.",
+    example: loom(
+      `
+        use std.{Linear}
+
+        module Net {
+          fc1 = Linear(8, 16)
+          fc2 = Linear(8, 4)
+
+          fn (x: f32[B, 8]) -> f32[B, 4] {
+            return x |> fc1 |> fc2
+          }
+        }
+      `,
+      `
+        use std.{Linear}
+
+        module Net {
+          fc1 = Linear(8, 16)
+          fc2 = Linear(16, 4)
+
+          fn (x: f32[B, 8]) -> f32[B, 4] {
+            return x |> fc1 |> fc2
+          }
+        }
+      `,
+    ),
+  },
+  syntax: {
+    meaning: "The text is not in the language.",
+    text: "The message says what was expected at the mark. Every statement starts with a keyword or `name =`, a policy rule with a selector; there are no semicolons, and line ends mean nothing. After a problem the parser goes on, so one run shows several.",
+    example: loom(
+      `
+        module Net(dim int) {
+          param gain: f32[dim]
+        }
+      `,
+      `
+        module Net(dim: int = 8) {
+          param gain: f32[dim] = ones
+        }
+      `,
+    ),
+  },
+  "type-mismatch": {
+    meaning: "A value is of another kind than its place asks for.",
+    text: "A parameter of a module, a condition or an argument has a kind: int, float, bool, text, tensor, submodule. An integer literal adapts to a float; nothing else converts by itself: say `float(n)`, or `cast(x, f32)` for tensors.",
+    example: loom(
+      `
+        use std.{Linear}
+
+        module Net {
+          fc = Linear(8, 2.5)
+        }
+      `,
+      `
+        use std.{Linear}
+
+        module Net {
+          fc = Linear(8, 2)
+        }
+      `,
+    ),
+  },
+  "unknown-file": {
+    meaning: "A file that a `use` or the command line names does not exist.",
+    text: "`use a.b.{Name}` reads `a/b.loom` from the folder of the file that says it; `std` is the standard library.",
+    example: loom(
+      `
+        use standard.{Linear}
+
+        module Net {
+          param gain: f32[8] = ones
+        }
+      `,
+      `
+        use std.{Linear}
+
+        module Net {
+          param gain: f32[8] = ones
+        }
+      `,
+    ),
+  },
+  "unknown-init": {
+    meaning: "A parameter begins with something that is no initial value.",
+    text: "Initial values are `zeros`, `ones`, `constant(x)`, `normal(mean, deviation)` and `uniform(low, high)`; their arguments are floats that are known when the model is compiled.",
+    example: loom(
+      `
+        module Net {
+          param weight: f32[8, 8] = gaussian(0.0, 0.02)
+        }
+      `,
+      `
+        module Net {
+          param weight: f32[8, 8] = normal(0.0, 0.02)
+        }
+      `,
+    ),
+  },
+  "unknown-name": {
+    meaning: "Nothing is declared under this name here.",
+    text: "Names come from parameters, `const`, members, inputs, `let` and `var`, `use`, and the functions of the language (docs/ops.md). A body sees what stands before it in the same body and everything of its own module.",
+    example: loom(
+      `
+        use std.{Linear}
+
+        module Net {
+          fc1 = Linear(8, 4)
+
+          fn (x: f32[B, 8]) -> f32[B, 4] {
+            return x |> fc2
+          }
+        }
+      `,
+      `
+        use std.{Linear}
+
+        module Net {
+          fc1 = Linear(8, 4)
+
+          fn (x: f32[B, 8]) -> f32[B, 4] {
+            return x |> fc1
+          }
+        }
+      `,
+    ),
+  },
+  "unknown-size": {
+    meaning: "The size of an axis is not known, or is not one that a tensor can have.",
+    text: "Parameters and data have sizes that are known when the model is compiled, all of them at least 1. In an input's type a name such as `T` stands alone before it is used in a sum or product.",
+    example: loom(
+      `
+        module Net {
+          param table: f32[0, 4] = ones
+        }
+      `,
+      `
+        module Net {
+          param table: f32[16, 4] = ones
+        }
+      `,
+    ),
+  },
+  "unknown-type": {
+    meaning: "There is no such type, or it cannot stand here.",
+    text: "Tensors are `f32[...]`, `i32[...]` and so on; parameters of modules are int, float, bool or text, those of policies `bits` too. Parameters with weights are f32: a policy says how they are quantized. Data is f32 or i32.",
+    example: loom(
+      `
+        module Net {
+          param gain: q4[8] = ones
+        }
+      `,
+      `
+        module Net {
+          param gain: f32[8] = ones
+        }
+      `,
+    ),
+  },
+  "wrong-argument": {
+    meaning: "A call gives an argument that the called does not take.",
+    text: "Too many arguments, a name that does not exist, one that is given twice, or a value out of its range, such as an axis that the tensor does not have. The help shows what is taken.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B] {
+            return sum(x, axs = 1)
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[B, 4]) -> f32[B] {
+            return sum(x, axis = 1)
+          }
+        }
+      `,
+    ),
+  },
+  "wrong-index": {
+    meaning: "A list or an array of submodules has no such item.",
+    text: "Items are counted from 0.",
+    example: loom(
+      `
+        use std.{Linear}
+
+        module Net {
+          parts = [Linear(4, 4) for i in 0..2]
+
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return parts[2](x)
+          }
+        }
+      `,
+      `
+        use std.{Linear}
+
+        module Net {
+          parts = [Linear(4, 4) for i in 0..2]
+
+          fn (x: f32[B, 4]) -> f32[B, 4] {
+            return parts[1](x)
+          }
+        }
+      `,
+    ),
+  },
+});

@@ -1,0 +1,77 @@
+// Diagnostic codes of running: devices, artifacts, data, weights and checkpoints.
+import { explain } from "./explanation.ts";
+
+export const runErrors = explain({
+  "bad-artifact": {
+    meaning: "A folder holds no whole compiled artifact of this version.",
+    text: "An artifact is a folder with `artifact.json` and the files that it names. Compile the model again with `bitloom compile`.",
+  },
+  "bad-checkpoint": {
+    meaning: "A checkpoint's `state.json` cannot be read.",
+    text: "The file was changed or cut off. Resume from an earlier checkpoint: `latest` in the run folder says which one is taken.",
+  },
+  "bad-input": {
+    meaning: "An entry is run with inputs that it does not take.",
+    text: "The message lists what the entry takes: names, types and numbers of elements.",
+  },
+  "bad-safetensors": {
+    meaning: "A file is not a whole safetensors file.",
+    text: "Eight bytes of header length, a JSON header, then the tensors' bytes without holes. A file that ends early was not copied or downloaded to its end.",
+  },
+  "bad-source": {
+    meaning: "A data source is given arguments that it does not take.",
+    text: "Data sources and their arguments are listed in docs/commands.md.",
+  },
+  "checkpoint-mismatch": {
+    meaning: "A checkpoint belongs to another model, policy or seed than the run that would go on from it.",
+    text: "Resume with what the checkpoint was made with: `config.resolved.json` in the run folder says it.",
+  },
+  "data-shape": {
+    meaning: "The arrays of a recipe do not fit what the data source yields.",
+    text: "The first axis of an array is the batch; the others have the sizes that the source gives, and there are as many arrays as it yields.",
+  },
+  "device-lost": {
+    meaning: "The GPU device went away while it worked.",
+    text: "The driver was reset, or the machine slept. Resume from the latest checkpoint.",
+  },
+  "memory-budget": {
+    meaning: "The state and the buffers of an artifact need more memory than there is.",
+    text: "Make the batch or the model smaller. On a software adapter the budget is three quarters of the free memory.",
+  },
+  "no-adapter": {
+    meaning: "There is no GPU adapter of the kind that was asked for.",
+    text: "`bitloom doctor` lists the adapters of the machine and says what mends each problem; `--adapter auto` falls back to a software adapter.",
+  },
+  "no-data": {
+    meaning: "A data source cannot read its data.",
+    text: "The data comes with an npm package, or from a path that the recipe names; the help says what to install.",
+  },
+  "no-file": {
+    meaning: "A file cannot be read.",
+    text: "It does not exist, or may not be read by this user.",
+  },
+  "no-recipe": {
+    meaning: "An artifact was compiled without a recipe, so there is nothing to train.",
+    text: "Compile a model file with a `train` block.",
+  },
+  "no-target": {
+    meaning: "No target of the artifact runs on this adapter.",
+    text: "Targets ask for features, limits and a subgroup size. `bitloom compile` always adds the target `portable`, which asks for nothing.",
+  },
+  "no-timestamps": {
+    meaning: "Kernels are to be timed on an adapter that cannot do it.",
+    text: "It lacks the WebGPU feature `timestamp-query`.",
+  },
+  "not-finite": {
+    meaning: "The loss or the gradient was infinite or not a number for many steps in a row.",
+    text: "Such a step changes nothing. Most often the learning rate is too high (`--set schedule.peak=...`), or the warm-up is too short.",
+  },
+  "out-of-memory": {
+    meaning: "The adapter has no memory left.",
+    text: "Make the batch or the model smaller, or close what else uses the GPU.",
+  },
+  "run-exists": {
+    meaning: "The run folder holds a run already.",
+    text: "`--resume` goes on with it, `--overwrite` replaces it, `--out` names another folder.",
+  },
+});

@@ -1,0 +1,31 @@
+// The registry of diagnostic codes: every code with its explanation, by area. A code that does not stand here does not compile.
+import { commandErrors } from "./command.ts";
+import type { Explanation } from "./explanation.ts";
+import { irErrors } from "./ir.ts";
+import { modelErrors } from "./model.ts";
+import { planErrors } from "./plan.ts";
+import { policyErrors } from "./policy.ts";
+import { recipeErrors } from "./recipe.ts";
+import { runErrors } from "./run.ts";
+
+/** In the order of `bitloom explain` and of the page. */
+export const errorAreas = [
+  { title: "Models", entries: modelErrors },
+  { title: "Policies", entries: policyErrors },
+  { title: "Recipes and overrides", entries: recipeErrors },
+  { title: "IR text and passes", entries: irErrors },
+  { title: "Plans and targets", entries: planErrors },
+  { title: "Running", entries: runErrors },
+  { title: "Command line", entries: commandErrors },
+] as const satisfies readonly { readonly title: string; readonly entries: Readonly<Record<string, Explanation>> }[];
+
+/** A stable kebab-case name of a kind of problem. */
+export type DiagnosticCode = KeyOf<(typeof errorAreas)[number]["entries"]>;
+type KeyOf<T> = T extends unknown ? keyof T : never;
+
+const explanations: ReadonlyMap<string, Explanation> = new Map(errorAreas.flatMap(({ entries }) => Object.entries(entries)));
+
+export const diagnosticCodes: readonly string[] = [...explanations.keys()];
+
+/** What is said about a code; undefined where there is no such code. */
+export const explanationOf = (code: string): Explanation | undefined => explanations.get(code);
