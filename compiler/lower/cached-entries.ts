@@ -7,7 +7,7 @@ import { gather } from "../../ir/ops/indexing.ts";
 import { newBuilder } from "../../ir/ops/table.ts";
 import { reshape, transpose } from "../../ir/ops/views.ts";
 import { type Location, spanOf } from "../../ir/source.ts";
-import { printType, tensor, type Type } from "../../ir/type.ts";
+import { printType, type Type, tensor } from "../../ir/type.ts";
 import type { Resolved } from "../sema/resolved.ts";
 import { EntryContext, type Problems } from "./entry-context.ts";
 import { newFrame } from "./frame.ts";
@@ -75,8 +75,7 @@ function lowerRun(resolved: Resolved, capacity: number, problems: Problems): Run
   const { model } = resolved;
   const declaration = model.functions.get("");
   const [input, ...more] = declaration?.inputs ?? [];
-  if (declaration === undefined || input === undefined || more.length > 0)
-    return { reason: "the model has no function of one input" };
+  if (declaration === undefined || input === undefined || more.length > 0) return { reason: "the model has no function of one input" };
   const frame = newFrame(model, model.constants, 0);
   const type = inventType(input.type, frame.sizes);
   const shape = type?.kind === "tensor" && type.scalar === "i32" ? type.dims : [];

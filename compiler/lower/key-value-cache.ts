@@ -46,13 +46,7 @@ export class KeyValueCache {
    * Causal attention of the run's queries over all keys and values up to their own: those of the run go into the cache first. `instance` is
    * the path that names the states: `layers.0.attn#k`, `layers.0.attn#v`, for a second call `layers.0.attn#k2`.
    */
-  attend(
-    b: Builder,
-    instance: string,
-    [q, k, v]: readonly [Value, Value, Value],
-    scale: "auto" | number,
-    hint: string | undefined,
-  ): Value {
+  attend(b: Builder, instance: string, [q, k, v]: readonly [Value, Value, Value], scale: "auto" | number, hint: string | undefined): Value {
     const call = (this.#calls.get(instance) ?? 0) + 1;
     this.#calls.set(instance, call);
     const name = (side: "k" | "v") => `${instance}#${side}${call === 1 ? "" : call}`;

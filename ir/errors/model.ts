@@ -548,4 +548,8 @@ export const modelErrors = explain({
       `,
     ),
   },
+  "no-cache": {
+    meaning: "A model has no entries that continue a text, `@prefill` and `@decode`.",
+    text: "They keep the keys and values of earlier positions, so they need a function of ids i32[B, T] with the result f32[B, T, vocab] in which positions meet in causal `attention` alone. The message names what stands in the way.",
+  },
 });

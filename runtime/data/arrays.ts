@@ -32,7 +32,7 @@ type FileArrays =
   | { readonly kind: "one"; readonly array: Located }
   | { readonly kind: "named"; readonly arrays: ReadonlyMap<string, Located> };
 
-const refuse = (code: string, message: string, help: readonly string[] = []): never => {
+const refuse = (code: DiagnosticCode, message: string, help: readonly string[] = []): never => {
   throw new DiagnosticError([error(code, message, undefined, "", help)]);
 };
 
