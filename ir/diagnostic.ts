@@ -2,6 +2,8 @@
 import type { DiagnosticCode } from "./errors/table.ts";
 import { lineText, positionAt, type Source, type Span } from "./source.ts";
 
+export type { DiagnosticCode } from "./errors/table.ts";
+
 export type Severity = "error" | "warning";
 
 /** A place and what to say under it. The primary label is marked `^`, the others `-`. */

@@ -14,11 +14,15 @@ export const dataErrors = explain({
     meaning: "A `tokenizer.json` cannot be used.",
     text: "`bitloom tokenizer CORPUS` makes one; those of Hugging Face's library are read too, as far as that library understands them.",
   },
+  "data-value": {
+    meaning: "A number in a data file does not fit the array that the recipe asks for.",
+    text: "Files of other types are converted only where no value changes; the message names the first that would.",
+  },
   "empty-corpus": {
     meaning: "A corpus holds no text.",
     text: "Of a folder only files with the known endings are read; the help names them.",
   },
-  "not-utf8": {
+  "not-text": {
     meaning: "A text is not encoded in UTF-8, which a trained tokenizer needs.",
     text: "`tokenizer = bytes` takes any data.",
   },

@@ -208,6 +208,10 @@ export const modelErrors = explain({
       `,
     ),
   },
+  "no-cache": {
+    meaning: "A model has no entries that continue a text, `@prefill` and `@decode`.",
+    text: "They keep the keys and values of earlier positions, so they need a function of ids i32[B, T] with the result f32[B, T, vocab] in which positions meet in causal `attention` alone. The message names what stands in the way.",
+  },
   "no-entry": {
     meaning: "There is no entry of that name, or a function cannot become one.",
     text: "A model's functions and its recipe become entries, which `train` and a session run by name. A function whose inputs have an open number of axes (`..`) has no one type: it can be called from others, but is left out of the entries with this warning.",
@@ -547,9 +551,5 @@ export const modelErrors = explain({
         }
       `,
     ),
-  },
-  "no-cache": {
-    meaning: "A model has no entries that continue a text, `@prefill` and `@decode`.",
-    text: "They keep the keys and values of earlier positions, so they need a function of ids i32[B, T] with the result f32[B, T, vocab] in which positions meet in causal `attention` alone. The message names what stands in the way.",
   },
 });

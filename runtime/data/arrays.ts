@@ -1,7 +1,7 @@
 // Arrays in files as data: .npy and safetensors, one example along each first axis.
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
-import { DiagnosticError, error, Rejection } from "../../ir/diagnostic.ts";
+import { type DiagnosticCode, DiagnosticError, error, Rejection } from "../../ir/diagnostic.ts";
 import { permutation } from "../philox.ts";
 import { decodeWeights, type SavedTensor } from "../weights.ts";
 import { convert } from "./convert.ts";

@@ -22,7 +22,7 @@ export async function readTokenizer(path: string): Promise<Tokenizer> {
     encode(text, textPath) {
       if (!isUtf8(text))
         throw new DiagnosticError([
-          error("not-utf8", `${textPath} is no text in UTF-8, which \`${path}\` needs`, undefined, "", [
+          error("not-text", `${textPath} is no text in UTF-8, which \`${path}\` needs`, undefined, "", [
             "`tokenizer = bytes` takes any data",
           ]),
         ]);

@@ -22,7 +22,7 @@ export async function trainTokenizer(
   { vocabulary, field = "text" }: { readonly vocabulary: number; readonly field?: string },
 ): Promise<TrainedTokenizer> {
   const { training } = splitText(await readCorpus(corpus, field));
-  if (!isUtf8(training)) throw new DiagnosticError([error("not-utf8", `${corpus} is no text in UTF-8`)]);
+  if (!isUtf8(training)) throw new DiagnosticError([error("not-text", `${corpus} is no text in UTF-8`)]);
   const bpe = trainBpe(new TextDecoder("utf-8", { ignoreBOM: true }).decode(training), vocabulary);
   return { json: tokenizerJson(bpe), vocabulary: bpe.tokens.length, trainingBytes: training.length };
 }
