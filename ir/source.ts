@@ -19,11 +19,13 @@ export interface Position {
   readonly column: number;
 }
 
-/** Where a value came from, kept in IR text: an index into the module's sources, then line and column. */
+/** Where a value came from, printed on request: a place in a source and the instance of the model that computes it. */
 export interface Location {
   readonly path: string;
   readonly line: number;
   readonly column: number;
+  /** Path of the instance whose function holds the place: `layers.3.attn`. Absent for the model itself and for a recipe's loss. */
+  readonly instance?: string;
 }
 
 export function span(source: Source, start: number, end: number): Span {
@@ -36,14 +38,31 @@ export function joinSpans(a: Span, b: Span): Span {
 }
 
 export function positionAt(source: Source, offset: number): Position {
-  const before = source.text.slice(0, offset);
-  const line = before.split("\n").length;
-  return { line, column: offset - (before.lastIndexOf("\n") + 1) + 1 };
+  const starts = lineStartsOf(source);
+  let [low, high] = [0, starts.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle;
+  }
+  return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
 }
 
-export function locationOf(at: Span): Location {
+/** Every instruction asks for its place, so the lines of a source are found once. */
+const lineStarts = new WeakMap<Source, readonly number[]>();
+
+function lineStartsOf(source: Source): readonly number[] {
+  const known = lineStarts.get(source);
+  if (known !== undefined) return known;
+  const starts = [0];
+  for (let at = source.text.indexOf("\n"); at >= 0; at = source.text.indexOf("\n", at + 1)) starts.push(at + 1);
+  lineStarts.set(source, starts);
+  return starts;
+}
+
+export function locationOf(at: Span, instance = ""): Location {
   const { line, column } = positionAt(at.source, at.start);
-  return { path: at.source.path, line, column };
+  return { path: at.source.path, line, column, ...(instance === "" ? {} : { instance }) };
 }
 
 /** The place in its source, where that is among the given ones: a span of one character. */

@@ -70,7 +70,7 @@ export class EntryContext {
   /** Run a rule at a place of the text; what it rejects becomes a diagnostic there. */
   attempt(at: Span, run: () => Meaning): Meaning {
     const outer = this.builder.at;
-    this.builder.at = locationOf(at);
+    this.builder.at = locationOf(at, this.instance);
     try {
       return run();
     } catch (problem) {
@@ -120,7 +120,7 @@ export class EntryContext {
     const name = this.resolved.ties.get(weight.path) ?? weight.path;
     let value = this.#reads.get(name);
     if (value === undefined) {
-      const options = { hint: name.replaceAll(".", "_"), marks: {}, at: locationOf(at) };
+      const options = { hint: name.replaceAll(".", "_"), marks: {}, at: locationOf(at, owner.path) };
       value = this.builder.emit(stateRead, [], { name, type: weight.type }, options);
       this.#reads.set(name, value);
     }

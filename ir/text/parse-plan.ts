@@ -20,6 +20,7 @@ import { type ReportProblem, readAttributes } from "./attributes.ts";
 import { Cursor, describe, type ParsedAttribute, type ParsedName } from "./cursor.ts";
 import { readProblem, skipProblem } from "./parse-problem.ts";
 import { framesOf, scheduleAttributes, scheduleFrom, targetAttributes, targetFrom } from "./plan-records.ts";
+import { readInstance } from "./syntax.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer I)[] ? I[] : T[K] };
 
@@ -252,5 +253,5 @@ function readLocation(cursor: Cursor): Location {
   cursor.expect("mark", ":");
   const line = number(cursor, "a line");
   cursor.expect("mark", ":");
-  return { path, line, column: number(cursor, "a column") };
+  return { path, line, column: number(cursor, "a column"), ...readInstance(cursor) };
 }

@@ -6,6 +6,7 @@ import type { ScalarExpr } from "../scalar.ts";
 import { printType } from "../type.ts";
 import { valueName } from "./lexer.ts";
 import { attentionElements, type ProblemScopes, printSchedule, printTarget, scopesOf, sizesOf } from "./plan-records.ts";
+import { printInstance } from "./print.ts";
 import { ScalarPrinter } from "./print-scalar.ts";
 
 export interface PrintPlanOptions {
@@ -70,7 +71,7 @@ function printDispatch({ problem, schedule, bind, serves, at }: Dispatch, number
     `dispatch ${number} ${problem.kind} ${printSizes(problem)} {${printSchedule(schedule).join(", ")}}`,
     ...(bound.length === 0 ? [] : [`bind ${bound.join(", ")}`]),
     ...(serves.length === 0 ? [] : [`serves ${serves.map(bufferName).join(", ")}`]),
-    ...(at === undefined ? [] : [`loc ${quote(at.path)}:${at.line}:${at.column}`]),
+    ...(at === undefined ? [] : [`loc ${quote(at.path)}:${at.line}:${at.column}${printInstance(at)}`]),
   ];
   return [first.join(" "), ...printProblem(problem)];
 }

@@ -3,7 +3,7 @@ import { printAttributes } from "../attribute.ts";
 import { printLiteral } from "../literal.ts";
 import { printMarks } from "../marks.ts";
 import { type Entry, type Instruction, type Module, type StateDeclaration, type Value, valueNames } from "../module.ts";
-import type { Source } from "../source.ts";
+import type { Location, Source } from "../source.ts";
 import { printType, type Type } from "../type.ts";
 import { hostRule, printOrigin, printStateAttributes, printTraining } from "./declarations.ts";
 import { type ModuleSpans, SpanTable } from "./spans.ts";
@@ -222,8 +222,11 @@ function writeInstruction(
     w.add("}");
   }
   const source = at === undefined ? -1 : sources.indexOf(at.path);
-  if (options.locations === true && at !== undefined && source >= 0) w.add(` loc s${source}:${at.line}:${at.column}`);
+  if (options.locations === true && at !== undefined && source >= 0) w.add(` loc s${source}:${at.line}:${at.column}${printInstance(at)}`);
 }
+
+/** ` of "layers.3.attn"` behind a location, where the instance is known. */
+export const printInstance = ({ instance }: Location): string => (instance === undefined ? "" : ` of ${quote(instance)}`);
 
 function attributesOf({ op, attrs, results }: Instruction, options: PrintOptions): readonly string[] {
   const values = attrs["values"];

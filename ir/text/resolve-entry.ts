@@ -223,7 +223,7 @@ function withConstant(
 }
 
 function readLocation(
-  { source, line, column }: LocationSyntax,
+  { source, line, column, instance }: LocationSyntax,
   sources: readonly string[],
   report: ReportProblem,
 ): { readonly at?: Location } {
@@ -234,7 +234,7 @@ function readLocation(
     report("unknown-source", `no source \`${source.name}\`; ${known}`, source.span);
     return {};
   }
-  return { at: { path, line, column } };
+  return { at: { path, line, column, ...(instance === undefined ? {} : { instance }) } };
 }
 
 function placeInstruction(

@@ -50,11 +50,12 @@ export interface InstructionSyntax {
   readonly span: Span;
 }
 
-/** `loc s0:21:15`. */
+/** `loc s0:21:15 of "layers.3.attn"`. */
 export interface LocationSyntax {
   readonly source: ParsedName;
   readonly line: number;
   readonly column: number;
+  readonly instance?: string;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer I)[] ? I[] : T[K] };
@@ -253,5 +254,10 @@ function readRight(cursor: Cursor): InstructionSyntax["right"] {
   const line = Number(cursor.expect("int", undefined, "a line").text);
   cursor.expect("mark", ":");
   const column = Number(cursor.expect("int", undefined, "a column").text);
-  return { op, operands, attributes, location: { source, line, column } };
+  return { op, operands, attributes, location: { source, line, column, ...readInstance(cursor) } };
+}
+
+/** `of "layers.3.attn"` behind a location: the instance that it belongs to. */
+export function readInstance(cursor: Cursor): { readonly instance?: string } {
+  return cursor.accept("word", "of") === undefined ? {} : { instance: cursor.string("the path of an instance").name };
 }
