@@ -1,20 +1,15 @@
 // `bitloom compile`: writes a compiled artifact, a folder that the runtime runs without the compiler.
 import { basename, join } from "node:path";
 import { Command, Option } from "commander";
-import { type CompiledArtifact, compile, compileModule } from "../compiler/index.ts";
-import { DiagnosticError, hasErrors, type Report } from "../ir/diagnostic.ts";
-import type { Target } from "../ir/plan.ts";
-import type { Source } from "../ir/source.ts";
-import { type AdapterChoice, Device, writeArtifact } from "../runtime/index.ts";
+import type { CompiledArtifact } from "../compiler/index.ts";
+import { printBytes } from "../ir/byte-size.ts";
+import { type AdapterChoice, writeArtifact } from "../runtime/index.ts";
+import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
-import { readModule } from "./module-files.ts";
 import { adapterOption, jsonOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
-import { targetOf } from "./target.ts";
 
-interface CompileFlags {
-  readonly policy?: string;
-  readonly set: readonly string[];
+interface CompileFlags extends SourceFlags {
   readonly output?: string;
   readonly adapter: AdapterChoice;
   readonly portable?: true;
@@ -39,39 +34,10 @@ export function compileCommand(output: Output): Command {
 async function compileFile(file: string, recipe: string | undefined, flags: CompileFlags, output: Output): Promise<void> {
   const source = await readSource(file);
   const targets = flags.portable === true ? [] : await targetsHere(flags.adapter, output);
-  const report = await compileSource(source, recipe, flags, targets);
-  if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
-  output.diagnostics(report.diagnostics);
-  const folder = flags.output ?? join("out", report.value.manifest.recipe ?? basename(file).replace(/\.\w+$/, ""));
-  await writeArtifact(report.value, folder);
-  tell(report.value, folder, output);
-}
-
-async function compileSource(
-  source: Source,
-  recipe: string | undefined,
-  flags: CompileFlags,
-  targets: readonly Target[],
-): Promise<Report<CompiledArtifact>> {
-  if (source.path.endsWith(".loomir")) return compileModule(await readModule(source), { targets, model: source.path });
-  return compile(source, {
-    ...(recipe === undefined ? {} : { recipe }),
-    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
-    set: flags.set,
-    targets,
-  });
-}
-
-/** Compiling works without an adapter: the artifact is then portable alone. */
-async function targetsHere(adapter: AdapterChoice, output: Output): Promise<readonly Target[]> {
-  try {
-    using device = await Device.open({ adapter });
-    return [await targetOf(device)];
-  } catch (problem) {
-    if (!(problem instanceof DiagnosticError) || adapter !== "auto") throw problem;
-    output.note("no adapter here: compiling the portable target alone");
-    return [];
-  }
+  const artifact = await compileFrom(source, recipe, flags, { targets }, output);
+  const folder = flags.output ?? join("out", artifact.manifest.recipe ?? basename(file).replace(/\.\w+$/, ""));
+  await writeArtifact(artifact, folder);
+  tell(artifact, folder, output);
 }
 
 function tell({ manifest }: CompiledArtifact, folder: string, output: Output): void {
@@ -85,7 +51,7 @@ function tell({ manifest }: CompiledArtifact, folder: string, output: Output): v
   output.say(`${manifest.model}, policy ${manifest.policy}`);
   for (const { name, kernels, dispatches, bytes } of targets) {
     const counts = Object.entries(dispatches).map(([entry, count]) => `@${entry} ${count}`);
-    output.say(`  target ${name}: ${kernels} kernels, ${(bytes / 2 ** 20).toFixed(1)} MiB, dispatches ${counts.join(", ")}`);
+    output.say(`  target ${name}: ${kernels} kernels, ${printBytes(bytes)}, dispatches ${counts.join(", ")}`);
   }
   output.say(output.strong(`wrote ${join(folder, "artifact.json")}`));
 }

@@ -1,17 +1,13 @@
 // `bitloom ir`: shows what the passes make of a model, as text that can be fed back.
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Command } from "commander";
 import {
   lowerSource,
   parsePipeline,
   pipeline,
-  pipelineComment,
   pipelineOfComment,
   printPipeline,
   remainingSteps,
   runPasses,
-  type StepRecord,
   untilNames,
   unwrap,
 } from "../compiler/index.ts";
@@ -20,8 +16,11 @@ import type { Module } from "../ir/module.ts";
 import { didYouMean } from "../ir/nearest.ts";
 import type { Source } from "../ir/source.ts";
 import { printModule } from "../ir/text/print.ts";
+import { selectableNames, selectedEntries, selectionOf } from "../ir/text/selection.ts";
 import { readSource } from "./files.ts";
-import { ModuleFolder, readModule } from "./module-files.ts";
+import { tellDiff } from "./ir-diff.ts";
+import { type Dump, writeDumps } from "./ir-dumps.ts";
+import { readModule } from "./module-files.ts";
 import { jsonOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 
@@ -30,6 +29,8 @@ interface IrFlags {
   readonly set: readonly string[];
   readonly dump?: string;
   readonly until?: string;
+  readonly diff?: true;
+  readonly only?: string;
   readonly locations?: true;
 }
 
@@ -42,7 +43,12 @@ export function irCommand(output: Output): Command {
     .addOption(setOption())
     .option("--dump <folder>", "write `00-lower.loomir`, `01-PASS.loomir`, ... and `times.txt` there")
     .option("--until <form|pass>", `stop at a form or behind a pass (${untilNames(pipeline).join(", ")})`)
-    .option("--locations", "end each line with its place in the model file")
+    .option("--diff", "print what each pass changed instead")
+    .option(
+      "--only <name>",
+      "show a part: an entry (`@train`), the uses of an op (`hadamard`, `quant`), or what computes for an instance (`layers.0.attn`)",
+    )
+    .option("--locations", "end each line with its place in the model file, and the instance that it belongs to")
     .addOption(jsonOption())
     .action((file: string, recipe: string | undefined, flags: IrFlags) => showIr(file, recipe, flags, output));
 }
@@ -57,27 +63,39 @@ async function showIr(file: string, recipe: string | undefined, flags: IrFlags, 
     sources: start.sources,
     pipeline: steps,
     ...(flags.until === undefined ? {} : { until: flags.until }),
-    dump: (module, step) => dumps.push({ name: `${String(step.place).padStart(2, "0")}-${step.pass}.loomir`, module, place: step.place }),
+    dump: (module, step) =>
+      dumps.push({ name: `${String(step.place).padStart(2, "0")}-${step.pass}.loomir`, module, place: step.place, step }),
   });
   if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
   output.diagnostics(report.diagnostics);
   const { module, steps: records } = report.value;
-  if (flags.dump === undefined) {
-    if (output.isJson)
-      output.result({ form: module.form, text: printModule(module, { locations: flags.locations === true }), steps: records });
-    else output.raw(printModule(module, { locations: flags.locations === true }));
+  if (flags.dump !== undefined) {
+    const files = await writeDumps(flags.dump, dumps, steps, records, flags.locations === true);
+    output.result({ form: module.form, folder: flags.dump, files, steps: records });
+    output.say(`wrote ${files.length} files to ${flags.dump}: ${files.join(", ")}`);
+    if (flags.diff !== true) return;
+  }
+  const selection = flags.only === undefined ? undefined : selectionOf(flags.only);
+  if (flags.only !== undefined && selection !== undefined) {
+    const searched = flags.diff === true ? dumps.map((dump) => dump.module) : [module];
+    if (!searched.some((m) => selectedEntries(m, selection).entries.length > 0)) throw nothingSelected(flags.only, searched);
+  }
+  const options = { locations: flags.locations === true, ...(selection === undefined ? {} : { only: selection }) };
+  if (flags.diff === true) {
+    tellDiff(dumps, options, output);
     return;
   }
-  const files = await writeDumps(flags.dump, dumps, steps, records, flags.locations === true);
-  output.result({ form: module.form, folder: flags.dump, files, steps: records });
-  output.say(`wrote ${files.length} files to ${flags.dump}: ${files.join(", ")}`);
+  const text = printModule(selection === undefined ? module : selectedEntries(module, selection), options);
+  if (output.isJson) output.result({ form: module.form, text, steps: records });
+  else output.raw(text);
 }
 
-interface Dump {
-  readonly name: string;
-  readonly module: Module;
-  /** How many passes of the pipeline are behind it. */
-  readonly place: number;
+function nothingSelected(name: string, modules: readonly Module[]): DiagnosticError {
+  const names = selectableNames(modules);
+  const near = didYouMean(name, names);
+  const entries = names.filter((n) => n.startsWith("@"));
+  const help = near.length > 0 ? near : [`entries are ${entries.join(", ")}; an op or the path of an instance selects too`];
+  return new DiagnosticError([error("matches-nothing", `nothing here is called \`${name}\``, undefined, "", help)]);
 }
 
 interface Start {
@@ -122,33 +140,4 @@ function checkUntil(until: string | undefined): void {
     near.length > 0 ? near : [`there are ${names.join(", ")}`],
   );
   throw new DiagnosticError([problem]);
-}
-
-/** Each dump begins with the passes that it has not seen yet, so that it can be fed back. */
-async function writeDumps(
-  folder: string,
-  dumps: readonly Dump[],
-  steps: typeof pipeline,
-  records: readonly StepRecord[],
-  locations: boolean,
-): Promise<readonly string[]> {
-  await mkdir(folder, { recursive: true });
-  const modules = new ModuleFolder(folder);
-  for (const { name, module, place } of dumps) {
-    const rest = steps.slice(place);
-    await modules.write(name, module, { locations, before: rest.length === 0 ? "" : pipelineComment(printPipeline(rest)) });
-  }
-  await modules.close();
-  await writeFile(join(folder, "times.txt"), timesText(records));
-  return [...dumps.map(({ name }) => name), "times.txt"];
-}
-
-/** One line a pass: place, name, milliseconds, whether it changed the module, what it counted. */
-function timesText(records: readonly StepRecord[]): string {
-  const width = Math.max(0, ...records.map(({ pass }) => pass.length));
-  const lines = records.map(({ place, pass, changed, counts, elapsedMs }) => {
-    const counted = Object.entries(counts).map(([what, times]) => `${what} ${times}`);
-    return `${String(place).padStart(2, "0")} ${pass.padEnd(width)} ${elapsedMs.toFixed(1).padStart(8)} ms  ${changed ? "changed  " : "unchanged"}  ${counted.join(", ")}`.trimEnd();
-  });
-  return `${lines.join("\n")}\n`;
 }

@@ -6,6 +6,8 @@ import { positionAt } from "../ir/source.ts";
 /** A stream that may be a terminal; `process.stdout` and `process.stderr` fit. */
 export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
+type Style = "bold" | "red" | "green" | "yellow" | "cyan";
+
 /**
  * Where a command's words go: results to the standard output, everything else (progress, notes, errors) to the standard error, so that a
  * result can be piped. With `--json` the result is one object and people's text is left out.
@@ -62,7 +64,12 @@ export class Output {
 
   /** Text in bold on a terminal that takes it (`NO_COLOR` is honoured). */
   strong(text: string): string {
-    return this.#style(this.#out, "bold", text);
+    return this.paint("bold", text);
+  }
+
+  /** Text of the result in a style, on a terminal that takes it. */
+  paint(style: Style, text: string): string {
+    return this.#style(this.#out, style, text);
   }
 
   #colored(problem: Diagnostic): string {
@@ -78,7 +85,7 @@ export class Output {
   }
 
   /** `styleText` looks at the stream, NO_COLOR and FORCE_COLOR. */
-  #style(stream: Stream, style: "bold" | "red" | "yellow" | "cyan", text: string): string {
+  #style(stream: Stream, style: Style, text: string): string {
     return styleText(style, text, { stream });
   }
 }

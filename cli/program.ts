@@ -5,12 +5,26 @@ import { benchCommand } from "./bench.ts";
 import { compileCommand } from "./compile.ts";
 import { doctorCommand } from "./doctor.ts";
 import { explainCommand } from "./explain.ts";
+import { explainPolicyCommand } from "./explain-policy.ts";
 import { irCommand } from "./ir.ts";
+import { optCommand } from "./opt.ts";
 import type { Output } from "./output.ts";
+import { planCommand } from "./plan.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
 
-const commands = [compileCommand, trainCommand, irCommand, tokenizerCommand, benchCommand, doctorCommand, explainCommand];
+const commands = [
+  compileCommand,
+  trainCommand,
+  planCommand,
+  explainPolicyCommand,
+  irCommand,
+  optCommand,
+  tokenizerCommand,
+  benchCommand,
+  doctorCommand,
+  explainCommand,
+];
 
 /** The program, ready to parse. Usage errors are thrown as CommanderError; nothing ends the process. */
 export function makeProgram(output: Output): Command {

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type CompiledArtifact, compile } from "../compiler/index.ts";
+import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
 import { type AdapterChoice, Device, latestCheckpoint, Session, type TrainResult, train } from "../runtime/index.ts";
 import { corpusLoss } from "./corpus-loss.ts";
@@ -95,8 +96,7 @@ async function prepareFolder(folder: string, flags: TrainFlags): Promise<void> {
 function describeSize({ manifest }: CompiledArtifact, session: Session): string {
   const dispatches = session.target.dispatches["train"]?.length ?? 0;
   const parameters = manifest.state.filter(({ role }) => role === "parameter").length;
-  const mebibytes = (session.byteLength / 2 ** 20).toFixed(1);
-  return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${mebibytes} MiB`;
+  return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${printBytes(session.byteLength)}`;
 }
 
 /** Run with progress on show; the first Ctrl-C asks the run to stop after its step, the second ends the process. */

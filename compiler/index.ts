@@ -4,11 +4,13 @@ export { type Diagnostic, DiagnosticError, hasErrors, printDiagnostic, type Repo
 export type { Target } from "../ir/plan.ts";
 export type { Source } from "../ir/source.ts";
 export { parsePipeline, pipelineComment, pipelineOfComment } from "../passes/parse-pipeline.ts";
-export { printPipeline } from "../passes/pass.ts";
+export { type PipelineStep, printPipeline } from "../passes/pass.ts";
 export { pipeline } from "../passes/pipeline.ts";
-export { type StepRecord, untilNames } from "../passes/runner.ts";
-export { type CompileOptions, compile, compileModule, type ModuleOptions } from "./driver/compile.ts";
+export { describeStep, type StepRecord, untilNames } from "../passes/runner.ts";
+export { type CompileOptions, compile, compileModule, type ModuleOptions, type TargetOptions } from "./driver/compile.ts";
 export { CompilerCrash } from "./driver/crash.ts";
+export { explainPolicy, type PolicyExplanation, type SiteExplanation } from "./driver/explain-policy.ts";
 export { type FrontEndOptions, lowerSource } from "./driver/frontend.ts";
 export { remainingSteps, runPasses } from "./driver/passes.ts";
+export { type BufferSummary, type PlanSummary, summarizePlan } from "./driver/plan-summary.ts";
 export { type AdapterFacts, portable, targetFor } from "./driver/targets.ts";

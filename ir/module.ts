@@ -88,12 +88,21 @@ export function mapEntries(module: Module, change: (entry: Entry) => Entry): Mod
   return entries.every((e, i) => e === module.entries[i]) ? module : { ...module, entries };
 }
 
-/** Names for printing: each value's hint, made unique by a number in order of definition. */
-export function valueNames(entry: Entry): ReadonlyMap<Value, string> {
+/**
+ * Names for printing: each value's hint, made unique by a number in order of definition. Values keep the names that they have in
+ * `known`.
+ */
+export function valueNames(entry: Entry, known?: ReadonlyMap<Value, string>): ReadonlyMap<Value, string> {
   const names = new Map<Value, string>();
   const taken = new Set<string>();
+  if (known !== undefined) for (const value of definedValues(entry)) taken.add(known.get(value) ?? "");
   const counts = new Map<string, number>();
   const name = (value: Value) => {
+    const kept = known?.get(value);
+    if (kept !== undefined) {
+      names.set(value, kept);
+      return;
+    }
     let text = value.hint;
     for (let n = counts.get(value.hint) ?? 1; taken.has(text); n++) {
       text = `${value.hint}${/\d$/.test(value.hint) ? "_" : ""}${n}`;
@@ -102,7 +111,12 @@ export function valueNames(entry: Entry): ReadonlyMap<Value, string> {
     taken.add(text);
     names.set(value, text);
   };
-  for (const input of entry.inputs) name(input.value);
-  for (const instruction of entry.instructions) for (const result of instruction.results) name(result);
+  for (const value of definedValues(entry)) name(value);
   return names;
+}
+
+/** Inputs and results, in order of definition. */
+function* definedValues(entry: Entry): Generator<Value> {
+  for (const input of entry.inputs) yield input.value;
+  for (const instruction of entry.instructions) yield* instruction.results;
 }

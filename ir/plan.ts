@@ -196,6 +196,8 @@ export interface Dispatch {
 export interface BindingUse {
   readonly buffer: string;
   readonly through?: string;
+  /** The operand whose place the result `buffer` takes: read and then overwritten, element by element (access `update`). */
+  readonly over?: string;
   readonly access: "read" | "write" | "update";
 }
 
@@ -236,3 +238,6 @@ export interface KernelPlan {
   readonly entries: readonly PlanEntry[];
   readonly memory?: MemoryPlan;
 }
+
+/** A plan with every buffer in its place: what `plan-memory` answers. */
+export type PlacedPlan = KernelPlan & { readonly memory: MemoryPlan };

@@ -1,17 +1,11 @@
 // `plan-memory`: places every buffer of a plan in a slab. State, gradients and host scalars have fixed places; everything else
 // shares one arena by lifetime. Entries run one at a time, so they share the arena too. Changes places only, never values.
 import type { Module } from "../ir/module.ts";
-import type { KernelPlan, MemoryPlan, Placement, PlanEntry, VirtualBuffer } from "../ir/plan.ts";
+import type { KernelPlan, MemoryPlan, PlacedPlan, Placement, PlanEntry, VirtualBuffer } from "../ir/plan.ts";
+import { type Lifetime, lifetimesOf } from "./lifetimes.ts";
 import { alignUp, layoutStates } from "./state-layout.ts";
 
-/** First and last dispatch at which a buffer's content matters; inputs live from -1, outputs to the end. */
-interface Lifetime {
-  readonly buffer: VirtualBuffer;
-  readonly from: number;
-  readonly to: number;
-}
-
-export function planMemory(plan: KernelPlan, module: Module): KernelPlan & { readonly memory: MemoryPlan } {
+export function planMemory(plan: KernelPlan, module: Module): PlacedPlan {
   const layout = layoutStates(module, plan.target.limits.maxStorageBufferBindingSize);
   const slabs = new Map(layout.slabs);
   const places: Record<string, Record<string, Placement>> = {};
@@ -68,18 +62,6 @@ function fixedPlace(
     default:
       return role satisfies never;
   }
-}
-
-function lifetimesOf(entry: PlanEntry): readonly Lifetime[] {
-  const inputs = new Set(entry.inputs.map((p) => p.buffer));
-  const outputs = new Set(entry.outputs.map((p) => p.buffer));
-  const end = entry.dispatches.length;
-  return entry.buffers.map((buffer) => {
-    const uses = entry.dispatches.flatMap((d, i) => (d.bind.some((b) => b.buffer === buffer.name || b.through === buffer.name) ? [i] : []));
-    const from = inputs.has(buffer.name) ? -1 : Math.min(end, ...uses);
-    const to = outputs.has(buffer.name) ? end : Math.max(from, ...uses);
-    return { buffer, from, to };
-  });
 }
 
 const overlap = (a: Lifetime, b: Lifetime): boolean => a.from <= b.to && b.from <= a.to;

@@ -4,7 +4,7 @@
 // - what a dispatch reads has been written before, or is state, an input, a constant or a host scalar;
 // - a temporary that still matters shares no byte with another one that is written meanwhile.
 // It does not check that kernels compute what they should (tests do), nor workgroup counts (the emitter does).
-import type { BindingUse, Dispatch, KernelPlan, MemoryPlan, PlanEntry } from "../ir/plan.ts";
+import type { BindingUse, Dispatch, PlacedPlan, PlanEntry } from "../ir/plan.ts";
 import { expressionsOf, storesOf } from "../ir/problem.ts";
 import { childrenOf, type ScalarExpr } from "../ir/scalar.ts";
 import { bindingAlignment } from "./state-layout.ts";
@@ -19,7 +19,7 @@ interface Range {
 }
 
 /** Throws for a plan that breaks a rule: a plan is ours, so that is a bug. */
-export function verifyPlan(plan: KernelPlan & { readonly memory: MemoryPlan }): void {
+export function verifyPlan(plan: PlacedPlan): void {
   for (const entry of plan.entries) {
     const written = new Set(entry.inputs.map((p) => p.buffer));
     for (const buffer of entry.buffers) if (buffer.role.kind !== "temporary" && buffer.role.kind !== "gradient") written.add(buffer.name);
@@ -37,7 +37,7 @@ export function verifyPlan(plan: KernelPlan & { readonly memory: MemoryPlan }): 
 
 const isTemporary = (entry: PlanEntry, name: string): boolean => entry.buffers.find((b) => b.name === name)?.role.kind === "temporary";
 
-function rangeOf(plan: KernelPlan & { readonly memory: MemoryPlan }, entry: PlanEntry, buffer: string, through = buffer): Range {
+function rangeOf(plan: PlacedPlan, entry: PlanEntry, buffer: string, through = buffer): Range {
   const places = plan.memory.places[entry.name] ?? {};
   const [first, last] = [places[buffer], places[through]];
   const bytes = entry.buffers.find((b) => b.name === through)?.bytes;
@@ -48,7 +48,7 @@ function rangeOf(plan: KernelPlan & { readonly memory: MemoryPlan }, entry: Plan
 
 const overlap = (a: Range, b: Range): boolean => a.slab === b.slab && a.start < b.end && b.start < a.end;
 
-function checkBindings(plan: KernelPlan & { readonly memory: MemoryPlan }, entry: PlanEntry, { bind }: Dispatch): string | undefined {
+function checkBindings(plan: PlacedPlan, entry: PlanEntry, { bind }: Dispatch): string | undefined {
   const { limits } = plan.target;
   if (bind.length > limits.maxStorageBuffersPerShaderStage)
     return `${bind.length} bindings, the target has ${limits.maxStorageBuffersPerShaderStage}`;
@@ -89,11 +89,7 @@ function checkUses({ problem, bind }: Dispatch): string | undefined {
 }
 
 /** The buffers in the range of a binding: one, or for a slab-wide kernel all of its kind from the first to the last. */
-function coveredBy(
-  plan: KernelPlan & { readonly memory: MemoryPlan },
-  entry: PlanEntry,
-  { buffer, through }: BindingUse,
-): readonly string[] {
+function coveredBy(plan: PlacedPlan, entry: PlanEntry, { buffer, through }: BindingUse): readonly string[] {
   if (through === undefined) return [buffer];
   const range = rangeOf(plan, entry, buffer, through);
   const placed = entry.buffers.filter(({ name }) => plan.memory.places[entry.name]?.[name] !== undefined);
@@ -102,7 +98,7 @@ function coveredBy(
 
 /** Follow what the slabs hold: a read must find what was written, a write may not destroy what is read later (the read then fails). */
 function checkContents(
-  plan: KernelPlan & { readonly memory: MemoryPlan },
+  plan: PlacedPlan,
   entry: PlanEntry,
   { bind }: Dispatch,
   written: Set<string>,

@@ -1,5 +1,6 @@
 // The arena: a target's slabs as GPU buffers, refused before allocation where they exceed the memory budget.
 import type { SlabRange, SlabRecord, StateRecord } from "../ir/artifact.ts";
+import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import type { Device } from "./device.ts";
 
@@ -19,12 +20,16 @@ export class Arena {
   static async allocate(device: Device, slabs: readonly SlabRecord[], state: readonly StateRecord[], budgetBytes: number): Promise<Arena> {
     const byteLength = slabs.reduce((sum, slab) => sum + slab.bytes, 0);
     if (byteLength > budgetBytes)
-      throw refusal(`the model needs ${inMiB(byteLength)} of memory on the adapter, the budget is ${inMiB(budgetBytes)}`, slabs, state);
+      throw refusal(
+        `the model needs ${printBytes(byteLength)} of memory on the adapter, the budget is ${printBytes(budgetBytes)}`,
+        slabs,
+        state,
+      );
     const limit = device.adapter.limits["maxBufferSize"] ?? 0;
     const tooLarge = slabs.find((slab) => slab.bytes > limit);
     if (tooLarge !== undefined) {
       throw refusal(
-        `slab \`${tooLarge.name}\` has ${inMiB(tooLarge.bytes)}, ${device.adapter.name} allows buffers of ${inMiB(limit)}`,
+        `slab \`${tooLarge.name}\` has ${printBytes(tooLarge.bytes)}, ${device.adapter.name} allows buffers of ${printBytes(limit)}`,
         slabs,
         state,
       );
@@ -62,14 +67,12 @@ export class Arena {
   }
 }
 
-const inMiB = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 2 : 0)} MiB`;
-
 function refusal(message: string, slabs: readonly SlabRecord[], state: readonly StateRecord[]): DiagnosticError {
   const largest = <T extends { readonly name: string; readonly bytes: number }>(all: readonly T[]) =>
     [...all]
       .sort((a, b) => b.bytes - a.bytes)
       .slice(0, 3)
-      .map(({ name, bytes }) => `\`${name}\` ${inMiB(bytes)}`)
+      .map(({ name, bytes }) => `\`${name}\` ${printBytes(bytes)}`)
       .join(", ");
   return new DiagnosticError([
     error("memory-budget", message, undefined, "", [

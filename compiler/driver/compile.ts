@@ -4,7 +4,7 @@ import type { ArtifactManifest, CompiledArtifact, EntryRecord, StateRecord } fro
 import { type Diagnostic, hasErrors, type Report, unwrap } from "../../ir/diagnostic.ts";
 import { type Entry, type Module, valueNames } from "../../ir/module.ts";
 import { byteLength } from "../../ir/packing.ts";
-import type { Target } from "../../ir/plan.ts";
+import type { PlacedPlan, Target } from "../../ir/plan.ts";
 import type { Source } from "../../ir/source.ts";
 import { printType } from "../../ir/type.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
@@ -27,6 +27,8 @@ export interface TargetOptions {
   readonly entries?: (name: string) => boolean;
   /** Whether the target `portable` follows them, so that the artifact runs on any adapter; default true. */
   readonly portable?: boolean;
+  /** Called with the plan of each target, every buffer in its place, before its kernels are emitted. */
+  planned?(plan: PlacedPlan): void;
 }
 
 export interface CompileOptions extends FrontEndOptions, TargetOptions, Pick<PassOptions, "dump"> {}
@@ -42,12 +44,9 @@ export function compile(source: Source, options: CompileOptions = {}): Report<Co
   const lowered = lowerSource(source, options);
   if (lowered.value === undefined) return { diagnostics: lowered.diagnostics };
   const { module, resolved } = lowered.value;
-  const { targets, portable: addsPortable, entries, dump } = options;
+  const { recipe: _recipe, model: _model, policy: _policy, set: _set, load: _load, ...rest } = options;
   const compiled = compileModule(module, {
-    ...(targets === undefined ? {} : { targets }),
-    ...(addsPortable === undefined ? {} : { portable: addsPortable }),
-    ...(entries === undefined ? {} : { entries }),
-    ...(dump === undefined ? {} : { dump }),
+    ...rest,
     sources: resolved.sources,
     model: resolved.modelName,
     policy: resolved.policy?.name ?? "none",
@@ -68,7 +67,7 @@ export function compileModule(module: Module, options: ModuleOptions = {}): Repo
   const files = new Map<string, string | Uint8Array>();
   const records: ArtifactManifest["targets"][number][] = [];
   for (const target of targets) {
-    const emitted = emitTarget(planned, target);
+    const emitted = emitTarget(planned, target, options);
     diagnostics.push(...emitted.diagnostics);
     if (emitted.value === undefined) break;
     records.push(emitted.value.target);
@@ -78,7 +77,7 @@ export function compileModule(module: Module, options: ModuleOptions = {}): Repo
   return { value: { manifest: describe(planned, records, options, targets), files }, diagnostics };
 }
 
-function emitTarget(module: Module, target: Target): Report<ReturnType<typeof emit>> {
+function emitTarget(module: Module, target: Target, options: ModuleOptions): Report<ReturnType<typeof emit>> {
   let stage = "to-plan";
   try {
     const planned = toPlan(module, { target, choose: chooseSchedule });
@@ -86,6 +85,7 @@ function emitTarget(module: Module, target: Target): Report<ReturnType<typeof em
     stage = "plan-memory";
     const plan = planMemory(planned.value, module);
     verifyPlan(plan);
+    options.planned?.(plan);
     stage = "emit";
     return { value: emit(plan), diagnostics: planned.diagnostics };
   } catch (problem) {

@@ -245,7 +245,9 @@ function readBinding(cursor: Cursor): BindingUse {
   const word = cursor.word("`read`, `write` or `update`").name;
   const access = accesses.find((a) => a === word) ?? cursor.fail(`a binding is ${accesses.join(", ")}, got \`${word}\``);
   const buffer = bufferName(cursor).name;
-  return { buffer, ...(cursor.accept("word", "to") === undefined ? {} : { through: bufferName(cursor).name }), access };
+  const through = cursor.accept("word", "to") === undefined ? {} : { through: bufferName(cursor).name };
+  const over = cursor.accept("word", "over") === undefined ? {} : { over: bufferName(cursor).name };
+  return { buffer, ...through, ...over, access };
 }
 
 function readLocation(cursor: Cursor): Location {

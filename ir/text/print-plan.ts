@@ -65,7 +65,8 @@ function printRole(role: BufferRole): string {
 
 function printDispatch({ problem, schedule, bind, serves, at }: Dispatch, number: number): readonly string[] {
   const bound = bind.map(
-    ({ buffer, through, access }) => `${access} ${bufferName(buffer)}${through === undefined ? "" : ` to ${bufferName(through)}`}`,
+    ({ buffer, through, over, access }) =>
+      `${access} ${bufferName(buffer)}${through === undefined ? "" : ` to ${bufferName(through)}`}${over === undefined ? "" : ` over ${bufferName(over)}`}`,
   );
   const first = [
     `dispatch ${number} ${problem.kind} ${printSizes(problem)} {${printSchedule(schedule).join(", ")}}`,

@@ -22,6 +22,10 @@ export interface PrintOptions {
   readonly locations?: boolean;
   /** Takes the elements of a long constant and says where they are kept; without it all elements stand in the text. */
   readonly constants?: (values: readonly number[], type: Type) => ConstantReference;
+  /** Names of an entry's values; {@link valueNames} by default. */
+  readonly names?: (entry: Entry) => ReadonlyMap<Value, string>;
+  /** Leave out all other instructions; what is left is for reading, it does not parse. */
+  readonly only?: (instruction: Instruction, entry: Entry) => boolean;
 }
 
 export function printModule(module: Module, options: PrintOptions = {}): string {
@@ -148,7 +152,7 @@ function writeState(w: Writer, state: StateDeclaration): void {
 const widestHeader = 120;
 
 function writeEntry(w: Writer, entry: Entry, sources: readonly string[], options: PrintOptions): void {
-  const names = valueNames(entry);
+  const names = options.names?.(entry) ?? valueNames(entry);
   const nameOf = (value: Value) => `%${names.get(value) ?? `${value.hint}_undefined`}`;
   const lineStart = w.text.length;
   w.add("entry ");
@@ -174,6 +178,7 @@ function writeEntry(w: Writer, entry: Entry, sources: readonly string[], options
   );
   w.add(") {\n");
   for (const instruction of entry.instructions) {
+    if (options.only?.(instruction, entry) === false) continue;
     w.add("  ");
     w.mark(instruction, "", () => writeInstruction(w, instruction, names, sources, options));
     w.add("\n");

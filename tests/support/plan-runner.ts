@@ -6,7 +6,7 @@ import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { hostValue } from "../../ir/host.ts";
 import type { Module } from "../../ir/module.ts";
 import { bufferBytes, byteLength, packValues, storageOf, unpackValues } from "../../ir/packing.ts";
-import type { KernelPlan, MemoryPlan, Schedule, Target } from "../../ir/plan.ts";
+import type { PlacedPlan, Schedule, Target } from "../../ir/plan.ts";
 import type { TensorData } from "../../ir/tensor.ts";
 import type { Type } from "../../ir/type.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
@@ -16,7 +16,7 @@ import { verifyPlan } from "../../passes/verify-plan.ts";
 
 const anySchedule = (): Schedule => ({ kind: "pointwise", width: 1, perLane: 1, workgroup: 64 });
 
-export function planOf(module: Module, target: Target = portable): KernelPlan & { readonly memory: MemoryPlan } {
+export function planOf(module: Module, target: Target = portable): PlacedPlan {
   const plan = planMemory(unwrap(toPlan(module, { target, choose: anySchedule })), module);
   verifyPlan(plan);
   return plan;

@@ -1,0 +1,135 @@
+// `bitloom plan`: what a model will take and do on an adapter, before anything runs.
+import { Command } from "commander";
+import { type BufferSummary, type PlanSummary, portable, summarizePlan } from "../compiler/index.ts";
+import type { ArtifactManifest } from "../ir/artifact.ts";
+import { printBytes } from "../ir/byte-size.ts";
+import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { didYouMean } from "../ir/nearest.ts";
+import type { PlacedPlan } from "../ir/plan.ts";
+import { printPlan } from "../ir/text/print-plan.ts";
+import type { AdapterChoice } from "../runtime/index.ts";
+import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
+import { readSource } from "./files.ts";
+import { adapterOption, jsonOption, policyOption, setOption } from "./options.ts";
+import type { Output } from "./output.ts";
+import { aligned } from "./table.ts";
+
+interface PlanFlags extends SourceFlags {
+  readonly entry: readonly string[];
+  readonly adapter: AdapterChoice;
+  readonly portable?: true;
+  readonly summary?: true;
+}
+
+export function planCommand(output: Output): Command {
+  return new Command("plan")
+    .description("Print the kernel plan of a model before anything runs: dispatches, bytes of every buffer, peak, lower bound, FLOPs.")
+    .argument("<file>", "model file (.loom) or IR (.loomir), `-` for a model on the standard input")
+    .argument("[recipe]", "a `train` block of the file; may be left out where there is only one")
+    .addOption(policyOption())
+    .addOption(setOption())
+    .option("--entry <name>", "plan this entry alone; may be repeated (default: all whose sizes are known)", collect, [])
+    .addOption(adapterOption())
+    .option("--portable", "plan for the portable target, without looking for an adapter")
+    .option("--summary", "leave out the dispatches and print the figures alone")
+    .addOption(jsonOption())
+    .action((file: string, recipe: string | undefined, flags: PlanFlags) => plan(file, recipe, flags, output));
+}
+
+const collect = (name: string, before: readonly string[]): readonly string[] => [...before, name.replace(/^@/, "")];
+
+async function plan(file: string, recipe: string | undefined, flags: PlanFlags, output: Output): Promise<void> {
+  const source = await readSource(file);
+  const [target = portable] = flags.portable === true ? [] : await targetsHere(flags.adapter, output);
+  const seen = new Set<string>();
+  const wanted = (name: string): boolean => {
+    seen.add(name);
+    return flags.entry.includes(name);
+  };
+  let placed: PlacedPlan | undefined;
+  const { manifest } = await compileFrom(
+    source,
+    recipe,
+    flags,
+    {
+      targets: [target],
+      portable: false,
+      planned: (made) => {
+        placed = made;
+      },
+      ...(flags.entry.length === 0 ? {} : { entries: wanted }),
+    },
+    output,
+  );
+  const missing = flags.entry.find((name) => !seen.has(name));
+  if (missing !== undefined) throw unknownEntry(missing, [...seen]);
+  if (placed === undefined) throw new Error("a compilation without a plan");
+  tell(placed, manifest, flags, output);
+}
+
+function unknownEntry(name: string, known: readonly string[]): DiagnosticError {
+  const near = didYouMean(name, known);
+  const help = near.length > 0 ? near : [`there are ${known.map((entry) => `\`${entry}\``).join(", ")}`];
+  return new DiagnosticError([error("unknown-entry", `no entry is called \`${name}\``, undefined, "", help)]);
+}
+
+function tell(
+  placed: PlacedPlan,
+  { model, policy, recipe, targets }: ArtifactManifest,
+  { summary: brief }: PlanFlags,
+  output: Output,
+): void {
+  const summary = summarizePlan(placed);
+  const kernels = targets[0]?.kernels.length ?? 0;
+  output.result({ model, policy, recipe, kernels, ...summary });
+  if (output.isJson) return;
+  const title = `${model}${recipe === undefined ? "" : `, recipe ${recipe}`}, policy ${policy}, target ${summary.target}`;
+  const lines = summaryLines(summary, kernels);
+  if (brief === true) {
+    output.say(output.strong(title));
+    for (const line of lines) output.say(line);
+    return;
+  }
+  // As comments: the whole output is a plan that parses back.
+  output.raw(`${printPlan(placed)}\n${[title, ...lines].map((line) => `// ${line}`.trimEnd()).join("\n")}`);
+}
+
+const largestShown = 12;
+
+function summaryLines(summary: PlanSummary, kernels: number): readonly string[] {
+  const { peakBytes, lowerBoundBytes, slabs, entries, buffers } = summary;
+  const temporaries = buffers.filter(({ role }) => role === "temporary");
+  return [
+    `memory: ${printBytes(peakBytes)} at the peak, ${(peakBytes / lowerBoundBytes).toFixed(3)} times the lower bound of ${printBytes(lowerBoundBytes)}`,
+    ...aligned(slabs.map(({ name, bytes }) => [name, printBytes(bytes)])),
+    `kernels: ${kernels} distinct`,
+    ...aligned(
+      entries.map(({ name, dispatches, flops, families }) => [
+        `@${name}`,
+        `${dispatches} dispatches`,
+        `${printFlops(flops)} a run`,
+        Object.entries(families)
+          .map(([family, count]) => `${count} ${family}`)
+          .join(", "),
+      ]),
+    ),
+    `largest of ${temporaries.length} buffers that share the arena:`,
+    ...aligned(temporaries.slice(0, largestShown).map(describe)),
+  ];
+}
+
+const describe = ({ entry, name, type, bytes, slab, offset, from, to, at, instance }: BufferSummary): readonly string[] => [
+  `@${entry} ${name}`,
+  type,
+  printBytes(bytes),
+  `at ${slab} + ${offset}`,
+  `dispatches ${from} to ${to}`,
+  [instance, at].filter((part) => part !== undefined).join(", "),
+];
+
+/** `1.25 GFLOP`: floating-point operations. */
+function printFlops(flops: number): string {
+  const units = ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"];
+  const at = Math.min(units.length - 1, flops < 1000 ? 0 : Math.floor(Math.log10(flops) / 3));
+  return `${at === 0 ? flops : (flops / 1000 ** at).toFixed(2)} ${units[at]}`;
+}

@@ -1,0 +1,98 @@
+// What a policy means for a model: for each matrix the rule that decides, the bits that follow, and the bytes that they take.
+import { hasErrors, type Report } from "../../ir/diagnostic.ts";
+import type { Module } from "../../ir/module.ts";
+import { byteLength } from "../../ir/packing.ts";
+import { printChoice, type QuantizeChoice } from "../../ir/quant/choice.ts";
+import type { Side } from "../../ir/quant/quantizer.ts";
+import { quantizerNamed } from "../../ir/quant/table.ts";
+import { positionAt, type Source, type Span } from "../../ir/source.ts";
+import { codes, f32, printType, shapeOf, type TensorType } from "../../ir/type.ts";
+import { instancesBelow, type Weight } from "../sema/resolved.ts";
+import { type FrontEndOptions, lowerSource } from "./frontend.ts";
+
+export interface PolicyExplanation {
+  readonly model: string;
+  readonly policy: string;
+  /** One for each matrix of the model, in order of declaration. */
+  readonly sites: readonly SiteExplanation[];
+  /** Bytes of all parameters in f32, and with the matrices that are quantized as codes and scales. */
+  readonly floatBytes: number;
+  readonly bytes: number;
+}
+
+export interface SiteExplanation {
+  /** Path of the instance that owns the matrix. */
+  readonly path: string;
+  readonly parameter: string;
+  readonly type: string;
+  /** The rule that decides, as it is written, and `path:line` of it. */
+  readonly rule: string;
+  readonly at: string;
+  /** The scheme with its settings; absent where the matrix stays in float. */
+  readonly choice?: string;
+  readonly weight?: Side;
+  readonly activation?: Side;
+  /** Why a choice has no effect: no contraction of the model reads the matrix. */
+  readonly unused?: true;
+  readonly floatBytes: number;
+  /** Codes and scales, or the matrix in f32. */
+  readonly bytes: number;
+}
+
+/** Explain the policy of a recipe, or the one that `options.policy` names. The problems are those of compiling the model. */
+export function explainPolicy(source: Source, options: FrontEndOptions): Report<PolicyExplanation> {
+  const { value, diagnostics } = lowerSource(source, options);
+  if (value === undefined || hasErrors(diagnostics)) return { diagnostics };
+  const { module, resolved } = value;
+  const { policy, model, modelName, ties } = resolved;
+  const contracted = sitesOf(module);
+  const owners = instancesBelow(model);
+  const sites = owners.flatMap((owner) => {
+    const decided = policy?.sites.get(owner.path);
+    if (decided === undefined) return [];
+    const matrices = [...owner.weights].filter(([, weight]) => weight.type.dims.length >= 2);
+    return matrices.map(([name, weight]) => explainSite(owner.path, name, weight, decided, contracted.has(owner.path)));
+  });
+  const all = owners.flatMap((owner) => [...owner.weights.values()]).filter((weight) => !ties.has(weight.path));
+  const floatBytes = all.reduce((sum, { type }) => sum + byteLength(type), 0);
+  const own = sites.filter(({ path, parameter }) => !ties.has(`${path}.${parameter}`));
+  const saved = own.reduce((sum, site) => sum + site.floatBytes - site.bytes, 0);
+  return {
+    value: { model: modelName, policy: policy?.name ?? "none", sites, floatBytes, bytes: floatBytes - saved },
+    diagnostics,
+  };
+}
+
+/** Paths of the instances whose matrix a contraction reads, in any entry. */
+function sitesOf(module: Module): ReadonlySet<string> {
+  return new Set(module.entries.flatMap(({ instructions }) => instructions.flatMap(({ marks }) => marks.site ?? [])));
+}
+
+function explainSite(
+  path: string,
+  parameter: string,
+  { type }: Weight,
+  { choice, rule }: { readonly choice?: QuantizeChoice; readonly rule: Span },
+  isContracted: boolean,
+): SiteExplanation {
+  const floatBytes = byteLength(type);
+  const base = { path, parameter, type: printType(type), ...placeOf(rule), floatBytes };
+  if (choice === undefined) return { ...base, bytes: floatBytes };
+  if (!isContracted) return { ...base, choice: printChoice(choice), unused: true, bytes: floatBytes };
+  const quantizer = quantizerNamed(choice.scheme);
+  const sides = quantizer.sides(choice.settings, shapeOf(type).at(-1) ?? 1);
+  const bytes = sides.weight === undefined ? floatBytes : quantizedBytes(type, sides.weight, quantizer.grid);
+  return { ...base, choice: printChoice(choice), ...sides, bytes };
+}
+
+function quantizedBytes({ dims }: TensorType, { bits, group }: Side, grid: Parameters<typeof codes>[1]): number {
+  const rows = dims.slice(0, -1);
+  const columns = Number(dims.at(-1) ?? 1);
+  const scales = f32(...rows, group === "row" ? 1 : columns / group);
+  return byteLength(codes(bits, grid, dims)) + byteLength(scales);
+}
+
+function placeOf({ source, start, end }: Span): { readonly rule: string; readonly at: string } {
+  const rule = source.text.slice(start, end).replace(/\s+/g, " ");
+  return { rule, at: `${source.path}:${positionAt(source, start).line}` };
+}
