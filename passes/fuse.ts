@@ -201,7 +201,7 @@ class Grouping {
   /** Recomputing it costs a kernel no more memory traffic than loading it: views, decodes, and functions of one tensor. */
   #isCheap(instruction: Instruction): boolean {
     if (roleOf(instruction) === "view" || isNamed(instruction, "quant.decode")) return true;
-    return instruction.results.every((r) => leafLoads(r, this.facts) <= 1);
+    return instruction.results.every((r) => leafLoads(r, this.facts, 1) <= 1);
   }
 }
 

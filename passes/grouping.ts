@@ -72,16 +72,23 @@ export function isInlineSource(instruction: Instruction): boolean {
 
 const isScalar = (value: Value): boolean => elementCount(shapeOf(value.type)) === 1;
 
-/** Distinct non-scalar values that an element of `value` would load if everything above it were inlined. */
-export function leafLoads(value: Value, facts: EntryFacts, seen = new Set<Value>()): number {
+/**
+ * Distinct non-scalar values that an element of `value` would load if everything above it were inlined. The count stops above
+ * `most`: a chain of additions through all layers of a model is not followed to its start.
+ */
+export function leafLoads(value: Value, facts: EntryFacts, most: number, seen = new Set<Value>()): number {
   if (seen.has(value)) return 0;
   seen.add(value);
   const producer = facts.producer(value);
   const role = producer === undefined ? "source" : roleOf(producer);
-  if (producer !== undefined && (role === "view" || role === "pointwise")) {
-    return producer.operands.reduce((n, operand) => n + leafLoads(operand, facts, seen), 0);
+  if (producer === undefined || (role !== "view" && role !== "pointwise"))
+    return (producer !== undefined && isInlineSource(producer)) || isScalar(value) ? 0 : 1;
+  let count = 0;
+  for (const operand of producer.operands) {
+    count += leafLoads(operand, facts, most - count, seen);
+    if (count > most) break;
   }
-  return (producer !== undefined && isInlineSource(producer)) || isScalar(value) ? 0 : 1;
+  return count;
 }
 
 /** Buffers that a group binds: what its members load from outside, and the results that outsiders need. All host scalars are one buffer. */
