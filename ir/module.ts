@@ -74,9 +74,14 @@ export interface Module {
   readonly entries: readonly Entry[];
 }
 
-export function stateNamed(module: Module, name: string): StateDeclaration | undefined {
-  return module.states.find((s) => s.name === name);
+export function stateNamed({ states }: Module, name: string): StateDeclaration | undefined {
+  const known = statesByName.get(states) ?? new Map(states.toReversed().map((s) => [s.name, s]));
+  statesByName.set(states, known);
+  return known.get(name);
 }
+
+/** Every read of a state asks for its declaration. The first of several with one name counts. */
+const statesByName = new WeakMap<readonly StateDeclaration[], ReadonlyMap<string, StateDeclaration>>();
 
 export function entryNamed(module: Module, name: string): Entry | undefined {
   return module.entries.find((e) => e.name === name);

@@ -76,10 +76,12 @@ function trainedParameters(
   parameters: readonly StateDeclaration[],
   gradients: ReadonlyMap<string, Value>,
 ): readonly Trained[] {
+  const reads = entry.instructions.filter((i) => i.op.signature.name === stateRead.name);
+  // The first of several reads.
+  const read = new Map(reads.toReversed().map(({ attrs, results }) => [attrs["name"], results[0]] as const));
   return parameters.flatMap((state): readonly Trained[] => {
     const gradient = gradients.get(state.name);
-    const read = entry.instructions.find((i) => i.op.signature.name === stateRead.name && i.attrs["name"] === state.name);
-    const [weight] = read?.results ?? [];
+    const weight = read.get(state.name);
     return gradient === undefined || weight === undefined ? [] : [{ state, weight, gradient }];
   });
 }

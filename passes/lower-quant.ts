@@ -30,8 +30,15 @@ const fakeToCodes: Rule = ruleFor(quantFake, "fake-to-codes", ([x, scale], { sch
  * float values alive until there; behind the rounding only its bits live on, and one kernel makes both.
  */
 function hoistMasks(entry: Entry, count: (times: number) => void): Entry {
-  const roundingOf = (mask: Instruction): number =>
-    entry.instructions.findIndex((i) => isOp(i, quantFake) && i.operands.every((value, at) => value === mask.operands[at]));
+  const roundings = new Map<Value | undefined, { readonly at: number; readonly scale: Value | undefined }[]>();
+  for (const [at, instruction] of entry.instructions.entries()) {
+    if (!isOp(instruction, quantFake)) continue;
+    const [x, scale] = instruction.operands;
+    const known = roundings.get(x);
+    if (known === undefined) roundings.set(x, [{ at, scale }]);
+    else known.push({ at, scale });
+  }
+  const roundingOf = ({ operands: [x, scale] }: Instruction): number => roundings.get(x)?.find((r) => r.scale === scale)?.at ?? -1;
   const behind = new Map<number, Instruction[]>();
   const moved = new Set<number>();
   const renamed = new Map<Value, Value>();

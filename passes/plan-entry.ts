@@ -6,6 +6,7 @@ import type { BindingUse, BufferRole, Dispatch, EntryPort, Placement, PlanEntry,
 import { contiguous } from "../ir/tensor.ts";
 import { f32, shapeOf } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
+import { formOf, type ProblemTable } from "./kernel-form.ts";
 import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
 import { normDispatches } from "./plan-norm.ts";
 import { runLength, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
@@ -22,22 +23,50 @@ export class EntryPlanner {
   readonly #entry: Entry;
   readonly #layout: StateLayout;
   readonly #names: ReadonlyMap<Value, string>;
+  /** Names of buffers that values have, whether they get one or not. */
+  readonly #taken: ReadonlySet<string>;
   readonly #producers = new Map<Value, Instruction>();
   readonly #places = new Map<Value, BufferPlace>();
   readonly #buffers = new Map<string, VirtualBuffer>();
   readonly #constants: { buffer: string; values: readonly number[] }[] = [];
-  readonly #kernels: Kernel[];
+  readonly #kernels: readonly Kernel[];
+  /** The kernel that stores a value. */
+  readonly #storing = new Map<Value, Kernel>();
+  /** Numbers of the kernels that read a state. */
+  readonly #readers = new Map<string, Set<number>>();
+  /** What instructions take. */
+  readonly #operands = new Set<Value>();
   /** State -> the kernel that replaces it in place. */
   readonly #inPlace = new Map<string, number>();
   /** State -> the buffer with its old value, for what reads that behind the kernel which replaces it. */
   readonly #snapshots = new Map<string, string>();
 
-  constructor(entry: Entry, layout: StateLayout) {
+  readonly #problems: ProblemTable;
+
+  /** `problems` is shared by all entries of a module. */
+  constructor(entry: Entry, layout: StateLayout, problems: ProblemTable) {
     this.#entry = entry;
     this.#layout = layout;
+    this.#problems = problems;
     this.#names = valueNames(entry);
+    this.#taken = new Set([...this.#names.values()].map((name) => `%${name}`));
     for (const instruction of entry.instructions) for (const r of instruction.results) this.#producers.set(r, instruction);
     this.#kernels = this.#collectKernels();
+    for (const kernel of this.#kernels) this.#index(kernel);
+  }
+
+  #index(kernel: Kernel): void {
+    for (const value of kernel.stored) this.#storing.set(value, kernel);
+    for (const { operands } of kernel.members) {
+      for (const operand of operands) {
+        this.#operands.add(operand);
+        const state = this.#stateRead(operand);
+        if (state === undefined) continue;
+        const known = this.#readers.get(state);
+        if (known === undefined) this.#readers.set(state, new Set([kernel.number]));
+        else known.add(kernel.number);
+      }
+    }
   }
 
   plan(): Omit<PlanEntry, "dispatches"> & { readonly dispatches: readonly Planned[] } {
@@ -53,12 +82,13 @@ export class EntryPlanner {
       this.#names,
       (value) => this.#fixedPlace(value),
     );
-    const merged = new Map(runs.flatMap((run) => run.map((u) => [u.kernel, run] as const)));
+    // A run stands where its last member stood, when every gradient is there.
+    const merged = new Set(runs.flatMap((run) => run.map((u) => u.kernel)));
+    const runAt = new Map(runs.map((run) => [Math.max(...run.map((u) => u.kernel)), run] as const));
     for (const kernel of this.#kernels) {
-      const run = merged.get(kernel.number);
-      if (run === undefined) dispatches.push(...this.#dispatchesOf(kernel));
-      // A run stands where its last member stood, when every gradient is there.
-      else if (Math.max(...run.map((u) => u.kernel)) === kernel.number) dispatches.push(this.#mergedUpdate(run));
+      const run = runAt.get(kernel.number);
+      if (run !== undefined) dispatches.push(this.#mergedUpdate(run));
+      else if (!merged.has(kernel.number)) dispatches.push(...this.#dispatchesOf(kernel));
     }
     const outputs = this.#entry.outputs.map(
       ({ name, value }): EntryPort => ({ name, type: value.type, ...this.#port(value, dispatches, name) }),
@@ -101,7 +131,9 @@ export class EntryPlanner {
     const wanted = new Set([...this.#entry.outputs, ...this.#entry.updates].map((o) => o.value));
     for (const instruction of this.#entry.instructions) {
       const kernel = kernelsOf(instruction);
-      if (kernel !== undefined) members.set(kernel, [...(members.get(kernel) ?? []), instruction]);
+      const known = kernel === undefined ? undefined : members.get(kernel);
+      if (known !== undefined) known.push(instruction);
+      else if (kernel !== undefined) members.set(kernel, [instruction]);
       for (const operand of instruction.operands) {
         const producer = this.#producers.get(operand);
         if (producer !== undefined && kernelsOf(producer) !== kernel) wanted.add(operand);
@@ -118,9 +150,8 @@ export class EntryPlanner {
 
   /** A buffer's name that no value and no state has. */
   #unusedName(base: string): string {
-    const taken = new Set([...[...this.#names.values()].map((name) => `%${name}`), ...this.#layout.states.keys(), ...this.#buffers.keys()]);
     let name = base;
-    while (taken.has(name)) name += "_";
+    while (this.#taken.has(name) || this.#layout.states.has(name) || this.#buffers.has(name)) name += "_";
     return name;
   }
 
@@ -188,8 +219,7 @@ export class EntryPlanner {
   /** The gradient is the update's operand of the parameter's shape that is no state: it moves to the gradients slab. */
   #placeGradient({ instruction, state }: UpdateKernel): void {
     const gradient = instruction.operands.find((o) => o.type.dims.length > 0 && !isStateRead(this.#producers.get(o)));
-    const isKernelResult = this.#kernels.some((k) => gradient !== undefined && k.stored.includes(gradient));
-    if (gradient === undefined || this.#places.has(gradient) || !isKernelResult || !this.#layout.gradients.has(state)) return;
+    if (gradient === undefined || this.#places.has(gradient) || !this.#storing.has(gradient) || !this.#layout.gradients.has(state)) return;
     this.#place(gradient, `%${this.#name(gradient)}`, { kind: "gradient", state });
   }
 
@@ -199,21 +229,17 @@ export class EntryPlanner {
    */
   #placeUpdates(): void {
     for (const { state, value } of this.#entry.updates) {
-      const writer = this.#kernels.find((k) => k.stored.includes(value));
+      const writer = this.#storing.get(value);
       if (writer === undefined || this.#places.has(value)) continue;
-      if (this.#readsState(writer, state) && !this.#isFlat(writer)) continue;
+      if (this.#readers.get(state)?.has(writer.number) === true && !this.#isFlat(writer)) continue;
       this.#place(value, state, { kind: "state", name: state });
       this.#inPlace.set(state, writer.number);
     }
+    const returned = new Set([...this.#entry.outputs, ...this.#entry.updates].map(({ value }) => this.#stateRead(value)));
     for (const [state, writer] of this.#inPlace) {
-      const isReadLater = this.#kernels.some((k) => k.number > writer && this.#readsState(k, state));
-      const isReturned = [...this.#entry.outputs, ...this.#entry.updates].some((o) => this.#reads(o.value, state));
-      if (isReadLater || isReturned) this.#snapshots.set(state, this.#unusedName(`%old.${state}`));
+      const isReadLater = [...(this.#readers.get(state) ?? [])].some((kernel) => kernel > writer);
+      if (isReadLater || returned.has(state)) this.#snapshots.set(state, this.#unusedName(`%old.${state}`));
     }
-  }
-
-  #readsState(kernel: Kernel, state: string): boolean {
-    return kernel.members.some((m) => m.operands.some((o) => this.#reads(o, state)));
   }
 
   #snapshotCopies(): readonly Planned[] {
@@ -240,7 +266,7 @@ export class EntryPlanner {
   #mayMerge({ kernel, instruction, state }: UpdateKernel): boolean {
     const { operands, results } = instruction;
     const inPlace = results.every((_, i) => this.#inPlace.get(this.#stateRead(operands[i]) ?? "") === kernel);
-    const isRead = this.#entry.instructions.some((i) => i.operands.some((o) => results.includes(o)));
+    const isRead = results.some((r) => this.#operands.has(r));
     const others = operands.slice(results.length).filter((o) => o.type.dims.length > 0);
     const ownGradient = others.every((o) => {
       const role = this.#buffers.get(this.#places.get(o)?.buffer ?? "")?.role;
@@ -287,10 +313,13 @@ export class EntryPlanner {
   #dispatchesOf(kernel: Kernel): readonly Planned[] {
     const norm = anchorsOf(kernel).find((a) => a.op.lower.kind === "kernel" && a.op.lower.family === "norm");
     if (norm !== undefined) return this.#normDispatches(kernel, norm);
-    const flat = this.#isFlat(kernel);
-    const scope = this.#scope(kernel, flat);
-    const problem = problemOf(kernel, scope, flat);
-    return [{ problem, bind: scope.bindings, ...this.#describe(kernel) }];
+    const form = formOf(kernel, { producer: (v) => this.#producers.get(v), placeOf: (v) => this.#placeFor(v, kernel.number) });
+    const made = this.#problems.get(form, () => {
+      const flat = this.#isFlat(kernel);
+      const scope = this.#scope(kernel, flat);
+      return { problem: problemOf(kernel, scope, flat), bind: scope.bindings };
+    });
+    return [{ ...made, ...this.#describe(kernel) }];
   }
 
   #normDispatches(kernel: Kernel, norm: Instruction): readonly Planned[] {
@@ -314,7 +343,8 @@ export class EntryPlanner {
   #mergedUpdate(run: readonly UpdateKernel[]): Planned {
     const [first] = run;
     const last = run.at(-1);
-    const kernel = this.#kernels.find((k) => k.number === first?.kernel);
+    const [written] = first?.instruction.results ?? [];
+    const kernel = written === undefined ? undefined : this.#storing.get(written);
     const [weight] = last?.instruction.operands ?? [];
     if (first === undefined || last === undefined || kernel === undefined || weight === undefined)
       throw new Error("an empty run of updates");
@@ -337,9 +367,8 @@ export class EntryPlanner {
 
   /** Where an output is; a value that no kernel stores (an input, a constant, a state) is copied. */
   #port(value: Value, dispatches: Planned[], name: string): { readonly buffer: string; readonly byteOffset: number } {
-    const isStored = this.#kernels.some((k) => k.stored.includes(value));
     const place = this.#places.get(value);
-    if (isStored && place !== undefined) return { buffer: place.buffer, byteOffset: place.element * wordBytes };
+    if (this.#storing.has(value) && place !== undefined) return { buffer: place.buffer, byteOffset: place.element * wordBytes };
     const copy = this.#unusedName(`%out.${name}`);
     dispatches.push(this.#copy(value, copy, { kind: "temporary" }));
     return { buffer: copy, byteOffset: 0 };

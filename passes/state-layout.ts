@@ -38,6 +38,7 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
   const isTrained = module.entries.some((e) => e.updates.some((u) => names.has(u.state)));
   const differentiated = isTrained || module.states.some((s) => s.role === "optimizer");
   const cutName = (base: string, cut: number) => (cut === 0 ? base : `${base}.${cut}`);
+  const owned = statesByOwner(module.states);
   let cut = 0;
   let offset = 0;
   for (const parameter of ordered) {
@@ -48,15 +49,28 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
     }
     put(states, parameter.name, cutName("parameters", cut), offset, bytes);
     if (differentiated) put(gradients, parameter.name, cutName("gradients", cut), offset, bytes);
-    for (const owned of module.states.filter((s) => s.name.startsWith(`${parameter.name}#`) && bufferBytes(s.type) === bytes)) {
-      put(states, owned.name, cutName(suffixOf(owned), cut), offset, bytes);
-    }
+    for (const state of owned.get(parameter.name) ?? [])
+      if (bufferBytes(state.type) === bytes) put(states, state.name, cutName(suffixOf(state), cut), offset, bytes);
     offset += alignUp(bytes);
   }
   for (const other of module.states) {
     if (!states.has(other.name)) put(states, other.name, "state", slabs.get("state") ?? 0, bufferBytes(other.type));
   }
   return { states, gradients, slabs, order: ordered.map((s) => s.name) };
+}
+
+/** State that belongs to a parameter, by the parameter's name. */
+function statesByOwner(states: readonly StateDeclaration[]): ReadonlyMap<string, readonly StateDeclaration[]> {
+  const owned = new Map<string, StateDeclaration[]>();
+  for (const state of states) {
+    const at = state.name.indexOf("#");
+    if (at < 0) continue;
+    const owner = state.name.slice(0, at);
+    const known = owned.get(owner);
+    if (known === undefined) owned.set(owner, [state]);
+    else known.push(state);
+  }
+  return owned;
 }
 
 const suffixOf = (state: StateDeclaration): string => state.name.slice(state.name.lastIndexOf("#") + 1);

@@ -1,7 +1,8 @@
 // `to-plan`: one dispatch per kernel number, over virtual buffers. Translates what `fuse` decided; chooses nothing but schedules.
 import type { Report } from "../ir/diagnostic.ts";
 import type { Module } from "../ir/module.ts";
-import type { ChooseSchedule, Dispatch, KernelPlan, PlanEntry, Target } from "../ir/plan.ts";
+import type { ChooseSchedule, Dispatch, KernelPlan, PlanEntry, Problem, Schedule, Target } from "../ir/plan.ts";
+import { ProblemTable } from "./kernel-form.ts";
 import { EntryPlanner } from "./plan-entry.ts";
 import { entryProblems, sizeProblems } from "./plan-limits.ts";
 import { layoutStates } from "./state-layout.ts";
@@ -19,11 +20,18 @@ export function toPlan(module: Module, { target, choose }: ToPlanOptions): Repor
   const problems = module.entries.flatMap(entryProblems);
   if (problems.length > 0) return { diagnostics: problems };
   const layout = layoutStates(module, target.limits.maxStorageBufferBindingSize);
-  const planned = module.entries.map((entry) => new EntryPlanner(entry, layout).plan());
+  const problemTable = new ProblemTable();
+  const planned = module.entries.map((entry) => new EntryPlanner(entry, layout, problemTable).plan());
   const diagnostics = planned.flatMap((entry) => sizeProblems(entry, target));
   if (diagnostics.length > 0) return { diagnostics };
+  const schedules = new Map<Problem, Schedule>();
+  const scheduleOf = (problem: Problem): Schedule => {
+    const schedule = schedules.get(problem) ?? choose(problem, target);
+    schedules.set(problem, schedule);
+    return schedule;
+  };
   const entries = planned.map((entry): PlanEntry => {
-    const dispatches = entry.dispatches.map((d): Dispatch => ({ ...d, schedule: choose(d.problem, target) }));
+    const dispatches = entry.dispatches.map((d): Dispatch => ({ ...d, schedule: scheduleOf(d.problem) }));
     return { ...entry, dispatches };
   });
   return { value: { target, entries }, diagnostics };
