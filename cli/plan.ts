@@ -70,7 +70,7 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
 function unknownEntry(name: string, known: readonly string[]): DiagnosticError {
   const near = didYouMean(name, known);
   const help = near.length > 0 ? near : [`there are ${known.map((entry) => `\`${entry}\``).join(", ")}`];
-  return new DiagnosticError([error("unknown-entry", `no entry is called \`${name}\``, undefined, "", help)]);
+  return new DiagnosticError([error("no-entry", `no entry is called \`${name}\``, undefined, "", help)]);
 }
 
 function tell(

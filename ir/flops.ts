@@ -1,5 +1,5 @@
 // How many floating-point operations a kernel's problem asks for: what `plan` and benchmarks count by, whatever the schedule does.
-import type { Problem, Store } from "./plan.ts";
+import type { AttentionProblem, Problem, Store } from "./plan.ts";
 import { childrenOf, type ScalarExpr } from "./scalar.ts";
 
 /**
@@ -28,9 +28,22 @@ export function flopsOf(problem: Problem): number {
       const perRow = costOf([...(problem.perRow === undefined ? [] : [problem.perRow]), ...storeRoots(problem.rowStores)]);
       return rows * (columns * perElement + perRow);
     }
+    case "attention":
+      return attentionFlops(problem);
     default:
       return problem satisfies never;
   }
+}
+
+/**
+ * Pairs of a query and a key that it sees, each with its products over channels: two forward (score, weighted value), three for dq
+ * (score, cotangent of the weight, dq), four for dk and dv; and what softmax takes of each pair.
+ */
+function attentionFlops({ pass, shape, rule }: AttentionProblem): number {
+  const { batch, queries, keys, heads, channels } = shape;
+  const pairs = rule.causal ? queries * keys - (queries * Math.max(0, queries - 1)) / 2 : queries * keys;
+  const products = { forward: 2, grad_query: 3, grad_key: 4 }[pass];
+  return batch * heads * pairs * (2 * channels * products + 4);
 }
 
 const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);

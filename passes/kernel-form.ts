@@ -51,7 +51,10 @@ const describe = ({ op, attrs }: Pick<Instruction, "op" | "attrs">): string =>
 
 /** Problems by form. Shared by the entries of a module. */
 export class ProblemTable {
-  readonly #known = new Map<string, { readonly problem: Problem; readonly bind: readonly { slot: number; access: BindingUse["access"] }[] }>();
+  readonly #known = new Map<
+    string,
+    { readonly problem: Problem; readonly bind: readonly { slot: number; access: BindingUse["access"] }[] }
+  >();
 
   /** The problem of a form, translated by `make` where the form is new, and its bindings to this kernel's buffers. */
   get(

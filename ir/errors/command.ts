@@ -20,4 +20,8 @@ export const commandErrors = explain({
     text: "`bitloom help COMMAND` prints the arguments and options of a command.",
     example: sh("bitloom explain --jsonn", "bitloom explain --json"),
   },
+  "wrong-file": {
+    meaning: "A command takes files of another kind.",
+    text: "`bitloom opt` takes IR (.loomir); `bitloom ir` makes IR of a model (.loom).",
+  },
 });

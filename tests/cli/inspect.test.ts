@@ -43,7 +43,7 @@ describe("plan", () => {
   test("an entry that is not there is named, with those that are", async () => {
     const { code, err } = await cli("plan", ...mlp, "--portable", "--entry", "trian");
     expect(code).toBe(1);
-    expect(err).toContain("error[unknown-entry]: no entry is called `trian`\nhelp: did you mean `train`?");
+    expect(err).toContain("error[no-entry]: no entry is called `trian`\nhelp: did you mean `train`?");
   });
 });
 
