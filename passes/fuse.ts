@@ -4,12 +4,15 @@
 import { shapesEqual } from "../ir/dim.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { mapEntries } from "../ir/module.ts";
+import { quantEncode, quantMask } from "../ir/ops/quant.ts";
+import { newBuilder, opNamed } from "../ir/ops/table.ts";
 import { storageOf } from "../ir/packing.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { concreteShape } from "../ir/type.ts";
 import { bindingsOf, type EntryFacts, factsOf, type Group, leafLoads, type Position, roleOf } from "./grouping.ts";
 import { orderGroups } from "./kernel-order.ts";
 import { definePass } from "./pass.ts";
+import { quantName } from "./quant-names.ts";
 
 /** The default limit of storage buffers in a shader stage, which every adapter has. */
 const maxBindings = 8;
@@ -24,7 +27,7 @@ export const fuse = definePass({
     return mapEntries(module, (entry) => {
       // An entry that still has names for sizes is left alone; to-plan says which name to bind.
       if (valuesOf(entry).some((v) => concreteShape(v.type) === undefined)) return entry;
-      const fused = fuseEntry(removeDead(entry));
+      const fused = fuseEntry(withMasks(removeDead(entry)));
       cx.count("kernels", fused.kernels);
       return fused.entry;
     });
@@ -44,6 +47,33 @@ function fuseEntry(entry: Entry): { readonly entry: Entry; readonly kernels: num
 
 const isPacked = ({ type }: Value): boolean => storageOf(type).kind === "packed";
 const isNamed = (instruction: Instruction | undefined, name: string): boolean => instruction?.op.signature.name === name;
+
+/**
+ * Every rounding with its mask, also where nothing reads it: then the kernel that makes codes has the same text in every entry, and a
+ * driver that contracts multiplications and additions contracts them alike. A code that differed between entries would be a silent bug.
+ */
+function withMasks(entry: Entry): Entry {
+  const masked = new Map<Value | undefined, (Value | undefined)[]>();
+  for (const instruction of entry.instructions) {
+    if (!isNamed(instruction, quantMask.name)) continue;
+    const [x, scale] = instruction.operands;
+    masked.set(x, [...(masked.get(x) ?? []), scale]);
+  }
+  const lacks = (i: Instruction) => isNamed(i, quantEncode.name) && !masked.get(i.operands[0])?.includes(i.operands[1]);
+  if (!entry.instructions.some(lacks)) return entry;
+  const instructions = entry.instructions.flatMap((i): readonly Instruction[] => {
+    const [x] = i.operands;
+    if (!lacks(i) || x === undefined) return [i];
+    const builder = newBuilder();
+    builder.emitOp(opNamed(quantMask.name), i.operands, i.attrs, {
+      hint: quantName(x, "m"),
+      marks: i.marks,
+      ...(i.at === undefined ? {} : { at: i.at }),
+    });
+    return [i, ...builder.instructions];
+  });
+  return { ...entry, instructions };
+}
 
 class Grouping {
   readonly facts: EntryFacts;

@@ -1,5 +1,6 @@
 // Groups of instructions that will each be one kernel: what may join which, and what a group loads and stores. Used by `fuse`.
 import type { Entry, Instruction, Value } from "../ir/module.ts";
+import { quantMask } from "../ir/ops/quant.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
 
 /** Where a member stands: before the anchor's sum or transform, the anchor itself, or after it. */
@@ -35,7 +36,8 @@ export function factsOf(entry: Entry): EntryFacts {
       else known.push(instruction);
     }
   }
-  const escaping = new Set([...entry.outputs, ...entry.updates].map(({ value }) => value));
+  const masks = entry.instructions.flatMap((i) => (isUnreadMask(i, users) ? i.results : []));
+  const escaping = new Set([...[...entry.outputs, ...entry.updates].map(({ value }) => value), ...masks]);
   return {
     entry,
     index,
@@ -44,6 +46,10 @@ export function factsOf(entry: Entry): EntryFacts {
     escapes: (value) => escaping.has(value),
   };
 }
+
+/** `fuse` gives every rounding a mask; it is stored also where nothing reads it. */
+const isUnreadMask = (instruction: Instruction, users: ReadonlyMap<Value, unknown>): boolean =>
+  instruction.op.signature.name === quantMask.name && !instruction.results.some((r) => users.has(r));
 
 export type Role = "source" | "view" | "pointwise" | "anchor";
 

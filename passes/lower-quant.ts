@@ -20,8 +20,8 @@ export const lowerQuant = definePass({
 });
 
 /** Forward and backward contractions share one decode: it is pointwise, each of them loads the codes through it. */
-const fakeToCodes: Rule = ruleFor(quantFake, "fake-to-codes", ([x, scale], { scheme, bits }, { builder }) => {
-  const codes = builder.emit(quantEncode, [x, scale], { scheme, bits }, { hint: quantName(x, "c") });
+const fakeToCodes: Rule = ruleFor(quantFake, "fake-to-codes", ([x, scale], attrs, { builder }) => {
+  const codes = builder.emit(quantEncode, [x, scale], attrs, { hint: quantName(x, "c") });
   return [builder.emit(quantDecode, [codes, scale])];
 });
 

@@ -1,6 +1,7 @@
 // The plan of one entry: buffers for values, problems for kernels, in-place updates where no one reads the old value any more.
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { valueNames } from "../ir/module.ts";
+import { quantMask } from "../ir/ops/quant.ts";
 import { bufferBytes, storageOf } from "../ir/packing.ts";
 import type { BindingUse, BufferRole, Dispatch, EntryPort, Placement, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
 import { contiguous } from "../ir/tensor.ts";
@@ -138,6 +139,8 @@ export class EntryPlanner {
         const producer = this.#producers.get(operand);
         if (producer !== undefined && kernelsOf(producer) !== kernel) wanted.add(operand);
       }
+      // A mask is stored also where nothing reads it: see `fuse`.
+      if (instruction.op.signature.name === quantMask.name) for (const mask of instruction.results) wanted.add(mask);
     }
     return [...members]
       .sort(([a], [b]) => a - b)

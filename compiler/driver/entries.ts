@@ -2,6 +2,7 @@
 import type { Diagnostic, Report } from "../../ir/diagnostic.ts";
 import { namesOfDim } from "../../ir/dim.ts";
 import type { Entry, Module } from "../../ir/module.ts";
+import { stateRead } from "../../ir/ops/source.ts";
 
 /**
  * The module with the entries to compile: those that `keep` wants, where one without sizes is left for `to-plan` to refuse; without
@@ -19,10 +20,15 @@ export function selectEntries(module: Module, keep?: (name: string) => boolean):
 function only(module: Module, keep: (entry: Entry) => boolean): Module {
   const { training, ...rest } = module;
   const entries = module.entries.filter(keep);
-  const replaced = new Set(entries.flatMap(({ updates }) => updates.map(({ state }) => state)));
-  const states = module.states.filter(({ role, name }) => role !== "cache" || replaced.has(name));
+  const used = new Set(entries.flatMap(usedStates));
+  const states = module.states.filter(({ role, name }) => role !== "cache" || used.has(name));
   return { ...rest, states, entries, ...(training !== undefined && entries.some(({ name }) => name === "train") ? { training } : {}) };
 }
+
+const usedStates = ({ instructions, updates }: Entry): readonly string[] => [
+  ...instructions.flatMap(({ op, attrs }) => (op.signature.name === stateRead.name ? [String(attrs["name"])] : [])),
+  ...updates.map(({ state }) => state),
+];
 
 const unboundNames = (entry: Entry): readonly string[] => [
   ...new Set(entry.inputs.flatMap(({ value }) => value.type.dims.flatMap(namesOfDim))),

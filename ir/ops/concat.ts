@@ -2,7 +2,7 @@
 import { axis, int } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
-import { addDims, type Dim, dimsEqual } from "../dim.ts";
+import { type Dim, dimsEqual } from "../dim.ts";
 import type { Value } from "../module.ts";
 import { define, signature, variadic } from "../op.ts";
 import { printType, type Type, tensor, withDims } from "../type.ts";
@@ -24,7 +24,7 @@ export const concatOp = define(concat, {
   infer(parts, { axis: along }) {
     const [first, ...others] = parts.map((part) => requireScalar("concat", "parts", part, numbers));
     if (first === undefined) return reject("`concat` takes one or more parts");
-    const total = [first, ...others].map((part) => requireAxis("concat", part, along)).reduce(addDims);
+    const total = [first, ...others].reduce((size, part) => size + sizeAlong(part, along), 0);
     const rest = (type: Type) => printType(withDims(type, type.dims.toSpliced(along, 1)));
     const misfit = others.find((part) => rest(part) !== rest(first));
     if (misfit !== undefined) return reject(`\`concat\` along axis ${along} of ${printType(first)} and ${printType(misfit)}`);
@@ -55,11 +55,15 @@ export const concatOp = define(concat, {
   },
 });
 
+function sizeAlong(type: Type, along: number): number {
+  const size = requireAxis("concat", type, along);
+  return typeof size === "number" ? size : reject(`\`concat\` along axis ${along} of ${printType(type)} needs its size`);
+}
+
 function startsOf(parts: readonly Value[], along: number): readonly { readonly start: number; readonly size: number }[] {
   let start = 0;
   return parts.map(({ type }) => {
-    const size = requireAxis("concat", type, along);
-    if (typeof size !== "number") return reject(`\`concat\` along axis ${along} of ${printType(type)} needs its size`);
+    const size = sizeAlong(type, along);
     start += size;
     return { start: start - size, size };
   });
@@ -77,6 +81,7 @@ export const cacheWriteOp = define(cacheWrite, {
     requireScalar("cache_write", "first", first, ["i32"]);
     requireRankZero("cache_write", "first", first);
     requireAxis("cache_write", cache, along);
+    if (typeof fresh.dims[along] !== "number") return reject(`\`cache_write\` of ${printType(fresh)} needs a size for axis ${along}`);
     const others = (t: Type): readonly Dim[] => t.dims.toSpliced(along, 1);
     const fits = cache.dims.length === fresh.dims.length && others(cache).every((d, i) => dimsEqual(d, others(fresh)[i] ?? -1));
     return fits ? type : reject(`\`cache_write\` of ${printType(fresh)} along axis ${along} of ${printType(cache)}`);
@@ -86,8 +91,7 @@ export const cacheWriteOp = define(cacheWrite, {
   lower: {
     kind: "expand",
     expand(b, [cache, fresh, first], { axis: along }) {
-      const [capacity, length] = [requireAxis("cache_write", cache.type, along), requireAxis("cache_write", fresh.type, along)];
-      if (typeof length !== "number") return reject(`\`cache_write\` of ${printType(fresh.type)} needs a size for axis ${along}`);
+      const [capacity, length] = [requireAxis("cache_write", cache.type, along), Number(fresh.type.dims[along])];
       const places = tensor("i32", [capacity]);
       const start = b.emit(broadcast, [first], { type: places });
       const from = b.emit(sub, [b.emit(iota, [], { axis: 0, type: places }), start]);

@@ -44,9 +44,9 @@ export const quantScaleOp = define(quantScale, {
 
 export const quantEncode = signature({
   name: "quant.encode",
-  summary: "Codes of the nearest levels.",
+  summary: "Codes of the nearest levels. `outer` says which mask belongs to them: the kernel that makes the codes makes it too.",
   operands: ["x", "s"],
-  attrs: { scheme, bits: int },
+  attrs: { scheme, bits: int, outer },
 });
 export const quantEncodeOp = define(quantEncode, {
   infer([x, s], { scheme: name, bits }) {
@@ -125,7 +125,7 @@ export const quantFakeOp = define(quantFake, {
   }),
   lower: {
     kind: "expand",
-    expand: (b, [x, s], { scheme: name, bits }) => b.emit(quantDecode, [b.emit(quantEncode, [x, s], { scheme: name, bits }), s]),
+    expand: (b, [x, s], attrs) => b.emit(quantDecode, [b.emit(quantEncode, [x, s], attrs), s]),
   },
 });
 

@@ -1,0 +1,30 @@
+// Whatever rounds a weight to codes is one kernel, whichever entry it stands in: a code that differed between training and evaluation
+// would be a silent bug where a driver contracts multiplications and additions.
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { compile } from "../../compiler/driver/compile.ts";
+import { portable } from "../../compiler/driver/targets.ts";
+import { unwrap } from "../../ir/diagnostic.ts";
+
+test.each([
+  ["models/mlp.loom", "digits", "quest_w4a4", 3],
+  ["models/llama.loom", "demo", "quest_w4a4", 14],
+  ["models/llama.loom", "demo", "quest_w1a1", 14],
+])("%s %s under %s", (path, recipe, policy, weights) => {
+  const source = { path, text: readFileSync(new URL(`../../${path}`, import.meta.url), "utf8") };
+  const entries = (name: string) => name === "train" || name === "eval" || name === "logits";
+  const set = ["B=1", "T=8"];
+  const { manifest } = unwrap(compile(source, { recipe, policy, targets: [portable], portable: false, entries, set }));
+  const [target] = manifest.targets;
+  /** What makes the codes of each weight, by the names of the values. */
+  const roundings = (entry: string) =>
+    Object.fromEntries(
+      (target?.dispatches[entry] ?? [])
+        .filter(({ serves }) => serves.some((value) => /weight_c$/.test(value)))
+        .map(({ kernel, serves }) => [serves.join(), target?.kernels[kernel]?.file]),
+    );
+  const train = roundings("train");
+  expect(Object.keys(train)).toHaveLength(weights);
+  expect(roundings("eval")).toEqual(train);
+  expect(roundings("logits")).toEqual(train);
+});
