@@ -9,8 +9,8 @@ import { type Decoder, replacement, type Tokenizer, type Tokens } from "./tokeni
 /**
  * Read a `tokenizer.json`. Throws a DiagnosticError: `no-file` where it is missing, `bad-tokenizer` where it is no tokenizer.
  *
- * Long texts are encoded in pieces that end with a line (see {@link pieces}). Byte-level tokenizers give the same tokens for them as for the
- * whole; one that puts a space in front of a text puts it in front of every piece.
+ * Long texts are encoded in pieces that are cut in front of a space (see {@link pieces}). Byte-level tokenizers give the same tokens for them as for
+ * the whole; one that puts a space in front of any text puts it in front of every piece.
  */
 export async function readTokenizer(path: string): Promise<Tokenizer> {
   const file = await readJson(path);
@@ -101,6 +101,10 @@ interface Description {
 function describe(file: Record<string, unknown>, path: string): Description {
   const { model, added_tokens: added } = file;
   if (!isRecord(model)) return bad(path, "it has no `model`");
+  // The library takes any other name for that of a model of the past, and reads nonsense.
+  const { type } = model;
+  if (type !== undefined && type !== "BPE" && type !== "Unigram" && type !== "WordPiece")
+    return bad(path, `models of type ${JSON.stringify(type)} are not read, only BPE, Unigram and WordPiece`);
   // Unigram models list their tokens, others map them to ids.
   const { vocab } = model;
   const ids: unknown[] = Array.isArray(vocab)
@@ -135,18 +139,21 @@ function firstUnknown(text: string, { normalizer, pre_tokenizer: cut }: LibraryI
 
 /** Bytes of text that the library encodes at once: it holds some hundred bytes for each token. */
 const pieceBytes = 2 ** 18;
-const newline = 0x0a;
+/** A piece is at most this long: a text may have no spaces. */
+const longestPiece = 2 ** 20;
 
 /**
- * A text in pieces that end with the first lone line end (no white space before or behind it) after {@link pieceBytes}: words, as tokenizers
- * cut them, do not reach across.
+ * A text in pieces. Each begins with a lone space after at least {@link pieceBytes} of the one before: words, as tokenizers cut them, do not reach
+ * across its left side, and none puts a second space in front of it but those that always do.
  */
 function* pieces(text: Uint8Array): Generator<string> {
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const isSpace = (at: number) => (text[at] ?? 0) <= 0x20;
+  const at = (place: number) => text[place] ?? 0;
+  const isLoneSpace = (place: number) => at(place) === 0x20 && at(place - 1) > 0x20 && at(place + 1) > 0x20;
+  const isCharacter = (place: number) => (at(place) & 0xc0) !== 0x80;
   for (let begin = 0; begin < text.length; ) {
     let end = Math.min(begin + pieceBytes, text.length);
-    while (end < text.length && !(text[end - 1] === newline && !isSpace(end - 2) && !isSpace(end))) end++;
+    while (end < text.length && !isLoneSpace(end) && !(end - begin >= longestPiece && isCharacter(end))) end++;
     yield utf8.decode(text.subarray(begin, end));
     begin = end;
   }
