@@ -10,7 +10,7 @@ export interface Tokenizer {
   readonly vocabulary: number;
   /**
    * The tokens of a text in UTF-8, without tokens for its beginning and end. Throws a DiagnosticError that names `path`, the text's place:
-   * `not-utf8`, or `out-of-vocabulary` where the tokenizer has no token for a part of the text.
+   * `not-text`, or `out-of-vocabulary` where the tokenizer has no token for a part of the text.
    */
   encode(text: Uint8Array, path: string): Tokens;
   /** A reader of ids as they come, for text that is shown while it is generated. */

@@ -15,7 +15,7 @@ export interface TrainedTokenizer {
 
 /**
  * Train a byte-level BPE tokenizer of `vocabulary` tokens, the 256 bytes among them, on the training part of a corpus (see `corpus`).
- * Throws the DiagnosticErrors of reading a corpus, and `not-utf8`.
+ * Throws the DiagnosticErrors of reading a corpus, and `not-text`.
  */
 export async function trainTokenizer(
   corpus: string,

@@ -61,6 +61,14 @@ describe("the command line of the package", () => {
     });
   });
 
+  test("finds the packages that its corpora come with", () => {
+    expect(installed("tokenizer", "moby-dick", "--vocab", "260")).toMatchObject({
+      code: 0,
+      err: "",
+      out: expect.stringContaining("wrote tokenizer.json: 260 tokens from 1144747 bytes"),
+    });
+  });
+
   test("refuses wrong input with exit code 1", () => {
     expect(installed("ir", "other.loom")).toMatchObject({ code: 1, err: expect.stringContaining("this folder has `mine.loom`") });
   });

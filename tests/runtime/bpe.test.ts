@@ -115,7 +115,7 @@ describe("a trained tokenizer", () => {
     const path = folder.write("tiny.txt", "abc abc ".repeat(2).padEnd(200, "xyz"));
     expect((await trainTokenizer(path, { vocabulary: 4096 })).vocabulary).toBeLessThan(300);
     expect(await refusal(() => trainTokenizer(folder.write("latin.txt", Uint8Array.of(0xe9, 0x20, 0xe9)), { vocabulary: 300 }))).toContain(
-      "error[not-utf8]",
+      "error[not-text]",
     );
   });
 });

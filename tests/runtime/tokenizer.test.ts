@@ -119,7 +119,7 @@ describe("files of other makers", () => {
 
   it("need text in UTF-8", async () => {
     expect(await refusal(() => trained.encode(Uint8Array.of(0x61, 0xff), "my.bin"))).toMatch(
-      /error\[not-utf8\]: my.bin .*\n.*`tokenizer = bytes` takes any data/,
+      /error\[not-text\]: my.bin .*\n.*`tokenizer = bytes` takes any data/,
     );
   });
 });
