@@ -179,9 +179,8 @@ function joined(parts: readonly Tokens[], vocabulary: number): Tokens {
 }
 
 /**
- * The library decodes whole lists, so the last few ids are decoded again with each new one. Text is settled but for a replacement character at
- * its end, which the next byte may turn into another one. The window never begins with fewer ids than one before the new text: a first token
- * may lose its space.
+ * The library decodes whole lists, so the ids since the last whole character are decoded again with each new one, and one before them: the first
+ * token of a list may lose its space. Text is settled but for a replacement character at its end, which the next byte may turn into another one.
  */
 class LibraryDecoder implements Decoder {
   readonly #path: string;
