@@ -20,6 +20,7 @@ export function selectEntries(module: Module, keep?: (name: string) => boolean):
 function only(module: Module, keep: (entry: Entry) => boolean): Module {
   const { training, ...rest } = module;
   const entries = module.entries.filter(keep);
+  if (entries.length === module.entries.length) return module;
   const used = new Set(entries.flatMap(usedStates));
   const states = module.states.filter(({ role, name }) => role !== "cache" || used.has(name));
   return { ...rest, states, entries, ...(training !== undefined && entries.some(({ name }) => name === "train") ? { training } : {}) };
