@@ -1,5 +1,6 @@
 // Progress of a training run: a bar where a terminal shows it, one plain line now and then where not.
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
+import { printDiagnostic } from "../ir/diagnostic.ts";
 import type { EvaluationMetrics, StepMetrics, TrainProgress } from "../runtime/index.ts";
 import type { Output } from "./output.ts";
 
@@ -29,6 +30,7 @@ function plainProgress(output: Output): Progress {
       if (metrics.step % every === 0 || metrics.step === 1) output.note(stepLine(metrics, steps));
     },
     evaluated: (metrics) => output.note(evaluationLine(metrics)),
+    warned: (problem) => output.diagnostics([problem]),
     note: (line) => output.note(line),
     close: () => undefined,
   };
@@ -45,11 +47,13 @@ function barProgress(stream: NodeJS.WritableStream): Progress {
   const note = (line: string) => bars.log(`${line}\n`);
   return {
     started(run) {
-      bar = bars.create(run.steps, run.fromStep, { loss: "-", speed: "-" });
+      if (bar === undefined) bar = bars.create(run.steps, run.fromStep, { loss: "-", speed: "-" });
+      else bar.update(run.fromStep);
       if (run.resumedFrom !== undefined) note(resumedLine(run));
     },
     stepped: (metrics) => bar?.update(metrics.step, { loss: metrics.loss.toFixed(4), speed: speedOf(metrics) }),
     evaluated: (metrics) => note(evaluationLine(metrics)),
+    warned: (problem) => note(`${printDiagnostic(problem)}\n`),
     note,
     close() {
       // Lines that wait for the next time the bar is drawn.

@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { CompilerCrash, pipelineComment } from "../compiler/index.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { isRefusal, refusalHelp } from "../runtime/index.ts";
 import { ModuleFolder } from "./module-files.ts";
 import { Output, type Stream } from "./output.ts";
 import { makeProgram } from "./program.ts";
@@ -27,7 +28,7 @@ export async function tellProblem(problem: unknown, output: Output, folder = "."
     return exitCodes.wrongInput;
   }
   if (isRefusal(problem)) {
-    output.diagnostics([error("file-system", problem.message, undefined, "", fileHelp(problem))]);
+    output.diagnostics([error("file-system", problem.message, undefined, "", refusalHelp(problem))]);
     return exitCodes.wrongInput;
   }
   const help = ["this is a bug of Bitloom's, not of your model"];
@@ -35,30 +36,6 @@ export async function tellProblem(problem: unknown, output: Output, folder = "."
   output.diagnostics([error("bug", problem instanceof Error ? problem.message : String(problem), undefined, "", help)]);
   if (problem instanceof Error) output.note((problem.cause instanceof Error ? problem.cause.stack : problem.stack) ?? "");
   return exitCodes.bug;
-}
-
-/** What the operating system refuses is for the user to mend: a missing right, a full disk, a file where a folder should be. */
-const refusals = new Set([
-  "EACCES",
-  "EDQUOT",
-  "EEXIST",
-  "EISDIR",
-  "ELOOP",
-  "EMFILE",
-  "ENAMETOOLONG",
-  "ENOSPC",
-  "ENOTDIR",
-  "EPERM",
-  "EROFS",
-]);
-
-const isRefusal = (problem: unknown): problem is NodeJS.ErrnoException =>
-  problem instanceof Error && "syscall" in problem && "code" in problem && refusals.has(String(problem.code));
-
-function fileHelp({ code, syscall }: NodeJS.ErrnoException): readonly string[] {
-  return syscall === "mkdir" && (code === "EEXIST" || code === "ENOTDIR")
-    ? ["a file stands where a folder is needed: name another one"]
-    : [];
 }
 
 function tellUsage(problem: CommanderError, output: Output): number {

@@ -1,14 +1,13 @@
 // `bitloom train`: compiles a recipe for the adapter at hand, trains it, and says how good the result is.
-import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type CompiledArtifact, compile } from "../compiler/index.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
-import { type AdapterChoice, Device, latestCheckpoint, Session, type TrainResult, train } from "../runtime/index.ts";
+import { type AdapterChoice, Device, latestCheckpoint, removeRun, Session, type TrainResult, train } from "../runtime/index.ts";
 import { corpusLoss } from "./corpus-loss.ts";
 import { readSource } from "./files.ts";
+import { OpenRun } from "./open-run.ts";
 import { adapterOption, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
 import { type Progress, percent, trainProgress } from "./progress.ts";
@@ -21,8 +20,9 @@ interface TrainFlags {
   readonly steps?: number;
   readonly out?: string;
   readonly adapter: AdapterChoice;
-  readonly resume?: true;
+  readonly resume?: true | string;
   readonly overwrite?: true;
+  readonly keep?: number;
 }
 
 export function trainCommand(output: Output): Command {
@@ -35,8 +35,16 @@ export function trainCommand(output: Output): Command {
     .addOption(seedOption())
     .option("--steps <n>", "stop after this many steps; the schedule keeps its own number", wholeNumber(1))
     .option("--out <folder>", "run folder for metrics and checkpoints (default: runs/RECIPE)")
-    .option("--resume", "go on from the run folder's latest checkpoint")
-    .option("--overwrite", "replace the run that the folder holds")
+    .option(
+      "--resume [checkpoint]",
+      "go on from the run folder's latest checkpoint (from the beginning where it has none), or from the one of a step (`500`) or at a path",
+    )
+    .addOption(new Option("--overwrite", "replace the run that the folder holds").conflicts("resume"))
+    .option(
+      "--keep <n>",
+      "number of checkpoints that stay (default: all where the recipe saves every so many steps, 2 where it saves by time)",
+      wholeNumber(1),
+    )
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((file: string, recipe: string | undefined, flags: TrainFlags) => trainFile(file, recipe, flags, output));
@@ -61,36 +69,39 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   const artifact = report.value;
   const { manifest } = artifact;
   const folder = flags.out ?? join("runs", manifest.recipe ?? "run");
-  await prepareFolder(folder, flags);
+  refuseOtherRun(folder, flags);
 
   const started = performance.now();
-  using session = await Session.open(artifact, device, flags.seed === undefined ? {} : { seed: flags.seed });
+  using open = new OpenRun(
+    device,
+    () => Device.open({ adapter: flags.adapter }),
+    (on) => Session.open(artifact, on, flags.seed === undefined ? {} : { seed: flags.seed }),
+  );
+  const session = await open.open();
   output.note(`${manifest.model}, recipe ${manifest.recipe ?? "-"}, policy ${manifest.policy}: ${describeSize(artifact, session)}`);
+  if (flags.overwrite === true) await removeRun(folder);
 
   const result = await watched(output, (signal, progress) =>
     train(session, {
       folder,
       signal,
       progress,
+      reopen: () => open.reopen(),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
-      ...(flags.resume === undefined ? {} : { resume: true }),
+      ...(flags.resume === undefined ? {} : { resume: flags.resume }),
+      ...(flags.keep === undefined ? {} : { keep: flags.keep }),
     }),
   );
   tell(result, { folder, seconds: (performance.now() - started) / 1000, device, artifact, output });
 }
 
 /** A run is never overwritten by accident. */
-async function prepareFolder(folder: string, flags: TrainFlags): Promise<void> {
-  const checkpoint = await latestCheckpoint(folder);
-  if (checkpoint === undefined || flags.resume === true) return;
-  if (flags.overwrite !== true) {
-    const help = ["`--resume` goes on from there, `--overwrite` begins again, `--out` names another folder"];
-    throw new DiagnosticError([error("run-exists", `\`${folder}\` holds a run already (${checkpoint})`, undefined, "", help)]);
-  }
-  for (const name of ["latest", "checkpoints", "metrics.jsonl", "config.resolved.json"]) {
-    if (existsSync(join(folder, name))) await rm(join(folder, name), { recursive: true });
-  }
+function refuseOtherRun(folder: string, { resume, overwrite }: TrainFlags): void {
+  const checkpoint = latestCheckpoint(folder);
+  if (checkpoint === undefined || resume !== undefined || overwrite === true) return;
+  const help = ["`--resume` goes on from there, `--overwrite` begins again, `--out` names another folder"];
+  throw new DiagnosticError([error("run-exists", `\`${folder}\` holds a run already (${checkpoint})`, undefined, "", help)]);
 }
 
 function describeSize({ manifest }: CompiledArtifact, session: Session): string {

@@ -121,7 +121,8 @@ export interface RunRecord {
     /** What to report; `batches` absent means the whole held-out split. */
     readonly metrics: readonly { readonly metric: "loss" | "accuracy"; readonly batches?: number }[];
   };
-  readonly checkpoint?: { readonly everySteps: number };
+  /** Absent: the runtime's own rule. */
+  readonly checkpoint?: { readonly everySteps: number } | { readonly everySeconds: number };
 }
 
 /** `artifact.json`. */

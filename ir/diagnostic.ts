@@ -66,6 +66,11 @@ export function error(code: DiagnosticCode, message: string, at?: Span, label = 
   };
 }
 
+/** A problem that does not stop anything, without a place. */
+export function warning(code: string, message: string, help: readonly string[] = []): Diagnostic {
+  return { ...error(code, message, undefined, "", help), severity: "warning" };
+}
+
 export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some((d) => d.severity === "error");
 }

@@ -1,63 +1,52 @@
 // Checkpoints: all state of a run in `checkpoints/step-000500/`, whole or not there, and the way back.
-import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { StateRecord } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { parseType } from "../ir/parse-type.ts";
 import { isBits, type Type } from "../ir/type.ts";
-import { writeFileDurably, writeFolderDurably } from "./durable.ts";
+import { checkpointName, pointTo } from "./checkpoint-history.ts";
+import { type CheckpointState, printState, SavedState, stateFile } from "./checkpoint-state.ts";
+import { writeFolderDurably } from "./durable.ts";
 import type { Session } from "./session.ts";
 import { boundShape, type HostArray, viewOf } from "./values.ts";
-import { type Dtype, encodeWeights, readWeights, type SavedTensor, type Weights } from "./weights.ts";
+import { type Dtype, decodeWeights, encodeWeights, type SavedTensor, type Weights } from "./weights.ts";
 
-/** `state.json`: where a run stood, and what it ran. */
-export interface CheckpointState {
-  /** Steps done. */
-  readonly step: number;
-  readonly seed: number;
-  /** Training examples seen. */
-  readonly dataPosition: number;
-  readonly artifact: string;
-  readonly schedules: string;
-  readonly model: string;
-  readonly policy: string;
-  readonly adapter: { readonly name: string; readonly driver: string };
-}
+/** Parameters (and codes that stand for them): what an inference needs. */
+export const modelFile = "model.safetensors";
+const optimizerFile = "optimizer.safetensors";
 
 /** Write a checkpoint and make it the latest one of the run folder. Returns its folder. The same state gives the same bytes. */
 export async function writeCheckpoint(runFolder: string, session: Session, state: CheckpointState): Promise<string> {
-  const name = `step-${String(state.step).padStart(6, "0")}`;
+  const name = checkpointName(state.step);
   const folder = join(runFolder, "checkpoints", name);
-  await mkdir(join(runFolder, "checkpoints"), { recursive: true });
   const { manifest } = session.artifact;
-  await writeFolderDurably(folder, {
-    "model.safetensors": encodeWeights(await collect(session, manifest.state.filter(inModel))),
-    "optimizer.safetensors": encodeWeights(await collect(session, manifest.state.filter(inOptimizer))),
-    "state.json": `${JSON.stringify(state, null, 1)}\n`,
-  });
-  await writeFileDurably(join(runFolder, "latest"), `${join("checkpoints", name)}\n`);
+  const weights = {
+    [modelFile]: encodeWeights(await collect(session, manifest.state.filter(inModel))),
+    [optimizerFile]: encodeWeights(await collect(session, manifest.state.filter(inOptimizer))),
+  };
+  await mkdir(join(runFolder, "checkpoints"), { recursive: true });
+  await writeFolderDurably(folder, { ...weights, [stateFile]: printState(state, weights) });
+  await pointTo(runFolder, name);
   return folder;
 }
 
-/** The folder of a run's latest checkpoint, or undefined where it has none. */
-export async function latestCheckpoint(runFolder: string): Promise<string | undefined> {
-  const pointer = join(runFolder, "latest");
-  if (!existsSync(pointer)) return undefined;
-  return join(runFolder, (await readFile(pointer, "utf8")).trim());
-}
-
 /**
- * Load a checkpoint's state into a session and say where the run stood. Throws a DiagnosticError where a file is missing or corrupt
- * (`no-file`, `bad-safetensors`, `bad-checkpoint`) or its tensors are not the session's (`checkpoint-mismatch`); the session is then unchanged.
+ * Load a checkpoint's state into a session and say where the run stood. Throws a DiagnosticError where a file is missing or damaged
+ * (`bad-checkpoint`, `bad-safetensors`) or its tensors are not the session's (`checkpoint-mismatch`); the session is then unchanged.
  */
 export async function readCheckpoint(folder: string, session: Session): Promise<CheckpointState> {
-  const state = await readState(join(folder, "state.json"));
+  const saved = await SavedState.read(folder);
   const records = session.artifact.manifest.state;
-  const model = prepare(await readWeights(join(folder, "model.safetensors")), records.filter(inModel), folder);
-  const optimizer = prepare(await readWeights(join(folder, "optimizer.safetensors")), records.filter(inOptimizer), folder);
-  for (const [name, values] of [...model, ...optimizer]) session.writeState(name, values);
-  return state;
+  const read = async (name: string) => decodeWeights(await saved.bytesOf(name), join(folder, name));
+  const parts = [
+    matchTensors(await read(modelFile), records.filter(inModel)),
+    matchTensors(await read(optimizerFile), records.filter(inOptimizer)),
+  ];
+  const differences = parts.flatMap((part) => part.differences);
+  if (differences.length > 0) throw mismatch(saved, session, differences);
+  for (const { values } of parts) for (const [name, array] of values) session.writeState(name, array);
+  return saved.state;
 }
 
 const inModel = ({ role }: StateRecord): boolean => role === "parameter" || role === "codes";
@@ -82,47 +71,50 @@ async function collect(session: Session, records: readonly StateRecord[]): Promi
   return { tensors, metadata };
 }
 
-function prepare(weights: Weights, records: readonly StateRecord[], folder: string): readonly (readonly [string, HostArray])[] {
-  const mismatch = (message: string): never => {
-    throw new DiagnosticError([
-      error("checkpoint-mismatch", `${folder}: ${message}`, undefined, "", [
-        "resume with the model, policy and recipe that the checkpoint was made with",
-      ]),
-    ]);
-  };
-  const unknown = [...weights.tensors.keys()].filter((name) => !records.some((record) => record.name === name));
-  if (unknown.length > 0)
-    mismatch(
-      `the model has no state \`${unknown.slice(0, 3).join("`, `")}\`${unknown.length > 3 ? ` and ${unknown.length - 3} more` : ""}`,
-    );
-  return records.map(({ name, type: text }) => {
+interface Matched {
+  readonly values: readonly (readonly [name: string, array: HostArray])[];
+  /** What keeps the tensors from being the model's, in words. */
+  readonly differences: readonly string[];
+}
+
+function matchTensors({ tensors, metadata }: Weights, records: readonly StateRecord[]): Matched {
+  const values: (readonly [string, HostArray])[] = [];
+  const differences: string[] = [];
+  for (const { name, type: text } of records) {
     const type = parseType(text);
-    const saved = weights.tensors.get(name) ?? mismatch(`it has no tensor \`${name}\``);
-    const fits = isBits(type)
-      ? weights.metadata[name] === text
-      : saved.dtype === dtypeOf(type) && saved.shape.join() === boundShape(type).join();
-    if (!fits) mismatch(`\`${name}\` is ${text} in the model and ${saved.dtype} [${saved.shape.join(", ")}] in the checkpoint`);
-    return [name, viewOf(type, new Uint8Array(saved.bytes).buffer)] as const;
-  });
+    const saved = tensors.get(name);
+    if (saved === undefined) {
+      differences.push(`it has no tensor \`${name}\`: ${text}`);
+      continue;
+    }
+    const fits = isBits(type) ? metadata[name] === text : saved.dtype === dtypeOf(type) && saved.shape.join() === boundShape(type).join();
+    if (fits) values.push([name, viewOf(type, new Uint8Array(saved.bytes).buffer)]);
+    else differences.push(`\`${name}\` is ${text} in the model and ${saved.dtype} [${saved.shape.join(", ")}] in the checkpoint`);
+  }
+  const known = new Set(records.map(({ name }) => name));
+  for (const name of tensors.keys()) if (!known.has(name)) differences.push(`the model has no \`${name}\`, which the checkpoint holds`);
+  return { values, differences };
+}
+
+/** As many differences as are read; the rest is a number. */
+const mostDifferences = 8;
+
+function mismatch({ folder, state }: SavedState, session: Session, differences: readonly string[]): DiagnosticError {
+  const { model } = session.artifact.manifest;
+  const shown = differences.slice(0, mostDifferences);
+  const rest = differences.length - shown.length;
+  const made = model === state.model ? "" : `: it was made with ${state.model}, this is ${model}`;
+  return new DiagnosticError([
+    error("checkpoint-mismatch", `${folder} holds the state of another model${made}`, undefined, "", [
+      ...shown,
+      ...(rest > 0 ? [`and ${rest} more differences`] : []),
+      "resume with the model, policy and recipe that the checkpoint was made with",
+    ]),
+  ]);
 }
 
 function dtypeOf(type: Type): Dtype {
   if (type.kind === "codes") return "U32";
   const dtypes = { f32: "F32", f16: "F16", bf16: "BF16", i32: "I32", u32: "U32", i8: "I8", u8: "U8", bool: "U32", b1: "U32" } as const;
   return dtypes[type.scalar];
-}
-
-async function readState(path: string): Promise<CheckpointState> {
-  const bad = (message: string): never => {
-    throw new DiagnosticError([error("bad-checkpoint", `${path}: ${message}`)]);
-  };
-  let state: Partial<CheckpointState>;
-  try {
-    state = JSON.parse(await readFile(path, "utf8")) as Partial<CheckpointState>;
-  } catch (problem) {
-    return bad(problem instanceof Error ? problem.message : String(problem));
-  }
-  for (const key of ["step", "seed", "dataPosition"] as const) if (!Number.isSafeInteger(state[key])) bad(`\`${key}\` is no whole number`);
-  if (typeof state.artifact !== "string") bad("`artifact` is no text");
-  return state as CheckpointState;
 }

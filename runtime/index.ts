@@ -1,7 +1,9 @@
 // The runtime's public face: open a device, open a session on a compiled artifact, run, train, evaluate, save.
 export type { ArtifactManifest, CompiledArtifact, SubgroupPath } from "../ir/artifact.ts";
 export { artifactHash, readArtifact, writeArtifact } from "./artifact-folder.ts";
-export { type CheckpointState, latestCheckpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+export { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+export { findCheckpoint, latestCheckpoint } from "./checkpoint-history.ts";
+export type { CheckpointState } from "./checkpoint-state.ts";
 export { type Baselines, baselines, bitsPerByte } from "./data/baselines.ts";
 export { Batches } from "./data/batches.ts";
 export { corpusTokenizer } from "./data/corpus.ts";
@@ -13,9 +15,12 @@ export { type AdapterChoice, type AdapterDescription, adapterChoices, Device, ty
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export { KernelError } from "./pipelines.ts";
 export { bestSubgroups, probeSubgroups, type SubgroupSupport } from "./probe.ts";
+export { isRefusal, refusalHelp } from "./refusal.ts";
+export { removeRun } from "./run-folder.ts";
 export { type Inputs, type Outputs, type PendingRun, type RunOptions, type RunResult, Session, type SessionOptions } from "./session.ts";
 export type { TimestampMode } from "./submit.ts";
-export { type EvaluationMetrics, type StepMetrics, type TrainOptions, type TrainProgress, type TrainResult, train } from "./train.ts";
+export { train } from "./train.ts";
+export type { EvaluationMetrics, StepMetrics, TrainOptions, TrainProgress, TrainResult } from "./train-options.ts";
 export type { HostArray } from "./values.ts";
 export { sleepUntil } from "./wait.ts";
 export { decodeWeights, encodeWeights, readWeights, type SavedTensor, type Weights } from "./weights.ts";

@@ -1,7 +1,8 @@
 // Every policy of the digits model learns: its loss falls, no step is skipped, and the more bits the closer held-out accuracy is to float's.
 import { afterAll, describe, expect, test } from "vitest";
 import { Session } from "../../runtime/session.ts";
-import { type StepMetrics, train } from "../../runtime/train.ts";
+import { train } from "../../runtime/train.ts";
+import type { StepMetrics } from "../../runtime/train-options.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { targetOn } from "../support/backends.ts";
 import { compileDigits, mlpSource, openDigits, smallModel } from "../support/digits.ts";

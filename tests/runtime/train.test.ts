@@ -10,7 +10,8 @@ import type { Dataset } from "../../runtime/data/dataset.ts";
 import type { Device } from "../../runtime/device.ts";
 import { evaluate } from "../../runtime/evaluate.ts";
 import { Session } from "../../runtime/session.ts";
-import { type TrainOptions, train } from "../../runtime/train.ts";
+import { train } from "../../runtime/train.ts";
+import type { TrainOptions } from "../../runtime/train-options.ts";
 import { decodeWeights } from "../../runtime/weights.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { lineArtifact, lineDataset, trueWeights } from "../support/line-artifact.ts";
@@ -249,7 +250,7 @@ for (const adapter of await availableAdapters()) {
       using session = await Session.open(lineArtifact(), device, { seed: 2 });
       const before = await session.readState("w");
       const failed = await train(session, { folder, resume: true, dataset: lineDataset() }).catch((e: unknown) => e);
-      expect(String(failed)).toContain("error[bad-safetensors]");
+      expect(String(failed)).toContain("is cut off: 125 of 128 bytes are there");
       expect(await session.readState("w")).toEqual(before);
       await writeFile(join(checkpoint, "optimizer.safetensors"), bytes);
       await writeFile(join(checkpoint, "state.json"), '{"step": "ten"}');
