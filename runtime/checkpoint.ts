@@ -1,5 +1,4 @@
 // Checkpoints: all state of a run in `checkpoints/step-000500/`, whole or not there, and the way back.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { StateRecord } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
@@ -25,7 +24,6 @@ export async function writeCheckpoint(runFolder: string, session: Session, state
     [modelFile]: encodeWeights(await collect(session, manifest.state.filter(inModel))),
     [optimizerFile]: encodeWeights(await collect(session, manifest.state.filter(inOptimizer))),
   };
-  await mkdir(join(runFolder, "checkpoints"), { recursive: true });
   await writeFolderDurably(folder, { ...weights, [stateFile]: printState(state, weights) });
   await pointTo(runFolder, name);
   return folder;

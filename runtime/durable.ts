@@ -1,5 +1,5 @@
 // Files that are either whole or not there: written under a temporary name, synced, renamed; and what killed writes leave is cleaned up.
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** Write a file; readers see the old content or the new one, never a part, also after a power cut. */
@@ -24,7 +24,7 @@ export async function writeFolderDurably(path: string, files: Readonly<Record<st
   const replaced = `${path}.replaced-${process.pid}`;
   try {
     await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
+    await makeFolder(partial);
     for (const [name, content] of Object.entries(files)) await writeSynced(join(partial, name), content);
     await syncFolder(partial);
     const moved = await moveIfThere(path, replaced);
@@ -39,6 +39,18 @@ export async function writeFolderDurably(path: string, files: Readonly<Record<st
   } catch (problem) {
     await removeQuietly(partial);
     throw problem;
+  }
+}
+
+/** Make a folder and those above it. Node's own way says ENOENT of a file system that can only be read. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (problem) {
+    if (hasCode(problem, "EEXIST") && (await stat(path)).isDirectory()) return;
+    if (!hasCode(problem, "ENOENT") || dirname(path) === path) throw problem;
+    await makeFolder(dirname(path));
+    await mkdir(path);
   }
 }
 

@@ -1,5 +1,7 @@
 // What the operating system refuses, as opposed to a bug: a missing right, a full disk, a file where a folder should be, a folder that is gone.
 
+const fileInTheWay = ["a file stands where a folder is needed: name another one"];
+
 const refusals: Readonly<Record<string, readonly string[]>> = {
   EACCES: ["the rights do not allow it: name another folder"],
   EDQUOT: ["the quota is used up: free some space, or name a folder on another disk"],
@@ -13,7 +15,7 @@ const refusals: Readonly<Record<string, readonly string[]>> = {
   ENFILE: [],
   ENOENT: [],
   ENOSPC: ["the disk is full: free some space, or name a folder on another disk"],
-  ENOTDIR: [],
+  ENOTDIR: fileInTheWay,
   EPERM: ["the rights do not allow it: name another folder"],
   EROFS: ["this file system can only be read: name another folder"],
 };

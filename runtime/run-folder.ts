@@ -1,13 +1,13 @@
 // A run's folder while it trains: settings, metrics, checkpoints; made again where it is removed, and saved elsewhere where nothing can be written.
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Diagnostic, warning } from "../ir/diagnostic.ts";
 import { writeCheckpoint } from "./checkpoint.ts";
 import { belongsTo, pointTo, pruneCheckpoints } from "./checkpoint-history.ts";
 import type { CheckpointState } from "./checkpoint-state.ts";
-import { cleanLeftovers, removeFolderDurably, writeFileDurably } from "./durable.ts";
+import { cleanLeftovers, makeFolder, removeFolderDurably, writeFileDurably } from "./durable.ts";
 import { type LoggedLine, MetricsLog } from "./metrics.ts";
 import { isRefusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
@@ -56,7 +56,7 @@ export class RunFolder {
   /** Make the folder ready for a run to begin or to go on. Operating system's refusals are thrown: nothing is lost yet. */
   static async open(path: string, options: RunFolderOptions): Promise<RunFolder> {
     const { from, config, keeps } = options;
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     // First, so that a run that goes back to an earlier checkpoint and is killed goes on from there too.
     if (from !== undefined && belongsTo(path, from)) await pointTo(path, join(from).split(/[\\/]/).at(-1) ?? "");
     await writeFileDurably(join(path, configFile), printConfig(config));
@@ -104,7 +104,7 @@ export class RunFolder {
   async #mend(): Promise<void> {
     if (this.#log.isThere) return;
     const whole = !existsSync(this.path);
-    await mkdir(this.path, { recursive: true });
+    await makeFolder(this.path);
     await writeFileDurably(join(this.path, configFile), printConfig(this.#options.config));
     await this.#log.restore();
     const what = whole ? `the run folder \`${this.path}\`` : `\`${join(this.path, metricsFile)}\``;
