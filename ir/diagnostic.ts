@@ -67,7 +67,7 @@ export function error(code: DiagnosticCode, message: string, at?: Span, label = 
 }
 
 /** A problem that does not stop anything, without a place. */
-export function warning(code: string, message: string, help: readonly string[] = []): Diagnostic {
+export function warning(code: DiagnosticCode, message: string, help: readonly string[] = []): Diagnostic {
   return { ...error(code, message, undefined, "", help), severity: "warning" };
 }
 

@@ -7,8 +7,8 @@ export const runErrors = explain({
     text: "An artifact is a folder with `artifact.json` and the files that it names. Compile the model again with `bitloom compile`.",
   },
   "bad-checkpoint": {
-    meaning: "A checkpoint's `state.json` cannot be read.",
-    text: "The file was changed or cut off. Resume from an earlier checkpoint: `latest` in the run folder says which one is taken.",
+    meaning: "A file of a checkpoint is missing, cut off or changed.",
+    text: "`state.json` says how long each file was and holds its hash, and one of them is otherwise now. The help names the newest checkpoint before it that is intact; `--resume STEP` goes on from there, and writes the later ones again.",
   },
   "bad-input": {
     meaning: "An entry is run with inputs that it does not take.",
@@ -23,8 +23,8 @@ export const runErrors = explain({
     text: "Data sources and their arguments are listed in docs/commands.md.",
   },
   "checkpoint-mismatch": {
-    meaning: "A checkpoint belongs to another model, policy or seed than the run that would go on from it.",
-    text: "Resume with what the checkpoint was made with: `config.resolved.json` in the run folder says it.",
+    meaning: "A checkpoint belongs to another model, policy, recipe, batch or seed than the run that would go on from it.",
+    text: "Resume with what the checkpoint was made with: `config.resolved.json` in the run folder says it. The help names every tensor that differs.",
   },
   "data-shape": {
     meaning: "The arrays of a recipe do not fit what the data source yields.",
@@ -32,7 +32,11 @@ export const runErrors = explain({
   },
   "device-lost": {
     meaning: "The GPU device went away while it worked.",
-    text: "The driver was reset, or the machine slept. Resume from the latest checkpoint.",
+    text: "The driver was reset, or the machine slept. `bitloom train` begins again from the last checkpoint, once; after a second loss find the cause, then go on with `--resume`.",
+  },
+  "folder-removed": {
+    meaning: "The run folder, or its metrics, were removed or moved away while the run went on.",
+    text: "The folder is made again with the settings, all metrics and every checkpoint from then on. Checkpoints that were in it are gone, or where it was moved.",
   },
   "memory-budget": {
     meaning: "The state and the buffers of an artifact need more memory than there is.",
@@ -41,6 +45,10 @@ export const runErrors = explain({
   "no-adapter": {
     meaning: "There is no GPU adapter of the kind that was asked for.",
     text: "`bitloom doctor` lists the adapters of the machine and says what mends each problem; `--adapter auto` falls back to a software adapter.",
+  },
+  "no-checkpoint": {
+    meaning: "The checkpoint that a run should go on from is not there.",
+    text: "`--resume` takes the latest one, `--resume 500` that of step 500, and `--resume FOLDER` one by its path, also of another run. The help lists what there is.",
   },
   "no-data": {
     meaning: "A data source cannot read its data.",
@@ -65,6 +73,14 @@ export const runErrors = explain({
   "not-finite": {
     meaning: "The loss or the gradient was infinite or not a number for many steps in a row.",
     text: "Such a step changes nothing. Most often the learning rate is too high (`--set schedule.peak=...`), or the warm-up is too short.",
+  },
+  "not-saved": {
+    meaning: "A checkpoint could not be written.",
+    text: "The disk is full, may not be written, or has a fault. Checkpoints before it are as they were. While steps are left the run goes on and tries again; at its end it is saved in a folder for temporary files, which the help names.",
+  },
+  "not-the-same-run": {
+    meaning: "A run goes on from a checkpoint that was made under other circumstances.",
+    text: "The help lists them: another adapter, other settings of the recipe, another text of the model. The run goes on from the checkpoint's weights and moments, but its bits are not those of a run that did not stop.",
   },
   "out-of-memory": {
     meaning: "The adapter has no memory left.",
