@@ -11,7 +11,7 @@ import type {
   Setting,
   SettingValue,
 } from "../syntax/ast-recipe.ts";
-import { parsePolicyReference, parseSettingValue } from "../syntax/parse.ts";
+import { parseOverrideValue, parsePolicyReference } from "../syntax/parse.ts";
 import type { Constant } from "./constant.ts";
 import { evaluate } from "./evaluate.ts";
 import type { GivenParameter } from "./parameters.ts";
@@ -20,6 +20,8 @@ import type { GivenParameter } from "./parameters.ts";
 export interface Override {
   readonly path: readonly Name[];
   readonly value: SettingValue;
+  /** `checkpoint.every=300 s` */
+  readonly inSeconds: boolean;
   readonly span: Span;
 }
 
@@ -40,9 +42,14 @@ export function readOverride(text: string, diagnostics: Diagnostic[]): Override 
     diagnostics.push(error("wrong-override", "an override is `name=value`", span, "", ["write `--set schedule.peak=1e-3`"]));
     return undefined;
   }
-  const { value, diagnostics: problems } = parseSettingValue(whole, cut + 1);
+  const { value, diagnostics: problems } = parseOverrideValue(whole, cut + 1);
   diagnostics.push(...problems);
-  return value === undefined || problems.length > 0 ? undefined : { path, value, span };
+  if (value === undefined || problems.length > 0) return undefined;
+  if (value.inSeconds && path.map((name) => name.text).join(".") !== "checkpoint.every") {
+    diagnostics.push(error("wrong-override", "only `checkpoint.every` takes seconds", span));
+    return undefined;
+  }
+  return { path, ...value, span };
 }
 
 function namesOf(source: Source, text: string): readonly Name[] {
@@ -100,9 +107,11 @@ export function overrideRecipe(recipe: RecipeDeclaration, overrides: readonly Ov
     const [block, setting] = override.path;
     if (block === undefined) continue;
     const at = statements.findIndex((statement) => statement.kind === block.text);
+    const added = at < 0 ? addedStatement(override) : undefined;
     const changed = statements[at] === undefined ? undefined : changeStatement(statements[at], setting, override);
-    if (changed === undefined) diagnostics.push(unknownOverride(override, at >= 0, recipe));
-    else statements = statements.with(at, changed);
+    if (added !== undefined) statements = [...statements, added];
+    else if (changed !== undefined) statements = statements.with(at, changed);
+    else diagnostics.push(unknownOverride(override, at >= 0, recipe));
   }
   return { ...recipe, statements };
 }
@@ -111,8 +120,16 @@ function isSelector(value: SettingValue): value is Selector | SelectorList {
   return value.kind === "selector" || value.kind === "selectors";
 }
 
+/** What a recipe need not say, but every run does. */
+function addedStatement({ path, value, inSeconds, span }: Override): RecipeStatement | undefined {
+  const written = path.map((name) => name.text).join(".");
+  if (written !== "checkpoint.every" || isSelector(value)) return undefined;
+  return { kind: "checkpoint", span, every: value, unit: inSeconds ? "seconds" : "steps" };
+}
+
 /** Undefined where the statement has nothing that the path could mean. */
-function changeStatement(statement: RecipeStatement, name: Name | undefined, { value, path, span }: Override): RecipeStatement | undefined {
+function changeStatement(statement: RecipeStatement, name: Name | undefined, override: Override): RecipeStatement | undefined {
+  const { value, path, span, inSeconds } = override;
   if (path.length > 2) return undefined;
   switch (statement.kind) {
     case "optimizer":
@@ -124,6 +141,8 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, { v
     case "clip":
       return isSelector(value) || name?.text !== statement.name.text ? undefined : { ...statement, value };
     case "checkpoint":
+      if (isSelector(value) || name?.text !== "every") return undefined;
+      return { ...statement, every: value, unit: inSeconds ? "seconds" : "steps" };
     case "eval":
       return isSelector(value) || name?.text !== "every" ? undefined : { ...statement, every: value };
     case "accumulate":

@@ -7,6 +7,7 @@ import { suggest } from "../../ir/nearest.ts";
 import { tensor } from "../../ir/type.ts";
 import type { Expression } from "../syntax/ast-expression.ts";
 import type {
+  CheckpointStatement,
   DataStatement,
   EvalStatement,
   OptimizerStatement,
@@ -72,7 +73,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
   }
   const rematerialize = (found.remat?.selectors ?? []).flatMap((selector) => pathsOf(model, selector, diagnostics));
   const evaluation = found.eval === undefined ? undefined : resolveEvaluation(found.eval, scope, diagnostics);
-  const checkpoint = found.checkpoint === undefined ? undefined : positive("int", found.checkpoint.every, scope, diagnostics);
+  const checkpoint = found.checkpoint === undefined ? undefined : resolveCheckpoint(found.checkpoint, scope, diagnostics);
   const accumulate = found.accumulate === undefined ? 1 : positive("int", found.accumulate.value, scope, diagnostics);
   if (found.accumulate !== undefined && accumulate !== undefined && accumulate > 1) {
     diagnostics.push(error("unsupported", "gradients cannot be accumulated yet", found.accumulate.span));
@@ -96,7 +97,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
       steps: schedule.steps,
       data: data.record,
       ...(evaluation === undefined ? {} : { evaluate: evaluation }),
-      ...(checkpoint === undefined ? {} : { checkpoint: { everySteps: checkpoint } }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
     },
   };
 }
@@ -268,6 +269,12 @@ function resolveSchedule(
     );
   }
   return { rule: { warmup_cosine: rule }, steps: rule.steps };
+}
+
+function resolveCheckpoint({ every, unit }: CheckpointStatement, scope: Scope, diagnostics: Diagnostic[]): RunRecord["checkpoint"] {
+  const value = positive(unit === "steps" ? "int" : "float", every, scope, diagnostics);
+  if (value === undefined) return undefined;
+  return unit === "steps" ? { everySteps: value } : { everySeconds: value };
 }
 
 function resolveEvaluation(statement: EvalStatement, scope: Scope, diagnostics: Diagnostic[]): NonNullable<RunRecord["evaluate"]> {

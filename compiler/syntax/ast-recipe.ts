@@ -170,10 +170,12 @@ export interface Metric {
   readonly over?: Expression;
 }
 
+/** `checkpoint every 100`, `checkpoint every 300 s` */
 export interface CheckpointStatement {
   readonly kind: "checkpoint";
   readonly span: Span;
   readonly every: Expression;
+  readonly unit: "steps" | "seconds";
 }
 
 export interface AccumulateStatement {

@@ -135,7 +135,7 @@ function buildRecipeStatement(cx: BuildContext, rule: string, cst: CstNode): Rec
       return { kind: "eval", span, every: value(), metrics };
     }
     case "checkpoint":
-      return { kind: "checkpoint", span, every: value() };
+      return { kind: "checkpoint", span, every: value(), unit: token(cst, "Seconds") === undefined ? "steps" : "seconds" };
     case "accumulate":
       return { kind: "accumulate", span, value: value() };
     default:

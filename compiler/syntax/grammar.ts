@@ -26,6 +26,7 @@ export class LoomParser extends BodyParser {
 
   readonly overrideValue: Rule = this.RULE("overrideValue", () => {
     this.SUBRULE(this.settingValue);
+    this.OPTION(() => this.CONSUME(t.Seconds));
   });
 
   private readonly item: Rule = this.RULE("item", () => {
@@ -328,6 +329,7 @@ export class LoomParser extends BodyParser {
     this.CONSUME(t.Checkpoint);
     this.CONSUME(t.Every);
     this.SUBRULE(this.expression);
+    this.OPTION(() => this.CONSUME(t.Seconds));
   });
 
   private readonly accumulate: Rule = this.RULE("accumulate", () => {

@@ -68,7 +68,7 @@ const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> =
     OpenBrace: "`eval` needs its metrics in braces",
     CloseBrace: "a metric is `name over batches`: `loss over 20`",
   },
-  checkpoint: { Every: "`checkpoint` says how often: `checkpoint every 100`" },
+  checkpoint: { Every: "`checkpoint` says how often: `checkpoint every 100`, `checkpoint every 300 s`" },
   accumulate: { Assign: "`accumulate` needs a number: `accumulate = 8`" },
 };
 

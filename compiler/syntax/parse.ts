@@ -6,7 +6,7 @@ import type { Item, SourceFile } from "./ast.ts";
 import type { PolicyReference, SettingValue } from "./ast-recipe.ts";
 import { buildConst, buildModule, buildUse } from "./build-modules.ts";
 import { buildPolicy, buildPolicyReference, buildRecipe, buildSettingValue } from "./build-policies.ts";
-import { type BuildContext, chosen, isReal, node, nodes } from "./cst.ts";
+import { type BuildContext, chosen, isReal, node, nodes, token } from "./cst.ts";
 import { type EntryRule, LoomParser } from "./grammar.ts";
 import { lexer, UnclosedText } from "./tokens.ts";
 
@@ -29,12 +29,13 @@ export function parsePolicyReference(source: Source): Report<PolicyReference> {
   return { value: buildPolicyReference(cx, inner, inner), diagnostics: cx.diagnostics };
 }
 
-/** Parse the right side of a `--set name=value`, which starts at an offset of the text. */
-export function parseSettingValue(source: Source, from: number): Report<SettingValue> {
+/** Parse the right side of a `--set name=value`, which starts at an offset of the text, with the unit that stands behind it (`300 s`). */
+export function parseOverrideValue(source: Source, from: number): Report<{ readonly value: SettingValue; readonly inSeconds: boolean }> {
   const { cx, cst } = read(source, "overrideValue", from);
   const inner = node(cst, "settingValue");
   if (inner === undefined) return { diagnostics: cx.diagnostics };
-  return { value: buildSettingValue(cx, inner, inner), diagnostics: cx.diagnostics };
+  const inSeconds = token(cst, "Seconds") !== undefined;
+  return { value: { value: buildSettingValue(cx, inner, inner), inSeconds }, diagnostics: cx.diagnostics };
 }
 
 /** So many tokens must have been accepted after an error before the next one is worth reading. */

@@ -45,6 +45,7 @@ export const Every = blockWord("every");
 export const Over = blockWord("over");
 export const Checkpoint = blockWord("checkpoint");
 export const Accumulate = blockWord("accumulate");
+export const Seconds = createToken({ name: "Seconds", pattern: "s", longer_alt: Identifier, categories: [Identifier], label: "`s`" });
 
 // A number after a dot belongs to a path (`layers.0.1`), so it never takes the next dot as its own.
 export const Float = createToken({
@@ -111,7 +112,7 @@ export const reservedWords: readonly TokenType[] = [
   Quantize,
   Train,
 ];
-const blockWords = [Of, With, Any, Data, Loss, Optimizer, Schedule, Clip, Remat, Eval, Every, Over, Checkpoint, Accumulate];
+const blockWords = [Of, With, Any, Data, Loss, Optimizer, Schedule, Clip, Remat, Eval, Every, Over, Checkpoint, Accumulate, Seconds];
 const marks = [
   Arrow,
   FatArrow,
