@@ -1,5 +1,6 @@
 // The GPU device: choice of adapter, features and limits, errors, loss, disposal. The only file that imports `webgpu`.
 import { constants } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import type { SubgroupPath } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { findSwiftShader } from "./swiftshader.ts";
@@ -42,6 +43,9 @@ export interface AdapterDescription {
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }
+
+/** A map of a lost device's buffer may fail before the loss is told. */
+const lossIsToldWithinMs = 200;
 
 const usedFeatures: readonly GPUFeatureName[] = ["subgroups", "subgroup-size-control", "shader-f16", "timestamp-query"];
 const usedLimits = [
@@ -119,6 +123,12 @@ export class Device {
     }
     const problems = this.#uncaptured.splice(0);
     if (problems.length > 0) throw new Error(`the GPU refused a command: ${problems.join("\n")}`);
+  }
+
+  /** After something failed on the GPU: throws what is known of the reason, and gives a loss that is under way a moment to be told. */
+  async explainFailure(): Promise<void> {
+    await Promise.race([this.gpu.lost, setTimeout(lossIsToldWithinMs)]);
+    this.assertHealthy();
   }
 
   /**

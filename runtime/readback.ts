@@ -52,7 +52,7 @@ export class Readback {
       await sleepUntil(staging.mapAsync(this.#device.mapMode.READ));
     } catch (problem) {
       // A lost device or a refused submission says more than the map that failed after it.
-      this.#device.assertHealthy();
+      await this.#device.explainFailure();
       throw problem;
     }
     const mapped = staging.getMappedRange();
