@@ -6,6 +6,7 @@ import { compileCommand } from "./compile.ts";
 import { doctorCommand } from "./doctor.ts";
 import { explainCommand } from "./explain.ts";
 import { explainPolicyCommand } from "./explain-policy.ts";
+import { fmtCommand } from "./fmt.ts";
 import { irCommand } from "./ir.ts";
 import { optCommand } from "./opt.ts";
 import type { Output } from "./output.ts";
@@ -24,6 +25,7 @@ const commands = [
   benchCommand,
   doctorCommand,
   explainCommand,
+  fmtCommand,
 ];
 
 /** The program, ready to parse. Usage errors are thrown as CommanderError; nothing ends the process. */

@@ -14,3 +14,4 @@ export { type FrontEndOptions, lowerSource } from "./driver/frontend.ts";
 export { remainingSteps, runPasses } from "./driver/passes.ts";
 export { type BufferSummary, type PlanSummary, summarizePlan } from "./driver/plan-summary.ts";
 export { type AdapterFacts, portable, targetFor } from "./driver/targets.ts";
+export { format } from "./syntax/format.ts";

@@ -10,7 +10,7 @@ export interface BuildContext {
   readonly diagnostics: Diagnostic[];
 }
 
-const isToken = (element: CstNode | IToken): element is IToken => "image" in element;
+export const isToken = (element: CstNode | IToken): element is IToken => "image" in element;
 
 /** Whether a token stands in the text. The end of the text and what recovery makes up have no offset. */
 export const isReal = (token: IToken): boolean => token.startOffset >= 0;
@@ -30,6 +30,17 @@ export function tokens(parent: CstNode | undefined, ...types: readonly string[])
 
 export function token(parent: CstNode | undefined, type: string, index = 0): IToken | undefined {
   return tokens(parent, type)[index];
+}
+
+/** All that is below a node, as it stands in the text. */
+export function inTextOrder(parent: CstNode): readonly (CstNode | IToken)[] {
+  const placed = Object.values(parent.children)
+    .flat()
+    .flatMap((child) => {
+      const start = rangeOf(child)?.start;
+      return start === undefined ? [] : [{ child, start }];
+    });
+  return placed.sort((a, b) => a.start - b.start).map(({ child }) => child);
 }
 
 /** The one rule below a node whose rule only chooses, with its name. */

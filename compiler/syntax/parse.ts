@@ -1,5 +1,5 @@
 // From text to abstract syntax: lexer, parser and builder in one call, problems as diagnostics.
-import type { CstNode, ILexingError, IRecognitionException, IToken } from "chevrotain";
+import type { CstNode, ILexingError, ILexingResult, IRecognitionException, IToken } from "chevrotain";
 import { type Diagnostic, error, type Report } from "../../ir/diagnostic.ts";
 import type { Source, Span } from "../../ir/source.ts";
 import type { Item, SourceFile } from "./ast.ts";
@@ -19,6 +19,16 @@ export function parse(source: Source): Report<SourceFile> & { readonly value: So
   });
   const span = { source, start: 0, end: source.text.length };
   return { value: { kind: "file", span, source, items }, diagnostics: inOrder(cx.diagnostics) };
+}
+
+/** A file's concrete syntax tree with all of its tokens and comments, for the formatter; of use where the text has no errors. */
+export function parseTree(source: Source): {
+  readonly tree: CstNode;
+  readonly tokens: readonly IToken[];
+  readonly comments: readonly IToken[];
+} {
+  const { cst, lexed } = read(source, "file");
+  return { tree: cst, tokens: lexed.tokens, comments: lexed.groups["comments"] ?? [] };
 }
 
 /** Parse what stands after `--policy`: `quest_w4a4`, `quest(w = 2, a = 4)`. */
@@ -45,7 +55,7 @@ const place = ({ token }: IRecognitionException) => (isReal(token) ? token.start
 /** Building the tables takes some 20 ms, so one parser serves all calls; a parse leaves nothing behind in it. */
 const parser = new LoomParser();
 
-function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cst: CstNode } {
+function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cst: CstNode; lexed: ILexingResult } {
   // Blanks in place of what is left out keep offsets those of the text.
   const lexed = lexer.tokenize(" ".repeat(from) + source.text.slice(from));
   const unclosed = lexed.tokens.filter((token) => token.tokenType === UnclosedText).map((token) => unclosedText(source, token));
@@ -63,7 +73,7 @@ function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cs
     if (!wrong.some((before) => before <= index && index - before < quietTokens)) diagnostics.push(recognitionError(source, problem));
     wrong.push(index);
   }
-  return { cx: { source, diagnostics }, cst };
+  return { cx: { source, diagnostics }, cst, lexed };
 }
 
 function unclosedText(source: Source, token: IToken): Diagnostic {

@@ -10,6 +10,15 @@ export const commandErrors = explain({
     meaning: "The operating system refused to read or write a file.",
     text: "A right is missing, the disk is full, or a file stands where a folder is needed.",
   },
+  "not-a-model": {
+    meaning: "A file that is to be formatted is no model file.",
+    text: "`bitloom fmt` takes files that end in `.loom`, folders with some, and `-`. IR text has one form already.",
+    example: sh("bitloom fmt --check README.md", "bitloom fmt --check models/std.loom"),
+  },
+  "not-formatted": {
+    meaning: "`bitloom fmt --check` found a file that is not in its one form.",
+    text: "`bitloom fmt FILE` formats it in place.",
+  },
   "unknown-code": {
     meaning: "There is no diagnostic of this code.",
     text: "`bitloom explain` lists all codes. A code stands in brackets behind `error` or `warning`.",

@@ -65,7 +65,10 @@ const leaves = (command: Command): readonly Command[] => (command.commands.lengt
 function section(command: Command): string {
   const names: string[] = [];
   for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
-  const args = command.registeredArguments.map((a) => (a.required ? `<${a.name()}>` : `[${a.name()}]`));
+  const args = command.registeredArguments.map((a) => {
+    const name = a.name() + (a.variadic ? "..." : "");
+    return a.required ? `<${name}>` : `[${name}]`;
+  });
   const rows = [
     ...command.registeredArguments.map((a, i) => [code(args[i] ?? ""), a.description]),
     ...command.options.map((o) => [code(o.flags), describe(o)]),

@@ -24,6 +24,11 @@ export function modelSource(path: string): Source {
   return source;
 }
 
+/** Every model that comes with the project. */
+export const modelNames: readonly string[] = readdirSync(`${root}models`)
+  .filter((name) => name.endsWith(".loom"))
+  .map((name) => `models/${name}`);
+
 const stages = ["ast", "resolve", "lower", "errors"] as const;
 type Stage = (typeof stages)[number];
 
