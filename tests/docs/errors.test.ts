@@ -25,7 +25,7 @@ describe("the table", () => {
     for (const { entries } of errorAreas) {
       const codes = Object.keys(entries);
       expect(codes).toEqual(codes.toSorted());
-      for (const code of codes) expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
+      for (const code of codes) expect(code).toMatch(/^[a-z]+(-[a-z0-9]+)*$/);
     }
   });
 
