@@ -69,7 +69,7 @@ function modelFiles(path: string): readonly string[] {
 async function readModel(path: string): Promise<Source> {
   if (path !== "-" && !path.endsWith(".loom"))
     throw new DiagnosticError([
-      error("not-a-model", `\`${path}\` is no model file`, undefined, "", [
+      error("wrong-file", `\`${path}\` is no model file`, undefined, "", [
         "models end in `.loom`; IR text has one form already, which `bitloom ir FILE.loomir` prints",
       ]),
     ]);

@@ -10,11 +10,6 @@ export const commandErrors = explain({
     meaning: "The operating system refused to read or write a file.",
     text: "A right is missing, the disk is full, or a file stands where a folder is needed.",
   },
-  "not-a-model": {
-    meaning: "A file that is to be formatted is no model file.",
-    text: "`bitloom fmt` takes files that end in `.loom`, folders with some, and `-`. IR text has one form already.",
-    example: sh("bitloom fmt --check README.md", "bitloom fmt --check models/std.loom"),
-  },
   "not-formatted": {
     meaning: "`bitloom fmt --check` found a file that is not in its one form.",
     text: "`bitloom fmt FILE` formats it in place.",
@@ -31,6 +26,7 @@ export const commandErrors = explain({
   },
   "wrong-file": {
     meaning: "A command takes files of another kind.",
-    text: "`bitloom opt` takes IR (.loomir); `bitloom ir` makes IR of a model (.loom).",
+    text: "`bitloom opt` takes IR (.loomir), `bitloom fmt` models (.loom); `bitloom ir` makes IR of a model, and prints IR in its one form.",
+    example: sh("bitloom opt models/mlp.loom", "bitloom ir models/mlp.loom"),
   },
 });

@@ -60,7 +60,7 @@ test("what is no model file, and what is not there", async () => {
   const a = write("a.loomir", "loomir 1\n");
   const { code, err } = await cli("fmt", a, join(folder, "b.loom"));
   expect(code).toBe(1);
-  expect(err).toContain("error[not-a-model]");
+  expect(err).toContain("error[wrong-file]");
   expect(err).toContain("error[unknown-file]");
   expect(read(a)).toBe("loomir 1\n");
 });
