@@ -59,18 +59,32 @@ export function spanOf(cx: BuildContext, element: CstNode | IToken | undefined):
   return { source: cx.source, start: range?.start ?? end, end: range?.end ?? end };
 }
 
-function rangeOf(element: CstNode | IToken): { start: number; end: number } | undefined {
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Ranges of nodes, which are asked for again at each of the dozen levels of an expression. */
+const ranges = new WeakMap<CstNode, Range | "empty">();
+
+function rangeOf(element: CstNode | IToken): Range | undefined {
   if (isToken(element)) {
     if (!isReal(element)) return undefined;
     return { start: element.startOffset, end: element.startOffset + element.image.length };
   }
-  let range: { start: number; end: number } | undefined;
-  for (const child of Object.values(element.children).flat()) {
-    const inner = rangeOf(child);
-    if (inner === undefined) continue;
-    range = range === undefined ? inner : { start: Math.min(range.start, inner.start), end: Math.max(range.end, inner.end) };
+  let range = ranges.get(element);
+  if (range === undefined) {
+    range = "empty";
+    for (const children of Object.values(element.children)) {
+      for (const child of children) {
+        const inner = rangeOf(child);
+        if (inner === undefined) continue;
+        range = range === "empty" ? inner : { start: Math.min(range.start, inner.start), end: Math.max(range.end, inner.end) };
+      }
+    }
+    ranges.set(element, range);
   }
-  return range;
+  return range === "empty" ? undefined : range;
 }
 
 export function nameOf(cx: BuildContext, found: IToken | undefined, near: CstNode): Name {
