@@ -78,12 +78,15 @@ function stepLine(metrics: StepMetrics, steps: number): string {
   ].join("  ");
 }
 
-function evaluationLine({ step, val_loss: loss, val_accuracy: accuracy }: EvaluationMetrics): string {
+const evaluationLine = (metrics: EvaluationMetrics): string => `held out at step ${metrics.step}: ${heldOutWords(metrics)}`;
+
+/** `loss 2.3512, accuracy 41.20 %`, as far as there is either. */
+export function heldOutWords({ val_loss: loss, val_accuracy: accuracy }: EvaluationMetrics): string {
   const parts = [
     ...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]),
     ...(accuracy === undefined ? [] : [`accuracy ${percent(accuracy)}`]),
   ];
-  return `held out at step ${step}: ${parts.join(", ")}`;
+  return parts.join(", ");
 }
 
 export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;

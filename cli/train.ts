@@ -10,7 +10,7 @@ import { readSource } from "./files.ts";
 import { OpenRun } from "./open-run.ts";
 import { adapterOption, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
-import { type Progress, percent, trainProgress } from "./progress.ts";
+import { heldOutWords, type Progress, percent, trainProgress } from "./progress.ts";
 import { targetOf } from "./target.ts";
 
 interface TrainFlags {
@@ -23,6 +23,7 @@ interface TrainFlags {
   readonly resume?: true | string;
   readonly overwrite?: true;
   readonly keep?: number;
+  readonly beside?: string;
 }
 
 export function trainCommand(output: Output): Command {
@@ -45,6 +46,10 @@ export function trainCommand(output: Output): Command {
       "number of checkpoints that stay (default: all where the recipe saves every so many steps, 2 where it saves by time)",
       wholeNumber(1),
     )
+    .option(
+      "--beside <policy>",
+      "train under this policy too, from the same seed on the same data, and show its held-out loss beside the run's",
+    )
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((file: string, recipe: string | undefined, flags: TrainFlags) => trainFile(file, recipe, flags, output));
@@ -56,17 +61,23 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   const { adapter } = device;
   output.note(`adapter: ${adapter.name}${adapter.isSoftware ? ", software: it computes on the CPU" : ""} (${adapter.driver})`);
 
-  const report = compile(source, {
-    ...(recipe === undefined ? {} : { recipe }),
-    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
-    set: flags.set,
-    targets: [await targetOf(device)],
-    portable: false,
-    entries: (name) => name === "train" || name === "eval",
-  });
-  if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
-  output.diagnostics(report.diagnostics);
-  const artifact = report.value;
+  const target = await targetOf(device);
+  const compileUnder = (policy: string | undefined): CompiledArtifact => {
+    const report = compile(source, {
+      ...(recipe === undefined ? {} : { recipe }),
+      ...(policy === undefined ? {} : { policy }),
+      set: flags.set,
+      targets: [target],
+      portable: false,
+      entries: (name) => name === "train" || name === "eval",
+    });
+    if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
+    output.diagnostics(report.diagnostics);
+    return report.value;
+  };
+  const artifact = compileUnder(flags.policy);
+  // Before anything is trained: a policy that is not there should not cost a run.
+  const other = flags.beside === undefined ? undefined : compileUnder(flags.beside);
   const { manifest } = artifact;
   const folder = flags.out ?? join("runs", manifest.recipe ?? "run");
   refuseOtherRun(folder, flags);
@@ -93,7 +104,20 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
       ...(flags.keep === undefined ? {} : { keep: flags.keep }),
     }),
   );
-  tell(result, { folder, seconds: (performance.now() - started) / 1000, device, artifact, output });
+  const seconds = (performance.now() - started) / 1000;
+  const beside = other === undefined || result.ended === "interrupted" ? undefined : await trainBeside(other, device, result, output);
+  tell(result, { folder, seconds, device, artifact, output, ...(beside === undefined ? {} : { beside }) });
+}
+
+/** What the same steps come to under another policy. Nothing of it is kept. */
+async function trainBeside(artifact: CompiledArtifact, device: Device, run: TrainResult, output: Output): Promise<Beside> {
+  const { policy } = artifact.manifest;
+  output.note(`beside it, under policy ${policy}:`);
+  using session = await Session.open(artifact, device, { seed: run.seed });
+  const { evaluation } = await watched(output, (signal, progress) =>
+    train(session, { signal, progress, seed: run.seed, steps: run.step, dataset: run.dataset }),
+  );
+  return { policy, ...(evaluation === undefined ? {} : { evaluation }) };
 }
 
 /** A run is never overwritten by accident. */
@@ -138,15 +162,21 @@ async function watched(output: Output, body: (signal: AbortSignal, progress: Pro
   }
 }
 
+interface Beside {
+  readonly policy: string;
+  readonly evaluation?: TrainResult["evaluation"];
+}
+
 interface Told {
   readonly folder: string;
   readonly seconds: number;
   readonly device: Device;
   readonly artifact: CompiledArtifact;
   readonly output: Output;
+  readonly beside?: Beside;
 }
 
-function tell(result: TrainResult, { folder, seconds, device, artifact, output }: Told): void {
+function tell(result: TrainResult, { folder, seconds, device, artifact, output, beside }: Told): void {
   const { ended, step, skipped, lastStep, evaluation, checkpoint } = result;
   const { val_accuracy: accuracy, val_loss: loss } = evaluation ?? {};
   const { corpus } = result.dataset;
@@ -163,6 +193,7 @@ function tell(result: TrainResult, { folder, seconds, device, artifact, output }
     skipped,
     loss: lastStep?.loss,
     heldOut: evaluation && { loss, accuracy, bitsPerByte: text?.bitsPerByte, unigram: text?.unigram, bigram: text?.bigram },
+    beside: beside && { policy: beside.policy, loss: beside.evaluation?.val_loss, accuracy: beside.evaluation?.val_accuracy },
     seconds,
     folder,
     checkpoint,
@@ -176,6 +207,7 @@ function tell(result: TrainResult, { folder, seconds, device, artifact, output }
   const took = `${step} steps in ${seconds.toFixed(1)} s on ${name}${isSoftware ? " (software)" : ""}`;
   if (accuracy !== undefined) output.say(output.strong(`held-out accuracy ${percent(accuracy)}`));
   if (loss !== undefined) output.say(`held-out loss ${text?.words ?? loss.toFixed(4)}`);
+  if (beside?.evaluation !== undefined) output.say(`beside it, ${beside.policy}: held-out ${heldOutWords(beside.evaluation)}`);
   if (evaluation === undefined) output.say(`final training loss ${lastStep?.loss.toFixed(4) ?? "-"} (the recipe has no \`eval\`)`);
   output.say(`${took}; saved ${checkpoint ?? folder}`);
 }

@@ -16,7 +16,7 @@ export interface Evaluation {
 type Metrics = NonNullable<RunRecord["evaluate"]>["metrics"];
 
 /**
- * Run `eval` over as many held-out batches as the metrics ask for (all by default) and average. The entry gives `loss_sum`, `correct` and `targets` of a
+ * Run `eval` over as many held-out batches as the metrics ask for (all by default, else evenly spaced ones, always the same) and average. The entry gives `loss_sum`, `correct` and `targets` of a
  * batch. Padding of the last batch must not count: classification ignores targets below zero; where the loss has no such rule, an incomplete last
  * batch is left out. Throws a DiagnosticError `no-entry` where the artifact has no `eval`, and `data-shape` where nothing is left to evaluate.
  */
@@ -29,22 +29,21 @@ export async function evaluate(session: Session, dataset: Dataset, data: RunReco
     throw new DiagnosticError([
       error("data-shape", `the held-out examples do not fill a batch of ${batches.size}, and the loss cannot tell padding`),
     ]);
-  const wanted = metrics.map(({ metric, batches: count }) => ({ metric, count: Math.min(count ?? usable, usable) }));
+  const wanted = metrics.map(({ metric, batches: count }) => ({ metric, chosen: evenlySpaced(Math.min(count ?? usable, usable), usable) }));
   const sums = wanted.map(() => ({ value: 0, targets: 0 }));
-  const last = Math.max(0, ...wanted.map(({ count }) => count));
   const collect = async (index: number, run: PendingRun) => {
     const { outputs } = await run.read();
     const scalar = (name: string) => outputs[name]?.[0] ?? missing(name);
-    for (const [i, { metric, count }] of wanted.entries()) {
+    for (const [i, { metric, chosen }] of wanted.entries()) {
       const sum = sums[i];
-      if (sum === undefined || index >= count) continue;
+      if (sum === undefined || !chosen.has(index)) continue;
       sum.value += scalar(metric === "loss" ? "loss_sum" : "correct");
       sum.targets += scalar("targets");
     }
   };
   // One batch is uploaded while the one before it is computed.
   let ahead: { readonly index: number; readonly run: PendingRun } | undefined;
-  for (let index = 0; index < last; index++) {
+  for (const index of [...new Set(wanted.flatMap(({ chosen }) => [...chosen]))].sort((a, b) => a - b)) {
     const run = session.submit("eval", batches.heldOut(index));
     if (ahead !== undefined) await collect(ahead.index, ahead.run);
     ahead = { index, run };
@@ -58,6 +57,10 @@ export async function evaluate(session: Session, dataset: Dataset, data: RunReco
   }
   return result;
 }
+
+/** `count` of the numbers below `all`: the beginning of a text says little about the whole. */
+const evenlySpaced = (count: number, all: number): ReadonlySet<number> =>
+  new Set(Array.from({ length: count }, (_, i) => Math.floor((i * all) / count)));
 
 /** Whether the last batch is incomplete and the entry counts targets in rows of padding: asked with a batch of nothing else. */
 async function countsPadding(session: Session, batches: Batches): Promise<boolean> {

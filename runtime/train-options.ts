@@ -74,6 +74,7 @@ export interface TrainResult {
   readonly skipped: number;
   /** Folder of the last checkpoint written. */
   readonly checkpoint?: string;
-  /** What was trained on. */
+  /** What was trained on, and the seed of its order. */
   readonly dataset: Dataset;
+  readonly seed: number;
 }

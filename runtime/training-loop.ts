@@ -89,6 +89,7 @@ export class TrainingLoop {
       skipped: this.#skipped,
       ...(this.#checkpoint === undefined ? {} : { checkpoint: this.#checkpoint }),
       dataset: this.#options.dataset,
+      seed,
     };
   }
 

@@ -82,6 +82,13 @@ describe.each(adapters)("$name", (adapter) => {
     expect(await average(regression, 10, 1)).toEqual({ loss: meanOf(4), targets: 4 });
   });
 
+  test("a part of the batches is spread over the whole", async () => {
+    // Batches 0 and 2 of the four: examples 0 to 3 and 8 to 11.
+    const rows = [0, 1, 2, 3, 8, 9, 10, 11];
+    const loss = rows.reduce((sum, i) => sum + 2 * (i - 1) ** 2, 0) / rows.length;
+    expect(await average(regression, 16, 2)).toEqual({ loss, targets: 8 });
+  });
+
   test("where that is the only batch, it says so", async () => {
     await expect(average(regression, 3)).rejects.toThrow("do not fill a batch of 4");
   });
