@@ -15,6 +15,11 @@ export class OpenRun {
     this.#openSession = openSession;
   }
 
+  /** The one that is open. */
+  get device(): Device {
+    return this.#device;
+  }
+
   /** The first session, on the device that is open. */
   async open(): Promise<Session> {
     this.#session = await this.#openSession(this.#device);

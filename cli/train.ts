@@ -1,17 +1,17 @@
 // `bitloom train`: compiles a recipe for the adapter at hand, trains it, and says how good the result is.
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { type CompiledArtifact, compile } from "../compiler/index.ts";
+import { type CompiledArtifact, compile, compileChecked, unwrap } from "../compiler/index.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
 import { type AdapterChoice, Device, latestCheckpoint, removeRun, Session, type TrainResult, train } from "../runtime/index.ts";
-import { corpusLoss } from "./corpus-loss.ts";
 import { readSource } from "./files.ts";
 import { OpenRun } from "./open-run.ts";
 import { adapterOption, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
-import { heldOutWords, type Progress, percent, trainProgress } from "./progress.ts";
 import { targetOf } from "./target.ts";
+import { type Beside, tell } from "./train-report.ts";
+import { watched } from "./watched.ts";
 
 interface TrainFlags {
   readonly policy?: string;
@@ -62,15 +62,15 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   output.note(`adapter: ${adapter.name}${adapter.isSoftware ? ", software: it computes on the CPU" : ""} (${adapter.driver})`);
 
   const target = await targetOf(device);
+  const optionsFor = (policy: string | undefined) => ({
+    ...(recipe === undefined ? {} : { recipe }),
+    ...(policy === undefined ? {} : { policy }),
+    set: flags.set,
+    targets: [target],
+    portable: false,
+  });
   const compileUnder = (policy: string | undefined): CompiledArtifact => {
-    const report = compile(source, {
-      ...(recipe === undefined ? {} : { recipe }),
-      ...(policy === undefined ? {} : { policy }),
-      set: flags.set,
-      targets: [target],
-      portable: false,
-      entries: (name) => name === "train" || name === "eval",
-    });
+    const report = compile(source, { ...optionsFor(policy), entries: (name) => name === "train" || name === "eval" });
     if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
     output.diagnostics(report.diagnostics);
     return report.value;
@@ -98,6 +98,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
       signal,
       progress,
       reopen: () => open.reopen(),
+      checked: () => unwrap(compileChecked(source, optionsFor(flags.policy))),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
       ...(flags.resume === undefined ? {} : { resume: flags.resume }),
@@ -105,7 +106,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
     }),
   );
   const seconds = (performance.now() - started) / 1000;
-  const beside = other === undefined || result.ended === "interrupted" ? undefined : await trainBeside(other, device, result, output);
+  const beside = other === undefined || result.ended === "interrupted" ? undefined : await trainBeside(other, open.device, result, output);
   tell(result, { folder, seconds, device, artifact, output, ...(beside === undefined ? {} : { beside }) });
 }
 
@@ -132,82 +133,4 @@ function describeSize({ manifest }: CompiledArtifact, session: Session): string 
   const dispatches = session.target.dispatches["train"]?.length ?? 0;
   const parameters = manifest.state.filter(({ role }) => role === "parameter").length;
   return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${printBytes(session.byteLength)}`;
-}
-
-/** Run with progress on show; the first Ctrl-C asks the run to stop after its step, the second ends the process. */
-async function watched(output: Output, body: (signal: AbortSignal, progress: Progress) => Promise<TrainResult>): Promise<TrainResult> {
-  const stop = new AbortController();
-  const progress = trainProgress(output);
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  const letSignalsThrough = () => {
-    for (const name of signals) process.off(name, interrupt);
-  };
-  const interrupt = (name: NodeJS.Signals) => {
-    if (stop.signal.aborted) {
-      // By the signal's own effect, so that a shell sees it (130, 143). process.exit would run the driver's exit handlers while its
-      // threads still compute, and crash now and then.
-      letSignalsThrough();
-      process.kill(process.pid, name);
-      return;
-    }
-    stop.abort();
-    progress.note("stopping after this step; Ctrl-C again to quit at once");
-  };
-  for (const name of signals) process.on(name, interrupt);
-  try {
-    return await body(stop.signal, progress);
-  } finally {
-    progress.close();
-    letSignalsThrough();
-  }
-}
-
-interface Beside {
-  readonly policy: string;
-  readonly evaluation?: TrainResult["evaluation"];
-}
-
-interface Told {
-  readonly folder: string;
-  readonly seconds: number;
-  readonly device: Device;
-  readonly artifact: CompiledArtifact;
-  readonly output: Output;
-  readonly beside?: Beside;
-}
-
-function tell(result: TrainResult, { folder, seconds, device, artifact, output, beside }: Told): void {
-  const { ended, step, skipped, lastStep, evaluation, checkpoint } = result;
-  const { val_accuracy: accuracy, val_loss: loss } = evaluation ?? {};
-  const { corpus } = result.dataset;
-  const text = loss === undefined || corpus === undefined ? undefined : corpusLoss(loss, corpus);
-  const { model, policy, recipe } = artifact.manifest;
-  const { name, driver, isSoftware } = device.adapter;
-  output.result({
-    ended,
-    model,
-    policy,
-    recipe,
-    adapter: { name, driver, isSoftware },
-    step,
-    skipped,
-    loss: lastStep?.loss,
-    heldOut: evaluation && { loss, accuracy, bitsPerByte: text?.bitsPerByte, unigram: text?.unigram, bigram: text?.bigram },
-    beside: beside && { policy: beside.policy, loss: beside.evaluation?.val_loss, accuracy: beside.evaluation?.val_accuracy },
-    seconds,
-    folder,
-    checkpoint,
-  });
-  if (skipped > 0) output.say(`${skipped} steps changed nothing, because their loss or gradient was not finite`);
-  if (ended === "interrupted") {
-    output.say(`stopped after step ${step}; saved ${checkpoint ?? "nothing"}`);
-    output.say("go on with the same command and `--resume`");
-    return;
-  }
-  const took = `${step} steps in ${seconds.toFixed(1)} s on ${name}${isSoftware ? " (software)" : ""}`;
-  if (accuracy !== undefined) output.say(output.strong(`held-out accuracy ${percent(accuracy)}`));
-  if (loss !== undefined) output.say(`held-out loss ${text?.words ?? loss.toFixed(4)}`);
-  if (beside?.evaluation !== undefined) output.say(`beside it, ${beside.policy}: held-out ${heldOutWords(beside.evaluation)}`);
-  if (evaluation === undefined) output.say(`final training loss ${lastStep?.loss.toFixed(4) ?? "-"} (the recipe has no \`eval\`)`);
-  output.say(`${took}; saved ${checkpoint ?? folder}`);
 }

@@ -2,6 +2,7 @@
 import type { HostRule } from "./host.ts";
 import type { InitRule } from "./init.ts";
 import type { SubgroupPath } from "./plan.ts";
+import type { Span } from "./source.ts";
 
 export type { SubgroupPath };
 
@@ -142,6 +143,29 @@ export interface ArtifactManifest {
   readonly targets: readonly TargetRecord[];
   /** Hash of the schedule table that chose the kernels: part of what makes bits reproducible. */
   readonly schedules: string;
+}
+
+/** A value of a training step that an artifact for looking into failed steps checks. */
+export interface FiniteCheck {
+  /** The output of entry `train` that counts the value's elements that are not finite. */
+  readonly output: string;
+  readonly op: string;
+  /** Outputs of the checks of the op's operands. */
+  readonly operands: readonly string[];
+  /** Of a `state.read`: the state's name. */
+  readonly state?: string;
+  /** Path of the instance of the model that computes the value. */
+  readonly instance?: string;
+  readonly at?: Span;
+}
+
+/** An artifact whose entry `train` updates nothing, and gives for each value of the step how many of its elements are not finite. */
+export interface CheckedArtifact {
+  readonly artifact: CompiledArtifact;
+  /** In the order in which the values are computed. */
+  readonly checks: readonly FiniteCheck[];
+  /** Outputs of the checks of what decides whether the step is good: loss and gradient norm. */
+  readonly decisive: readonly string[];
 }
 
 /** A manifest and the files beside it (kernels as text, constants as bytes), by path. */

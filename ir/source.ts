@@ -77,6 +77,13 @@ export function spanOf(at: Location, sources: readonly Source[]): Span | undefin
   return { source, start, end: start + 1 };
 }
 
+/** The name or the one character that stands at a location. */
+export function spanAt(source: Source, at: Location): Span {
+  const start = (lineStartsOf(source)[at.line - 1] ?? 0) + at.column - 1;
+  const word = /^[\w.]+/.exec(source.text.slice(start))?.[0] ?? " ";
+  return { source, start, end: start + word.length };
+}
+
 /** The text of a 1-based line, without its line end; empty past the end of the file. */
 export function lineText(source: Source, line: number): string {
   return (source.text.split("\n")[line - 1] ?? "").replace(/\r$/, "");

@@ -1,7 +1,7 @@
 // Runs a pipeline: verifies between passes, counts, times, dumps, stops where told, and turns a crash into data that reproduces it.
 import { type Diagnostic, hasErrors } from "../ir/diagnostic.ts";
 import type { Instruction, Module } from "../ir/module.ts";
-import type { Location, Source, Span } from "../ir/source.ts";
+import { type Source, type Span, spanAt } from "../ir/source.ts";
 import { annotate } from "../ir/text/annotate.ts";
 import type { ModuleSpans } from "../ir/text/spans.ts";
 import { verifyModule } from "../ir/verify.ts";
@@ -166,12 +166,4 @@ function placeOf({ at, results: [result] }: Instruction, module: Module, { sourc
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/** The name or the one character that stands at a location. */
-function spanAt(source: Source, at: Location): Span {
-  const lines = source.text.split("\n");
-  const start = lines.slice(0, at.line - 1).reduce((n, line) => n + line.length + 1, 0) + at.column - 1;
-  const word = /^[\w.]+/.exec(source.text.slice(start))?.[0] ?? " ";
-  return { source, start, end: start + word.length };
 }

@@ -1,4 +1,5 @@
 // What a training run takes, what it tells while it goes on, and what it answers.
+import type { CheckedArtifact } from "../ir/artifact.ts";
 import type { Diagnostic } from "../ir/diagnostic.ts";
 import type { Dataset } from "./data/dataset.ts";
 import type { Session } from "./session.ts";
@@ -29,6 +30,11 @@ export interface TrainOptions {
    * of the device. Whoever gives this function disposes of what it opened.
    */
   reopen?(): Promise<Session>;
+  /**
+   * Compiles the recipe with a check behind every op (the compiler's `compileChecked`), for the adapter of the run. Called at the first step whose
+   * loss or gradient is not finite: the step is then run again with it, and what is found is told and logged.
+   */
+  checked?(): CheckedArtifact;
 }
 
 /** What a caller may show; nothing is printed by the library. */

@@ -36,7 +36,8 @@ export async function train(session: Session, options: TrainOptions = {}): Promi
   const seed = resumed?.state.seed ?? options.seed ?? 0;
   if (resumed !== undefined) for (const difference of differencesFrom(resumed, session)) progress?.warned?.(difference);
 
-  const common = { run, dataset, batches, seed, steps, signal, progress };
+  const checked = options.checked?.bind(options);
+  const common = { run, dataset, batches, seed, steps, signal, progress, checked };
   try {
     return await runFrom(session, resumed, common, options);
   } catch (problem) {

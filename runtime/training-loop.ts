@@ -1,8 +1,9 @@
 // The training loop on one device: one submission a step, metrics read while the next step runs, evaluation and checkpoints as the recipe says.
-import type { RunRecord } from "../ir/artifact.ts";
-import { type Diagnostic, DiagnosticError, error, warning } from "../ir/diagnostic.ts";
+import type { CheckedArtifact, RunRecord } from "../ir/artifact.ts";
+import { DiagnosticError, error, warning } from "../ir/diagnostic.ts";
 import { hostValue } from "../ir/host.ts";
 import { artifactHash } from "./artifact-folder.ts";
+import { BadSteps, type Counts } from "./bad-steps.ts";
 import type { CheckpointState } from "./checkpoint-state.ts";
 import type { Batches } from "./data/batches.ts";
 import type { Dataset } from "./data/dataset.ts";
@@ -23,22 +24,19 @@ export interface LoopOptions {
   readonly folder: RunFolder | undefined;
   readonly signal: AbortSignal | undefined;
   readonly progress: TrainProgress | undefined;
+  readonly checked: (() => CheckedArtifact) | undefined;
 }
 
 /** Where a loop begins. */
-export interface Position {
+export interface Position extends Counts {
   /** Steps done. */
   readonly step: number;
-  readonly skipped: number;
-  readonly skippedInRow: number;
   /** An evaluation at this very step that the metrics hold already. */
   readonly evaluation?: EvaluationMetrics;
 }
 
 /** A step is prepared while the one before it runs. */
 const stepsUnderWay = 2;
-/** After this many steps in a row that changed nothing the run has failed. */
-const skippedLimit = 25;
 /** Of a recipe that says nothing of checkpoints. */
 export const defaultCheckpoint = { everySeconds: 300 } as const satisfies RunRecord["checkpoint"];
 
@@ -47,8 +45,7 @@ export class TrainingLoop {
   readonly #fromStep: number;
   readonly #underWay: { readonly step: number; readonly pending: PendingRun }[] = [];
   #done: number;
-  #skipped: number;
-  #skippedInRow: number;
+  readonly #bad: BadSteps;
   #lastStep: StepMetrics | undefined;
   #evaluation: EvaluationMetrics | undefined;
   #checkpoint: string | undefined;
@@ -60,8 +57,7 @@ export class TrainingLoop {
   constructor(options: LoopOptions, from: Position) {
     this.#options = options;
     this.#fromStep = this.#done = from.step;
-    this.#skipped = from.skipped;
-    this.#skippedInRow = from.skippedInRow;
+    this.#bad = new BadSteps(from, options.checked);
     this.#evaluation = from.evaluation;
   }
 
@@ -74,6 +70,7 @@ export class TrainingLoop {
       const saves = this.#savesAfter(step + 1);
       if (evaluates || saves) await this.#finishAll();
       else if (this.#underWay.length >= stepsUnderWay) await this.#finishStep();
+      if (this.#bad.isCareful) await this.#finishAll();
       if (evaluates) await this.#evaluate();
       if (saves) await this.#save();
     }
@@ -86,7 +83,7 @@ export class TrainingLoop {
       step: this.#done,
       ...(this.#lastStep === undefined ? {} : { lastStep: this.#lastStep }),
       ...(this.#evaluation === undefined ? {} : { evaluation: this.#evaluation }),
-      skipped: this.#skipped,
+      skipped: this.#bad.counts.skipped,
       ...(this.#checkpoint === undefined ? {} : { checkpoint: this.#checkpoint }),
       dataset: this.#options.dataset,
       seed,
@@ -100,7 +97,7 @@ export class TrainingLoop {
   async #finishStep(): Promise<void> {
     const first = this.#underWay.shift();
     if (first === undefined) return;
-    const { session, dataset, batches, folder, progress } = this.#options;
+    const { session, dataset, batches, folder, progress, seed } = this.#options;
     const { outputs } = await first.pending.read();
     const now = performance.now();
     const ok = (outputs["ok"]?.[0] ?? 1) !== 0;
@@ -118,11 +115,14 @@ export class TrainingLoop {
       ...(ok ? {} : { ok }),
     };
     this.#done = first.step + 1;
-    this.#skipped += ok ? 0 : 1;
-    this.#skippedInRow = ok ? 0 : this.#skippedInRow + 1;
     folder?.log(this.#lastStep);
     progress?.stepped?.(this.#lastStep);
-    if (this.#skippedInRow >= skippedLimit) throw new DiagnosticError([hopeless(this.#skippedInRow, this.#done)]);
+    this.#bad.count(ok, this.#done);
+    if (ok) return;
+    const examined = await this.#bad.examine(session, batches, seed, first.step);
+    if (examined?.logged !== undefined) folder?.log(examined.logged);
+    if (examined !== undefined) progress?.warned?.(examined.diagnostic);
+    this.#before = performance.now();
   }
 
   async #evaluate(): Promise<void> {
@@ -192,8 +192,7 @@ export class TrainingLoop {
       step: this.#done,
       seed,
       dataPosition: this.#done * batches.size,
-      skipped: this.#skipped,
-      skippedInRow: this.#skippedInRow,
+      ...this.#bad.counts,
       artifact: artifactHash(session.artifact),
       schedules: manifest.schedules,
       model: manifest.model,
@@ -205,15 +204,6 @@ export class TrainingLoop {
 }
 
 const notSaved = (step: number, problem: Error): string => `the checkpoint of step ${step} could not be written: ${problem.message}`;
-
-const hopeless = (inRow: number, step: number): Diagnostic =>
-  error(
-    "not-finite",
-    `loss or gradient were not finite for ${inRow} steps in a row, up to step ${step}; no step of them changed the weights`,
-    undefined,
-    "",
-    ["lower the learning rate (`--set schedule.peak=...`) or use more bits"],
-  );
 
 const toMetrics = (step: number, { loss, accuracy }: Evaluation): EvaluationMetrics => ({
   step,

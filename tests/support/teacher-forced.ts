@@ -79,14 +79,14 @@ export async function expectStepsOfInterpreter(
 }
 
 /** Every tensor of state as the interpreter takes it. */
-async function readState(session: Session, module: Module): Promise<Tensors> {
+export async function readState(session: Session, module: Module): Promise<Tensors> {
   const types = stateTypes(module);
   const read = Object.keys(types).map(async (name) => [name, await session.readState(name)] as const);
   return namedTensors(types, Object.fromEntries(await Promise.all(read)));
 }
 
 /** What a session takes or answers, as tensors; codes and masks as one number an element. */
-function namedTensors(types: Readonly<Record<string, Type>>, arrays: Readonly<Record<string, HostArray>>): Tensors {
+export function namedTensors(types: Readonly<Record<string, Type>>, arrays: Readonly<Record<string, HostArray>>): Tensors {
   return Object.fromEntries(
     Object.entries(arrays).map(([name, data]) => {
       const type = types[name];
