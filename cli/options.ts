@@ -15,7 +15,7 @@ export const setOption = () =>
     "--set <name=value>",
     "override a setting of the recipe (`schedule.peak=1e-3`), a parameter of the model, or bind a dimension (`B=1`); may be repeated",
   )
-    .argParser(collectSetting)
+    .argParser(collect)
     .default([]);
 
 export const seedOption = () =>
@@ -31,5 +31,5 @@ export const wholeNumber =
     return value;
   };
 
-/** The compiler reads the texts and says what is wrong with them. */
-const collectSetting = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+/** A parser of texts that may be repeated. */
+export const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];

@@ -1,13 +1,22 @@
 // `bitloom train`: compiles a recipe for the adapter at hand, trains it, and says how good the result is.
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { type CompiledArtifact, compile, compileChecked, unwrap } from "../compiler/index.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
-import { type AdapterChoice, Device, latestCheckpoint, removeRun, Session, type TrainResult, train } from "../runtime/index.ts";
+import {
+  type AdapterChoice,
+  Device,
+  giveWeights,
+  latestCheckpoint,
+  removeRun,
+  Session,
+  type TrainResult,
+  train,
+} from "../runtime/index.ts";
 import { readSource } from "./files.ts";
 import { OpenRun } from "./open-run.ts";
-import { adapterOption, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
+import { adapterOption, collect, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
 import { targetOf } from "./target.ts";
 import { type Beside, tell } from "./train-report.ts";
@@ -24,6 +33,8 @@ interface TrainFlags {
   readonly overwrite?: true;
   readonly keep?: number;
   readonly beside?: string;
+  readonly init?: string;
+  readonly fresh: readonly string[];
 }
 
 export function trainCommand(output: Output): Command {
@@ -50,12 +61,23 @@ export function trainCommand(output: Output): Command {
       "--beside <policy>",
       "train under this policy too, from the same seed on the same data, and show its held-out loss beside the run's",
     )
+    .option(
+      "--init <weights>",
+      "begin with the parameters of a safetensors file, a checkpoint, or a run folder's latest checkpoint, under whatever policy; moments and steps begin anew",
+    )
+    .addOption(
+      new Option("--fresh <path>", "with `--init`: a parameter, or all below a path, that keeps its initial values; may be repeated")
+        .argParser(collect)
+        .default([]),
+    )
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((file: string, recipe: string | undefined, flags: TrainFlags) => trainFile(file, recipe, flags, output));
 }
 
 async function trainFile(file: string, recipe: string | undefined, flags: TrainFlags, output: Output): Promise<void> {
+  if (flags.fresh.length > 0 && flags.init === undefined)
+    throw new InvalidArgumentError("`--fresh` goes with `--init`: without it all parameters begin with their initial values");
   const source = await readSource(file);
   using device = await Device.open({ adapter: flags.adapter });
   const { adapter } = device;
@@ -83,10 +105,12 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   refuseOtherRun(folder, flags);
 
   const started = performance.now();
+  // A checkpoint that the run goes on from says what the weights are.
+  const init = goesOn(folder, flags) ? undefined : flags.init;
   using open = new OpenRun(
     device,
     () => Device.open({ adapter: flags.adapter }),
-    (on) => Session.open(artifact, on, flags.seed === undefined ? {} : { seed: flags.seed }),
+    (on) => openSession(artifact, on, flags.seed, init, flags, output),
   );
   const session = await open.open();
   output.note(`${manifest.model}, recipe ${manifest.recipe ?? "-"}, policy ${manifest.policy}: ${describeSize(artifact, session)}`);
@@ -103,23 +127,54 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
       ...(flags.resume === undefined ? {} : { resume: flags.resume }),
       ...(flags.keep === undefined ? {} : { keep: flags.keep }),
+      ...(flags.init === undefined ? {} : { config: { init: flags.init, fresh: flags.fresh } }),
     }),
   );
   const seconds = (performance.now() - started) / 1000;
-  const beside = other === undefined || result.ended === "interrupted" ? undefined : await trainBeside(other, open.device, result, output);
+  const beside =
+    other === undefined || result.ended === "interrupted" ? undefined : await trainBeside(other, open.device, result, flags, output);
   tell(result, { folder, seconds, device, artifact, output, ...(beside === undefined ? {} : { beside }) });
 }
 
+/** A session as a run begins: with drawn weights, or with those that are given. */
+async function openSession(
+  artifact: CompiledArtifact,
+  device: Device,
+  seed: number | undefined,
+  init: string | undefined,
+  { fresh }: TrainFlags,
+  output: Output,
+): Promise<Session> {
+  const session = await Session.open(artifact, device, seed === undefined ? {} : { seed });
+  try {
+    if (init !== undefined) output.diagnostics(await giveWeights(init, session, { fresh }));
+    return session;
+  } catch (problem) {
+    session.dispose();
+    throw problem;
+  }
+}
+
 /** What the same steps come to under another policy. Nothing of it is kept. */
-async function trainBeside(artifact: CompiledArtifact, device: Device, run: TrainResult, output: Output): Promise<Beside> {
+async function trainBeside(
+  artifact: CompiledArtifact,
+  device: Device,
+  run: TrainResult,
+  flags: TrainFlags,
+  output: Output,
+): Promise<Beside> {
   const { policy } = artifact.manifest;
   output.note(`beside it, under policy ${policy}:`);
-  using session = await Session.open(artifact, device, { seed: run.seed });
+  using session = await openSession(artifact, device, run.seed, flags.init, flags, output);
   const { evaluation } = await watched(output, (signal, progress) =>
     train(session, { signal, progress, seed: run.seed, steps: run.step, dataset: run.dataset }),
   );
   return { policy, ...(evaluation === undefined ? {} : { evaluation }) };
 }
+
+/** Whether the run goes on from a checkpoint. */
+const goesOn = (folder: string, { resume }: TrainFlags): boolean =>
+  typeof resume === "string" || (resume === true && latestCheckpoint(folder) !== undefined);
 
 /** A run is never overwritten by accident. */
 function refuseOtherRun(folder: string, { resume, overwrite }: TrainFlags): void {

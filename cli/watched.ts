@@ -10,7 +10,7 @@ export async function watched(
 ): Promise<TrainResult> {
   const stop = new AbortController();
   const progress = trainProgress(output);
-  const signals = ["SIGINT", "SIGTERM"] as const;
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const letSignalsThrough = () => {
     for (const name of signals) process.off(name, interrupt);
   };

@@ -13,6 +13,7 @@ export { type Decoder, decode, type Tokenizer, type Tokens } from "./data/tokeni
 export { type TrainedTokenizer, trainTokenizer } from "./data/train-tokenizer.ts";
 export { type AdapterChoice, type AdapterDescription, adapterChoices, Device, type DeviceOptions, describeAdapter } from "./device.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
+export { type GivenWeightsOptions, giveWeights } from "./given-weights.ts";
 export { KernelError } from "./pipelines.ts";
 export { bestSubgroups, probeSubgroups, type SubgroupSupport } from "./probe.ts";
 export { isRefusal, refusalHelp } from "./refusal.ts";

@@ -38,6 +38,10 @@ export const runErrors = explain({
     meaning: "The run folder, or its metrics, were removed or moved away while the run went on.",
     text: "The folder is made again with the settings, all metrics and every checkpoint from then on. Checkpoints that were in it are gone, or where it was moved.",
   },
+  "init-mismatch": {
+    meaning: "The weights that a run should begin with are not those of its model.",
+    text: "`--init` takes parameters by name, and every parameter must be there in its shape. The help names those that are not; `--fresh PATH` lets them begin with their initial values. What the model has no use for is left aside, with a warning.",
+  },
   "memory-budget": {
     meaning: "The state and the buffers of an artifact need more memory than there is.",
     text: "Make the batch or the model smaller. On a software adapter the budget is three quarters of the free memory.",

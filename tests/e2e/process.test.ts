@@ -58,6 +58,29 @@ describe("Ctrl-C and --resume", () => {
     expect(readdirSync(run).sort()).toEqual(["checkpoints", "config.resolved.json", "latest", "metrics.jsonl"]);
   });
 
+  test("a terminal that is closed stops the run as Ctrl-C does, and one that reads no more does not stop it", async () => {
+    const command = ["train", "models/mlp.loom", "digits", ...swiftshader, ...small];
+    const closed = join(parent, "closed");
+    const hungUp = startCli([...command, "--out", closed, "--steps", "1000"]);
+    hungUp.child.stderr?.on("data", (chunk: Buffer) => {
+      if (!/^step +1\/1000 /m.test(String(chunk))) return;
+      hungUp.child.stderr?.destroy();
+      hungUp.child.kill("SIGHUP");
+    });
+    const { code, out } = await hungUp.said;
+    expect(code).toBe(0);
+    expect(out).toMatch(/^stopped after step \d+; saved /);
+
+    const deaf = join(parent, "deaf");
+    const { child, said } = startCli([...command, "--out", deaf, "--steps", "60"]);
+    child.stderr?.once("data", () => {
+      child.stderr?.destroy();
+      child.stdout?.destroy();
+    });
+    expect((await said).code).toBe(0);
+    expect(readFileSync(join(deaf, "latest"), "utf8").trim()).toBe(join("checkpoints", "step-000060"));
+  });
+
   test("pressed twice end the process at once", async () => {
     const run = join(parent, "twice");
     // Steps of this size take so long that the second signal comes before the first one has been served.
