@@ -36,6 +36,9 @@ export interface Classification {
   readonly labels: Value;
 }
 
+/** Statements of an entry with its loops and calls taken apart: a hundred times what a large model has. */
+const mostSteps = 200_000;
+
 export class EntryContext {
   readonly builder: Builder = newBuilder();
   readonly resolved: Resolved;
@@ -48,6 +51,7 @@ export class EntryContext {
   /** Set where the entry sees a part of a sequence and keeps keys and values of what came before. */
   readonly cache: KeyValueCache | undefined;
   readonly #reads = new Map<string, Value>();
+  #stepsLeft = mostSteps;
 
   constructor(resolved: Resolved, problems: Problems, cache?: KeyValueCache) {
     this.resolved = resolved;
@@ -65,6 +69,13 @@ export class EntryContext {
   ): Meaning {
     this.problems.add({ ...error(code, message, at, label, help), ...(secondary.length === 0 ? {} : { secondary }) });
     return failed;
+  }
+
+  /** Count a statement that is lowered. False where there were too many: loops and calls are taken apart, and may multiply. */
+  step(at: Span): boolean {
+    if (this.#stepsLeft-- > 0) return true;
+    if (this.#stepsLeft === -1) this.report("too-many-steps", `this unrolls into more than ${mostSteps} statements`, at);
+    return false;
   }
 
   /** Run a rule at a place of the text; what it rejects becomes a diagnostic there. */

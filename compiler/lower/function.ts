@@ -18,6 +18,7 @@ import { combineSizes, matchType, printWritten } from "./signature-match.ts";
 import { type IndexItem, lowerIndex } from "./slicing.ts";
 
 const deepest = 100;
+const longestLoop = 65_536;
 
 /** What a body gives back, and the expression that says so. Undefined where a `return` is missing, which is reported. */
 export function lowerBody(
@@ -28,6 +29,7 @@ export function lowerBody(
 ): { readonly meaning: Meaning; readonly at: Span } | undefined {
   const last = block.statements.at(-1);
   for (const statement of block.statements) {
+    if (statement.kind === "return" && !cx.step(statement.span)) return undefined;
     if (statement.kind !== "return") lowerStatement(cx, frame, statement);
     else if (statement === last) return { meaning: lowerExpression(cx, frame, statement.value, hint), at: statement.value.span };
     else cx.report("early-return", "`return` ends a body: nothing can follow it", statement.span);
@@ -47,6 +49,7 @@ const returnsSomewhere = ({ statements }: Block): boolean =>
   statements.some((statement) => statement.kind === "return" || (statement.kind === "for" && returnsSomewhere(statement.body)));
 
 function lowerStatement(cx: EntryContext, frame: Frame, statement: Exclude<Statement, ReturnStatement>): void {
+  if (!cx.step(statement.span)) return;
   if (statement.kind === "for") {
     lowerLoop(cx, frame, statement);
     return;
@@ -96,8 +99,13 @@ function itemsOf(cx: EntryContext, frame: Frame, over: Expression): readonly Mea
     const [from, to] = [lowerExpression(cx, frame, over.from), over.to === undefined ? failed : lowerExpression(cx, frame, over.to)];
     if (from.kind === "failed" || to.kind === "failed") return undefined;
     const [first, end] = [asDim(from), asDim(to)];
-    if (typeof first === "number" && typeof end === "number")
+    if (typeof first === "number" && typeof end === "number") {
+      if (end - first > longestLoop) {
+        cx.report("too-many-steps", `this loop has ${end - first} steps, more than ${longestLoop}`, over.span);
+        return undefined;
+      }
       return Array.from({ length: Math.max(0, end - first) }, (_, i) => dimMeaning(first + i));
+    }
     cx.report(
       "not-constant",
       "the bounds of a `for` must be known when the model is compiled",

@@ -1,5 +1,5 @@
 // Lowering: a resolved model becomes a surface module with its state and its entries.
-import { hasErrors, type Report } from "../../ir/diagnostic.ts";
+import { error, hasErrors, type Report } from "../../ir/diagnostic.ts";
 import type { Entry, EntryInput, Module, StateDeclaration, Value } from "../../ir/module.ts";
 import { mul } from "../../ir/ops/arithmetic.ts";
 import { sum } from "../../ir/ops/broadcast.ts";
@@ -9,6 +9,7 @@ import { argmax } from "../../ir/ops/reductions.ts";
 import { tensor } from "../../ir/type.ts";
 import { type Instance, instancesBelow, type Recipe, type Resolved } from "../sema/resolved.ts";
 import type { FunctionDeclaration } from "../syntax/ast.ts";
+import { withinStack } from "../syntax/nesting.ts";
 import { type InferenceOptions, lowerCached } from "./cached-entries.ts";
 import { EntryContext, Problems } from "./entry-context.ts";
 import { newFrame } from "./frame.ts";
@@ -28,7 +29,17 @@ export interface LowerOptions {
  * Lower a model to entries: `@train` and `@eval` from its recipe, `@logits` from the model's function without a name, one from each named
  * function, and where they are asked for `@prefill` and `@decode`. The value is there only where nothing is wrong.
  */
-export function lower(resolved: Resolved, { inference }: LowerOptions = {}): Report<Module> {
+export function lower(resolved: Resolved, options: LowerOptions = {}): Report<Module> {
+  return withinStack(
+    () => lowerEntries(resolved, options),
+    () => {
+      const { name } = resolved.model.module;
+      return { diagnostics: [error("too-deep", `the functions of \`${name.text}\` nest too deeply to be compiled`, name.span)] };
+    },
+  );
+}
+
+function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<Module> {
   const problems = new Problems();
   const entries: Entry[] = [];
   const push = (entry: Entry | undefined) => {

@@ -8,6 +8,7 @@ import type { Source } from "../../ir/source.ts";
 import type { ModuleDeclaration } from "../syntax/ast.ts";
 import type { Argument } from "../syntax/ast-expression.ts";
 import type { PolicyReference, RecipeDeclaration, Selector } from "../syntax/ast-recipe.ts";
+import { withinStack } from "../syntax/nesting.ts";
 import { type Declared, type FileScope, type LoadSource, loadFiles } from "./files.ts";
 import { callName, instantiate, newInstantiateContext, type PendingTie } from "./instantiate.ts";
 import { overrideRecipe, readOverride, readPolicyOverride, sortOverrides } from "./overrides.ts";
@@ -34,7 +35,13 @@ export interface ResolveOptions {
 /** Resolve a model file. The value is there where the model itself is sound: policy and recipe may be missing after an error. */
 export function resolve(source: Source, options: ResolveOptions): Report<Resolved> {
   const diagnostics: Diagnostic[] = [];
-  const value = resolveInto(source, options, diagnostics);
+  const value = withinStack(
+    () => resolveInto(source, options, diagnostics),
+    () => {
+      diagnostics.push(error("too-deep", `\`${source.path}\` nests too deeply to be compiled`));
+      return undefined;
+    },
+  );
   return { ...(value === undefined ? {} : { value }), diagnostics: withoutRepeats(diagnostics) };
 }
 

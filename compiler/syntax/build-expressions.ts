@@ -1,10 +1,12 @@
 // Concrete to abstract syntax: expressions, types and statements.
 import type { CstNode, IToken } from "chevrotain";
+import { error } from "../../ir/diagnostic.ts";
 import { joinSpans } from "../../ir/source.ts";
 import type { Block, InputDeclaration, ParameterDeclaration, Statement, TypeNode } from "./ast.ts";
 import type { Argument, BinaryOperator, Expression, NameExpression, TextLiteral } from "./ast-expression.ts";
 import { binaryOperators } from "./ast-expression.ts";
 import { type BuildContext, chosen, complain, isReal, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
+import { longestChain } from "./nesting.ts";
 
 export function buildExpression(cx: BuildContext, cst: CstNode | undefined, near?: CstNode): Expression {
   const choose = node(cst, "choose");
@@ -28,7 +30,7 @@ export function buildExpression(cx: BuildContext, cst: CstNode | undefined, near
 
 function buildPipe(cx: BuildContext, cst: CstNode): Expression {
   let value = buildComparison(cx, node(cst, "comparison"), cst);
-  for (const target of nodes(cst, "postfix")) {
+  for (const target of limited(cx, nodes(cst, "postfix"))) {
     const into = buildPostfix(cx, target, cst);
     if (into.kind !== "call" && into.kind !== "use-name" && into.kind !== "field" && into.kind !== "index" && into.kind !== "missing") {
       complain(cx, "`|>` needs a function on its right: `x |> f` or `x |> f(a)`", into.span, "this is not a call");
@@ -59,10 +61,19 @@ function buildChain(
   part: BuildPart,
 ): Expression {
   let left = part(cx, node(cst, rule), cst ?? near);
-  tokens(cst, ...marks).forEach((operator, i) => {
+  limited(cx, tokens(cst, ...marks)).forEach((operator, i) => {
     left = binary(operator, left, part(cx, node(cst, rule, i + 1), cst ?? near));
   });
   return left;
+}
+
+/** What follows the first part of a chain, up to the longest that there may be. */
+function limited<T extends CstNode | IToken>(cx: BuildContext, parts: readonly T[]): readonly T[] {
+  const beyond = parts[longestChain];
+  if (beyond === undefined) return parts;
+  const message = `an expression has at most ${longestChain} operators or calls in a row`;
+  cx.diagnostics.push(error("too-deep", message, spanOf(cx, beyond), "", ["give its parts names with `let`"]));
+  return parts.slice(0, longestChain);
 }
 
 function binary(token: IToken, left: Expression, right: Expression): Expression {
@@ -72,13 +83,16 @@ function binary(token: IToken, left: Expression, right: Expression): Expression 
 
 function buildUnary(cx: BuildContext, cst: CstNode | undefined, near: CstNode): Expression {
   if (cst === undefined) return buildExpression(cx, undefined, near);
-  if (token(cst, "Minus") === undefined) return buildPostfix(cx, node(cst, "postfix"), cst);
-  return { kind: "unary", span: spanOf(cx, cst), operator: "-", value: buildUnary(cx, node(cst, "unary"), cst) };
+  const value = buildPostfix(cx, node(cst, "postfix"), cst);
+  const minuses = limited(cx, tokens(cst, "Minus"));
+  return minuses.reduceRight<Expression>((inner, minus) => {
+    return { kind: "unary", span: joinSpans(spanOf(cx, minus), inner.span), operator: "-", value: inner };
+  }, value);
 }
 
 function buildPostfix(cx: BuildContext, cst: CstNode | undefined, near: CstNode): Expression {
   let value = buildPrimary(cx, node(cst, "primary"), cst ?? near);
-  for (const suffix of nodes(cst, "suffix")) {
+  for (const suffix of limited(cx, nodes(cst, "suffix"))) {
     const span = joinSpans(value.span, spanOf(cx, suffix));
     const args = node(suffix, "args");
     const dims = node(suffix, "dims");

@@ -173,15 +173,8 @@ export class BodyParser extends CstParser {
   });
 
   protected readonly unary: Rule = this.RULE("unary", () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(t.Minus);
-          this.SUBRULE(this.unary);
-        },
-      },
-      { ALT: () => this.SUBRULE(this.postfix) },
-    ]);
+    this.MANY(() => this.CONSUME(t.Minus));
+    this.SUBRULE(this.postfix);
   });
 
   protected readonly postfix: Rule = this.RULE("postfix", () => {

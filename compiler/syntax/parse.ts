@@ -8,10 +8,23 @@ import { buildConst, buildModule, buildUse } from "./build-modules.ts";
 import { buildPolicy, buildPolicyReference, buildRecipe, buildSettingValue } from "./build-policies.ts";
 import { type BuildContext, chosen, isReal, node, nodes, token } from "./cst.ts";
 import { type EntryRule, LoomParser } from "./grammar.ts";
+import { deepestBrackets, tooDeepBracket, withinStack } from "./nesting.ts";
 import { lexer, UnclosedText } from "./tokens.ts";
 
+type Parsed = Report<SourceFile> & { readonly value: SourceFile };
+
 /** Parse a whole file. There is always a value; after errors it holds what could be recovered. */
-export function parse(source: Source): Report<SourceFile> & { readonly value: SourceFile } {
+export function parse(source: Source): Parsed {
+  return withinStack(
+    () => parseItems(source),
+    () => ({
+      value: { kind: "file", span: { source, start: 0, end: source.text.length }, source, items: [] },
+      diagnostics: [error("too-deep", `\`${source.path}\` nests too deeply to be read`)],
+    }),
+  );
+}
+
+function parseItems(source: Source): Parsed {
   const { cx, cst } = read(source, "file");
   const items = nodes(cst, "item").flatMap((item) => {
     const inner = chosen(item);
@@ -60,6 +73,11 @@ function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cs
   const lexed = lexer.tokenize(" ".repeat(from) + source.text.slice(from));
   const unclosed = lexed.tokens.filter((token) => token.tokenType === UnclosedText).map((token) => unclosedText(source, token));
   const diagnostics: Diagnostic[] = [...lexed.errors.map((problem) => lexingError(source, problem)), ...unclosed];
+  const deepest = tooDeepBracket(lexed.tokens);
+  if (deepest !== undefined) {
+    diagnostics.push(tooDeep(source, deepest));
+    lexed.tokens = [];
+  }
   parser.input = lexed.tokens;
   const cst = parser[rule]();
   const indexOf = (offset: number) => {
@@ -79,6 +97,11 @@ function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cs
 function unclosedText(source: Source, token: IToken): Diagnostic {
   const at = { source, start: token.startOffset, end: token.startOffset + token.image.length };
   return error("syntax", 'the text is not closed: it needs `"` on the same line', at);
+}
+
+function tooDeep(source: Source, { startOffset, image }: IToken): Diagnostic {
+  const at = { source, start: startOffset, end: startOffset + image.length };
+  return error("too-deep", `brackets nest at most ${deepestBrackets} deep`, at, "one bracket too many stands open here");
 }
 
 const startOf = (diagnostic: Diagnostic): number => diagnostic.primary?.span.start ?? 0;

@@ -388,6 +388,32 @@ export const modelErrors = explain({
       `,
     ),
   },
+  "too-deep": {
+    meaning: "A text nests more deeply than any model needs.",
+    text: "Brackets nest at most 64 deep, an expression has at most 200 operators or calls in a row, and functions call each other at most 100 deep. Give parts of an expression names with `let`.",
+  },
+  "too-many-steps": {
+    meaning: "Loops and calls unroll into far too many statements.",
+    text: "They are taken apart when the model is compiled, so a loop in a loop, or a function that calls another one twice, multiplies. Compute on whole tensors instead of element by element.",
+    example: loom(
+      `
+        module Net {
+          fn (x: f32[4096, 4]) -> f32[4] {
+            var y = x[0]
+            for i in 0..100_000 { y = y + x[i] }
+            return y
+          }
+        }
+      `,
+      `
+        module Net {
+          fn (x: f32[4096, 4]) -> f32[4] {
+            return sum(x, axis = 0)
+          }
+        }
+      `,
+    ),
+  },
   "type-mismatch": {
     meaning: "A value is of another kind than its place asks for.",
     text: "A parameter of a module, a condition or an argument has a kind: int, float, bool, text, tensor, submodule. An integer literal adapts to a float; nothing else converts by itself: say `float(n)`, or `cast(x, f32)` for tensors.",
