@@ -59,32 +59,14 @@ export function spanOf(cx: BuildContext, element: CstNode | IToken | undefined):
   return { source: cx.source, start: range?.start ?? end, end: range?.end ?? end };
 }
 
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Ranges of nodes, which are asked for again at each of the dozen levels of an expression. */
-const ranges = new WeakMap<CstNode, Range | "empty">();
-
-function rangeOf(element: CstNode | IToken): Range | undefined {
+/** The parser keeps the offsets of each node; those of nodes without a token in the text are no numbers. */
+function rangeOf(element: CstNode | IToken): { readonly start: number; readonly end: number } | undefined {
   if (isToken(element)) {
     if (!isReal(element)) return undefined;
     return { start: element.startOffset, end: element.startOffset + element.image.length };
   }
-  let range = ranges.get(element);
-  if (range === undefined) {
-    range = "empty";
-    for (const children of Object.values(element.children)) {
-      for (const child of children) {
-        const inner = rangeOf(child);
-        if (inner === undefined) continue;
-        range = range === "empty" ? inner : { start: Math.min(range.start, inner.start), end: Math.max(range.end, inner.end) };
-      }
-    }
-    ranges.set(element, range);
-  }
-  return range === "empty" ? undefined : range;
+  const { startOffset = Number.NaN, endOffset = Number.NaN } = element.location ?? {};
+  return startOffset >= 0 && endOffset >= 0 ? { start: startOffset, end: endOffset + 1 } : undefined;
 }
 
 export function nameOf(cx: BuildContext, found: IToken | undefined, near: CstNode): Name {

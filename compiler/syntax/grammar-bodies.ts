@@ -8,7 +8,7 @@ export type Rule = ParserMethod<[], CstNode>;
 /** What modules, policies and recipes are made of; the parser of files adds them. */
 export class BodyParser extends CstParser {
   constructor() {
-    super(t.vocabulary, { recoveryEnabled: true, maxLookahead: 3, errorMessageProvider: messages });
+    super(t.vocabulary, { recoveryEnabled: true, maxLookahead: 3, errorMessageProvider: messages, nodeLocationTracking: "onlyOffset" });
   }
 
   protected readonly parameters: Rule = this.RULE("parameters", () => {

@@ -157,4 +157,4 @@ export const vocabulary: TokenType[] = [
   ...marks,
 ];
 
-export const lexer = new Lexer(vocabulary, { positionTracking: "onlyOffset", ensureOptimizations: true });
+export const lexer = new Lexer(vocabulary, { positionTracking: "full", ensureOptimizations: true });
