@@ -24,6 +24,7 @@ export interface Target {
     readonly maxComputeInvocationsPerWorkgroup: number;
     readonly maxComputeWorkgroupStorageSize: number;
     readonly maxStorageBufferBindingSize: number;
+    readonly maxBufferSize: number;
     readonly maxStorageBuffersPerShaderStage: number;
     readonly maxComputeWorkgroupsPerDimension: number;
   };

@@ -51,7 +51,9 @@ export function coordinatesOf(position: ScalarExpr, shape: readonly number[]): C
   return coordinates;
 }
 
-export const axisVariables = (prefix: string, shape: readonly number[]): Coordinates => shape.map((n, i) => variable(`${prefix}${i}`, n));
+/** One variable an axis; along an axis of size 1 there is only 0. */
+export const axisVariables = (prefix: string, shape: readonly number[]): Coordinates =>
+  shape.map((n, i) => (n === 1 ? uint(0) : variable(`${prefix}${i}`, n)));
 
 interface ScopeInput {
   readonly members: readonly Instruction[];

@@ -1,55 +1,59 @@
-// `plan-memory`: places every buffer of a plan in a slab. State, gradients and host scalars have fixed places; everything else
-// shares one arena by lifetime. Entries run one at a time, so they share the arena too. Changes places only, never values.
+// `plan-memory`: places every buffer of a plan in a slab. State, constants and host scalars have slabs of their own; everything that is
+// made and lost within a run shares the arena by lifetime. A result takes the place of an operand that dies, where that is right.
+// Entries run one at a time, so they share the arena too. Changes places only, never values.
 import type { Module } from "../ir/module.ts";
 import type { KernelPlan, MemoryPlan, PlacedPlan, Placement, PlanEntry, VirtualBuffer } from "../ir/plan.ts";
-import { type Lifetime, lifetimesOf } from "./lifetimes.ts";
-import { alignUp, layoutStates } from "./state-layout.ts";
+import { type ArenaAllocation, ArenaLayout } from "./arena-layout.ts";
+import { InPlaceTable, updateInPlace } from "./in-place.ts";
+import { lifetimesOf } from "./lifetimes.ts";
+import { fullestMoment } from "./pack.ts";
+import { alignUp, layoutStates, type StateLayout } from "./state-layout.ts";
+
+/** Where a packing is this near to the lower bound, no other order is tried. */
+const nearEnough = 1.002;
 
 export function planMemory(plan: KernelPlan, module: Module): PlacedPlan {
-  const layout = layoutStates(module, plan.target.limits.maxStorageBufferBindingSize);
+  const { limits } = plan.target;
+  const layout = layoutStates(module, limits.maxStorageBufferBindingSize);
+  const inPlace = new InPlaceTable();
+  const entries = plan.entries.map((entry) => updateInPlace(entry, inPlace));
   const slabs = new Map(layout.slabs);
+  const arena = new ArenaLayout(module, layout, limits.maxBufferSize);
   const places: Record<string, Record<string, Placement>> = {};
-  let arenaBytes = 0;
-  let lowerBound = 0;
-  for (const entry of plan.entries) {
+  let fullest = 0;
+  for (const entry of entries) {
     const own: Record<string, Placement> = {};
     places[entry.name] = own;
     for (const buffer of entry.buffers) {
-      const fixed = fixedPlace(entry, buffer, layout.states, layout.gradients);
-      if (fixed === undefined) continue;
-      own[buffer.name] = fixed;
-      if (!layout.slabs.has(fixed.slab)) slabs.set(fixed.slab, Math.max(slabs.get(fixed.slab) ?? 0, alignUp(buffer.bytes)));
+      const place = fixedPlace(entry, buffer, layout);
+      if (place === undefined) continue;
+      own[buffer.name] = place;
+      if (!layout.slabs.has(place.slab)) slabs.set(place.slab, Math.max(slabs.get(place.slab) ?? 0, alignUp(buffer.bytes)));
     }
-    const lifetimes = lifetimesOf(entry).filter(({ buffer }) => own[buffer.name] === undefined);
-    const { offsets, bytes } = packLifetimes(lifetimes);
-    for (const [name, offset] of offsets) own[name] = { slab: "arena.0", offset };
-    arenaBytes = Math.max(arenaBytes, bytes);
-    lowerBound = Math.max(lowerBound, fullestMoment(lifetimes));
+    const allocations = allocationsOf(entry);
+    const moment = fullestMoment(allocations);
+    fullest = Math.max(fullest, moment);
+    arena.place(entry.name, allocations, nearEnough * moment);
   }
-  if (arenaBytes > 0) slabs.set("arena.0", arenaBytes);
-  const fixedBytes = [...slabs].filter(([name]) => name !== "arena.0").reduce((n, [, bytes]) => n + bytes, 0);
+  const arenaSlabs = arena.slabs();
+  for (const entry of entries) Object.assign(places[entry.name] ?? {}, arena.places(entry.name));
+  const sum = (sizes: Iterable<number>): number => [...sizes].reduce((total, bytes) => total + bytes, 0);
   const memory: MemoryPlan = {
-    slabs: [...slabs].map(([name, bytes]) => ({ name, bytes })),
+    slabs: [...slabs, ...arenaSlabs].map(([name, bytes]) => ({ name, bytes })),
     places,
-    peakBytes: fixedBytes + arenaBytes,
-    lowerBoundBytes: fixedBytes + lowerBound,
+    peakBytes: sum(slabs.values()) + sum(arenaSlabs.values()),
+    lowerBoundBytes: sum(slabs.values()) + fullest,
   };
-  return { ...plan, memory };
+  return { ...plan, entries, memory };
 }
 
-function fixedPlace(
-  entry: PlanEntry,
-  buffer: VirtualBuffer,
-  states: ReadonlyMap<string, Placement>,
-  gradients: ReadonlyMap<string, Placement>,
-): Placement | undefined {
+/** The place of what outlives a run; undefined for what lies in the arena. */
+function fixedPlace(entry: PlanEntry, buffer: VirtualBuffer, { states }: StateLayout): Placement | undefined {
   const { role } = buffer;
   switch (role.kind) {
-    case "state":
-    case "gradient": {
-      const name = role.kind === "state" ? role.name : role.state;
-      const place = (role.kind === "state" ? states : gradients).get(name);
-      if (place === undefined) throw new Error(`no place for ${role.kind} of ${name}`);
+    case "state": {
+      const place = states.get(role.name);
+      if (place === undefined) throw new Error(`no place for the state ${role.name}`);
       return place;
     }
     case "host":
@@ -57,6 +61,7 @@ function fixedPlace(
     case "constant":
       // Uploaded once, so it must not share its place with anything.
       return { slab: `constant.${entry.name}.${buffer.name.slice(1)}`, offset: 0 };
+    case "gradient":
     case "temporary":
       return undefined;
     default:
@@ -64,34 +69,22 @@ function fixedPlace(
   }
 }
 
-const overlap = (a: Lifetime, b: Lifetime): boolean => a.from <= b.to && b.from <= a.to;
-
-/** Largest first, each at the lowest offset that no living neighbour covers. */
-function packLifetimes(lifetimes: readonly Lifetime[]): { readonly offsets: ReadonlyMap<string, number>; readonly bytes: number } {
-  const placed: { readonly lifetime: Lifetime; readonly start: number; readonly end: number }[] = [];
-  const offsets = new Map<string, number>();
-  const bySize = [...lifetimes].sort(
-    (a, b) => b.buffer.bytes - a.buffer.bytes || a.from - b.from || (a.buffer.name < b.buffer.name ? -1 : 1),
+/** What lies in the arena. Results in the place of their operands are one allocation with these. */
+function allocationsOf(entry: PlanEntry): readonly ArenaAllocation[] {
+  const operandOf = new Map(
+    entry.dispatches.flatMap(({ bind }) => bind.flatMap((b) => (b.over === undefined ? [] : [[b.buffer, b.over]]))),
   );
-  for (const lifetime of bySize) {
-    const size = alignUp(lifetime.buffer.bytes);
-    const neighbours = placed.filter((p) => overlap(p.lifetime, lifetime)).sort((a, b) => a.start - b.start);
-    let start = 0;
-    for (const neighbour of neighbours) {
-      if (start + size <= neighbour.start) break;
-      start = Math.max(start, neighbour.end);
-    }
-    placed.push({ lifetime, start, end: start + size });
-    offsets.set(lifetime.buffer.name, start);
+  const made = new Map<string, { buffers: string[]; bytes: number; from: number; to: number; gradientOf?: string }>();
+  const transient = lifetimesOf(entry).filter(({ buffer: { role } }) => role.kind === "temporary" || role.kind === "gradient");
+  // Operands are there before their results.
+  for (const { buffer, from, to } of transient.sort((a, b) => a.from - b.from)) {
+    const operand = operandOf.get(buffer.name);
+    const known = operand === undefined ? undefined : made.get(operand);
+    const allocation = known ?? { buffers: [], bytes: alignUp(buffer.bytes), from, to };
+    allocation.buffers.push(buffer.name);
+    allocation.to = Math.max(allocation.to, to);
+    if (buffer.role.kind === "gradient") allocation.gradientOf = buffer.role.state;
+    made.set(buffer.name, allocation);
   }
-  return { offsets, bytes: Math.max(0, ...placed.map((p) => p.end)) };
-}
-
-/** The least that any placement could need: the largest sum of buffers that live at once. */
-function fullestMoment(lifetimes: readonly Lifetime[]): number {
-  const moments = new Set(lifetimes.map((l) => l.from));
-  return Math.max(
-    0,
-    ...[...moments].map((t) => lifetimes.filter((l) => l.from <= t && t <= l.to).reduce((n, l) => n + alignUp(l.buffer.bytes), 0)),
-  );
+  return [...new Set(made.values())];
 }

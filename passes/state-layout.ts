@@ -1,5 +1,5 @@
-// Layout of state: parameters, gradients and each moment are one slab each with one common layout, decayed parameters first,
-// so that the optimizer is one dispatch per run of equal settings and the gradient norm one reduction per slab.
+// Layout of state: parameters and each moment are one slab each with one common layout, which gradients follow too, decayed parameters
+// first, so that the optimizer is one dispatch per run of equal settings and the gradient norm one reduction per slab.
 import type { Module, StateDeclaration } from "../ir/module.ts";
 import { bufferBytes } from "../ir/packing.ts";
 import type { Placement } from "../ir/plan.ts";
@@ -12,8 +12,10 @@ export const alignUp = (bytes: number): number => Math.ceil(bytes / bindingAlign
 export interface StateLayout {
   /** Place of every state tensor. */
   readonly states: ReadonlyMap<string, Placement>;
-  /** Place of each parameter's gradient. */
+  /** Place of each parameter's gradient in a block (`gradients`, `gradients.1`) that `plan-memory` puts into the arena as a whole. */
   readonly gradients: ReadonlyMap<string, Placement>;
+  /** Bytes of each block of gradients. */
+  readonly gradientBlocks: ReadonlyMap<string, number>;
   /** Bytes of each slab, in order of first use. */
   readonly slabs: ReadonlyMap<string, number>;
   /** Parameters in layout order. */
@@ -28,9 +30,11 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
   const states = new Map<string, Placement>();
   const gradients = new Map<string, Placement>();
   const slabs = new Map<string, number>();
+  const gradientBlocks = new Map<string, number>();
+  const grow = (sizes: Map<string, number>, slab: string, end: number) => sizes.set(slab, Math.max(sizes.get(slab) ?? 0, end));
   const put = (into: Map<string, Placement>, name: string, slab: string, offset: number, bytes: number) => {
     into.set(name, { slab, offset });
-    slabs.set(slab, Math.max(slabs.get(slab) ?? 0, offset + alignUp(bytes)));
+    grow(into === gradients ? gradientBlocks : slabs, slab, offset + alignUp(bytes));
   };
   const parameters = module.states.filter((s) => s.role === "parameter");
   const ordered = [...parameters.filter((s) => s.decay), ...parameters.filter((s) => !s.decay)];
@@ -56,7 +60,7 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
   for (const other of module.states) {
     if (!states.has(other.name)) put(states, other.name, "state", slabs.get("state") ?? 0, bufferBytes(other.type));
   }
-  return { states, gradients, slabs, order: ordered.map((s) => s.name) };
+  return { states, gradients, gradientBlocks, slabs, order: ordered.map((s) => s.name) };
 }
 
 /** State that belongs to a parameter, by the parameter's name. */

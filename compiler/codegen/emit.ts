@@ -2,7 +2,18 @@
 import { createHash } from "node:crypto";
 import type { DispatchRecord, EntryPlacement, KernelRecord, SlabRange, TargetRecord, TargetRequirements } from "../../ir/artifact.ts";
 import { byteLength, storageOf, writePacked } from "../../ir/packing.ts";
-import type { BindingUse, Dispatch, EntryPort, KernelPlan, MemoryPlan, PlanEntry } from "../../ir/plan.ts";
+import type {
+  BindingUse,
+  Dispatch,
+  EntryPort,
+  KernelPlan,
+  MemoryPlan,
+  PlanEntry,
+  Problem,
+  Schedule,
+  Target,
+  VirtualBuffer,
+} from "../../ir/plan.ts";
 import { shapeOf, type Type } from "../../ir/type.ts";
 import type { Kernel } from "./kernel.ts";
 import { emitKernel } from "./templates.ts";
@@ -19,14 +30,14 @@ export interface EmittedTarget {
 export function emit(plan: KernelPlan): EmittedTarget {
   const { memory } = plan;
   if (memory === undefined) throw new Error("a plan is emitted after plan-memory");
-  const kernels = new KernelTable();
+  const kernels = new KernelTable(plan.target);
   const files = new Map<string, string | Uint8Array>();
   const constants: { readonly range: SlabRange; readonly file: string }[] = [];
   const entries: Record<string, EntryPlacement> = {};
   const dispatches: Record<string, readonly DispatchRecord[]> = {};
   for (const entry of plan.entries) {
     const places = new EntryPlaces(entry, memory);
-    dispatches[entry.name] = entry.dispatches.map((dispatch) => emitDispatch(dispatch, plan, places, kernels));
+    dispatches[entry.name] = entry.dispatches.map((dispatch) => emitDispatch(dispatch, places, kernels));
     entries[entry.name] = { inputs: portsOf(entry.inputs, places), outputs: portsOf(entry.outputs, places) };
     for (const { buffer, values } of entry.constants) {
       const bytes = encode(places.typeOf(buffer), values);
@@ -60,13 +71,11 @@ export function emit(plan: KernelPlan): EmittedTarget {
   return { target, files, sourceMaps: new Map(kernels.all.map(({ file, kernel }) => [file, kernel.sourceMap])) };
 }
 
-function emitDispatch(dispatch: Dispatch, plan: KernelPlan, places: EntryPlaces, kernels: KernelTable): DispatchRecord {
-  const { problem, schedule, bind, serves, at } = dispatch;
-  const kernel = emitKernel(problem, schedule, plan.target, serves);
-  if (kernel.bindings > bind.length)
-    throw new Error(`${serves.join(", ")}: ${bind.length} buffers for a kernel of ${kernel.bindings} bindings`);
+function emitDispatch(dispatch: Dispatch, places: EntryPlaces, kernels: KernelTable): DispatchRecord {
+  const { bind, serves, at } = dispatch;
+  const { index, kernel } = kernels.of(dispatch);
   return {
-    kernel: kernels.add(problem.kind, { ...kernel, bindings: bind.length }),
+    kernel: index,
     bind: bind.map((use) => places.range(use)),
     immediates: kernel.immediates,
     groups: kernel.groups,
@@ -75,12 +84,36 @@ function emitDispatch(dispatch: Dispatch, plan: KernelPlan, places: EntryPlaces,
   };
 }
 
+interface NumberedKernel {
+  readonly index: number;
+  readonly kernel: Kernel;
+}
+
 /** Distinct kernels in order of first use. */
 class KernelTable {
   readonly all: { readonly file: string; readonly kernel: Kernel }[] = [];
+  readonly #target: Target;
   readonly #known = new Map<string, number>();
+  /** Dispatches of equal form share their problem, so its kernel is emitted once. */
+  readonly #emitted = new Map<Problem, NumberedKernel & { readonly schedule: Schedule }>();
 
-  add(family: string, kernel: Kernel): number {
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  of({ problem, schedule, bind, serves }: Dispatch): NumberedKernel {
+    const known = this.#emitted.get(problem);
+    if (known !== undefined && known.schedule === schedule && known.kernel.bindings === bind.length) return known;
+    const made = emitKernel(problem, schedule, this.#target, serves);
+    if (made.bindings > bind.length)
+      throw new Error(`${serves.join(", ")}: ${bind.length} buffers for a kernel of ${made.bindings} bindings`);
+    const kernel = { ...made, bindings: bind.length };
+    const emitted = { index: this.#add(problem.kind, kernel), kernel, schedule };
+    this.#emitted.set(problem, emitted);
+    return emitted;
+  }
+
+  #add(family: string, kernel: Kernel): number {
     // The number of bindings makes the pipeline's layout, so it is part of what a kernel is.
     const key = `${kernel.bindings} ${kernel.text}`;
     const known = this.#known.get(key);
@@ -97,16 +130,18 @@ const shortHash = (content: string | Uint8Array): string => createHash("sha256")
 /** Where an entry's buffers lie. */
 class EntryPlaces {
   readonly #entry: PlanEntry;
-  readonly #memory: MemoryPlan;
+  readonly #places: MemoryPlan["places"][string];
+  readonly #buffers: ReadonlyMap<string, VirtualBuffer>;
 
   constructor(entry: PlanEntry, memory: MemoryPlan) {
     this.#entry = entry;
-    this.#memory = memory;
+    this.#places = memory.places[entry.name] ?? {};
+    this.#buffers = new Map(entry.buffers.map((b) => [b.name, b]));
   }
 
   #place(buffer: string) {
-    const place = this.#memory.places[this.#entry.name]?.[buffer];
-    const made = this.#entry.buffers.find((b) => b.name === buffer);
+    const place = this.#places[buffer];
+    const made = this.#buffers.get(buffer);
     if (place === undefined || made === undefined) throw new Error(`@${this.#entry.name}: ${buffer} has no place`);
     return { ...place, bytes: made.bytes, type: made.type };
   }

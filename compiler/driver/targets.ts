@@ -6,6 +6,7 @@ const defaultLimits: Target["limits"] = {
   maxComputeInvocationsPerWorkgroup: 256,
   maxComputeWorkgroupStorageSize: 16384,
   maxStorageBufferBindingSize: 134217728,
+  maxBufferSize: 268435456,
   maxStorageBuffersPerShaderStage: 8,
   maxComputeWorkgroupsPerDimension: 65535,
 };
@@ -44,6 +45,7 @@ export function targetFor(adapter: AdapterFacts, subgroups: { readonly path: Sub
       maxComputeInvocationsPerWorkgroup: limit("maxComputeInvocationsPerWorkgroup"),
       maxComputeWorkgroupStorageSize: limit("maxComputeWorkgroupStorageSize"),
       maxStorageBufferBindingSize: limit("maxStorageBufferBindingSize"),
+      maxBufferSize: limit("maxBufferSize"),
       maxStorageBuffersPerShaderStage: limit("maxStorageBuffersPerShaderStage"),
       maxComputeWorkgroupsPerDimension: limit("maxComputeWorkgroupsPerDimension"),
     },

@@ -1,5 +1,5 @@
 // The records of plan text that stand in braces: targets and schedules. Printer and parser share them.
-import { type AttributeSpec, type Attributes, int, listOf, oneOf, printAttributes, text } from "../attribute.ts";
+import { type AttributeSpec, type Attributes, int, listOf, oneOf, printAttributes, text, withDefault } from "../attribute.ts";
 import type { AttentionElements, Family, Problem, Schedule, Target } from "../plan.ts";
 import type { VariableScope } from "./print-scalar.ts";
 
@@ -11,6 +11,8 @@ export const targetAttributes = {
   invocations: int,
   workgroup_bytes: int,
   binding_bytes: int,
+  // The default limit of WebGPU.
+  buffer_bytes: withDefault(int, 268435456),
   bindings: int,
   groups: int,
 } satisfies AttributeSpec;
@@ -24,6 +26,7 @@ export function printTarget({ subgroups, subgroupSize, adapterClass, features, l
     invocations: limits.maxComputeInvocationsPerWorkgroup,
     workgroup_bytes: limits.maxComputeWorkgroupStorageSize,
     binding_bytes: limits.maxStorageBufferBindingSize,
+    buffer_bytes: limits.maxBufferSize,
     bindings: limits.maxStorageBuffersPerShaderStage,
     groups: limits.maxComputeWorkgroupsPerDimension,
   });
@@ -41,6 +44,7 @@ export function targetFrom(name: string, read: Attributes): Target {
       maxComputeInvocationsPerWorkgroup: number("invocations"),
       maxComputeWorkgroupStorageSize: number("workgroup_bytes"),
       maxStorageBufferBindingSize: number("binding_bytes"),
+      maxBufferSize: number("buffer_bytes"),
       maxStorageBuffersPerShaderStage: number("bindings"),
       maxComputeWorkgroupsPerDimension: number("groups"),
     },

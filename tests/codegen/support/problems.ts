@@ -45,6 +45,7 @@ export function targetOf(
       maxComputeInvocationsPerWorkgroup: 256,
       maxComputeWorkgroupStorageSize: 16384,
       maxStorageBufferBindingSize: 2 ** 27,
+      maxBufferSize: 2 ** 28,
       maxStorageBuffersPerShaderStage: 8,
       maxComputeWorkgroupsPerDimension: 65535,
       ...limits,
