@@ -160,7 +160,7 @@ export type Schedule =
 export type ChooseSchedule = (problem: Problem, target: Target) => Schedule;
 
 /**
- * Whose storage a buffer is: a state tensor's, the gradient of a parameter (which lies in the gradients slab at the parameter's own
+ * Whose storage a buffer is: a state tensor's, the gradient of a parameter (which lies among the gradients at the parameter's own
  * offset), a constant's, the entry's host scalars (one buffer for all, one f32 each), or free to place.
  */
 export type BufferRole =

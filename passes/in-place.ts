@@ -12,10 +12,11 @@ export interface InPlacePair {
 
 /**
  * Pairs for which it is right whatever the lanes' order: both dense, and the operand is loaded at nothing but the element that the
- * lane stores afterwards.
+ * lane stores afterwards. None where codes are stored: what rounds is one kernel text in every entry, whatever dies in which.
  */
 export function inPlacePairs(problem: Problem): readonly InPlacePair[] {
   const stores = storesOf(problem);
+  if (stores.some(({ storage }) => storage.kind === "packed" && storage.signed)) return [];
   const { elementwise, elsewhere } = partsOf(problem);
   const barred = new Set(loadsOf(elsewhere).map((l) => l.binding));
   const loads = Map.groupBy(loadsOf(elementwise.roots), (l) => l.binding);

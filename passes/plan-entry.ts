@@ -219,7 +219,7 @@ export class EntryPlanner {
     return this.#stateRead(value) === state;
   }
 
-  /** The gradient is the update's operand of the parameter's shape that is no state: it moves to the gradients slab. */
+  /** The gradient is the update's operand of the parameter's shape that is no state: it moves into the block of gradients. */
   #placeGradient({ instruction, state }: UpdateKernel): void {
     const gradient = instruction.operands.find((o) => o.type.dims.length > 0 && !isStateRead(this.#producers.get(o)));
     if (gradient === undefined || this.#places.has(gradient) || !this.#storing.has(gradient) || !this.#layout.gradients.has(state)) return;
@@ -264,7 +264,7 @@ export class EntryPlanner {
 
   /**
    * Whether an update may be part of a slab-wide dispatch, which stands behind its own place: all that it replaces is written in
-   * place and read by no other kernel, and its gradient lies in the parameter's place of the gradients slab.
+   * place and read by no other kernel, and its gradient lies in the parameter's place of the block of gradients.
    */
   #mayMerge({ kernel, instruction, state }: UpdateKernel): boolean {
     const { operands, results } = instruction;

@@ -1,4 +1,4 @@
-// The global gradient norm: sums of squares of ranges of the gradients slab, then one sum over the partial sums, in fixed order.
+// The global gradient norm: sums of squares of ranges of the block of gradients, then one sum over the partial sums, in fixed order.
 import type { Instruction, Value } from "../ir/module.ts";
 import { bufferBytes } from "../ir/packing.ts";
 import type { BindingUse, Problem } from "../ir/plan.ts";
@@ -12,7 +12,7 @@ import type { StateLayout } from "./state-layout.ts";
 interface NormContext {
   /** A new scope of the norm's kernel. */
   scope(): KernelScope;
-  /** The parameter in whose place of the gradients slab a value lies. */
+  /** The parameter in whose place of the block of gradients a value lies. */
   gradientOf(value: Value): string | undefined;
 }
 

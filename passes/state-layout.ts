@@ -1,5 +1,5 @@
 // Layout of state: parameters and each moment are one slab each with one common layout, which gradients follow too, decayed parameters
-// first, so that the optimizer is one dispatch per run of equal settings and the gradient norm one reduction per slab.
+// first, so that the optimizer is one dispatch per run of equal settings and the gradient norm one reduction per cut.
 import type { Module, StateDeclaration } from "../ir/module.ts";
 import { bufferBytes } from "../ir/packing.ts";
 import type { Placement } from "../ir/plan.ts";
