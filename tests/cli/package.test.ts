@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { codeBlocks } from "../docs/blocks.ts";
 import { cli, projectRoot } from "./run-cli.ts";
 
 let folder = "";
@@ -74,14 +75,40 @@ describe("the command line of the package", () => {
   });
 });
 
-test("the library's two entry points import and compile", () => {
-  const script = `
-    import { compile, portable } from "bitloom";
-    import { Session, train } from "bitloom/runtime";
-    import { readFileSync } from "node:fs";
-    const { value } = compile({ path: "mine.loom", text: readFileSync("mine.loom", "utf8") }, { recipe: "digits", policy: "float", entries: (name) => name === "eval" });
-    console.log(value.manifest.targets.map((t) => t.name).join(), portable.name, typeof Session.open, typeof train);
-  `;
-  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], { cwd: folder, encoding: "utf8" });
-  expect({ stdout, stderr }).toEqual({ stdout: "portable portable function function\n", stderr: "" });
+describe("the library of the package", () => {
+  test("has the compiler and the runtime apart", () => {
+    const script = `
+      import { compile, portable } from "bitloom";
+      import { Session, train } from "bitloom/runtime";
+      import { readFileSync } from "node:fs";
+      const { value } = compile({ path: "mine.loom", text: readFileSync("mine.loom", "utf8") }, { recipe: "digits", policy: "float", entries: (name) => name === "eval" });
+      console.log(value.manifest.targets.map((t) => t.name).join(), portable.name, typeof Session.open, typeof train);
+    `;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], { cwd: folder, encoding: "utf8" });
+    expect({ stdout, stderr }).toEqual({ stdout: "portable portable function function\n", stderr: "" });
+  });
+
+  test("runs the program of its page: compiles, trains, evaluates", () => {
+    const [program] = codeBlocks().filter(({ at, language }) => language === "ts" && at.startsWith("docs/library.md"));
+    const lines = program?.text.trim().split("\n") ?? [];
+    expect(lines.length).toBeGreaterThan(20);
+    expect(lines.length).toBeLessThan(36);
+    writeFileSync(join(folder, "train.ts"), program?.text ?? "");
+    const small = readFileSync(join(projectRoot, "models/llama.loom"), "utf8").replace(
+      "train demo of Llama(dim = 64, depth = 2,",
+      "train demo of Llama(dim = 64, depth = 1,",
+    );
+    writeFileSync(join(folder, "llama.loom"), small);
+    const { stdout, stderr, status } = spawnSync(process.execPath, ["train.ts", "llama.loom", "demo", "20"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    expect({ status, stderr: stderr.replace(/^Warning: max.*\n/gm, "") }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(
+      /^step 10: loss \d\.\d+\nstep 20: loss \d\.\d+\ntraining loss \d\.\d+, held-out loss \d\.\d+ on .+\nlayers\.0\.attn\.wq\.weight: 4096 numbers, the first is -?[\d.e-]+\n$/,
+    );
+    const loss = Number(/held-out loss (\S+)/.exec(stdout)?.[1]);
+    expect(loss).toBeLessThan(5.2);
+    expect(existsSync(join(folder, "runs/library/checkpoints/step-000020/model.safetensors"))).toBe(true);
+  }, 120_000);
 });

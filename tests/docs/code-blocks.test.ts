@@ -54,7 +54,8 @@ test("TypeScript blocks compile; a first line `// path/to/file.ts` says where a 
     writeFileSync(path, text);
   }
   // The two roots are one folder to the compiler: a block's relative imports find the project's files.
-  const options = { rootDirs: ["../..", "."], noUnusedLocals: false };
+  const paths = { bitloom: ["../../compiler/index.ts"], "bitloom/runtime": ["../../runtime/index.ts"] };
+  const options = { rootDirs: ["../..", "."], noUnusedLocals: false, paths };
   writeFileSync(
     join(folder, "tsconfig.json"),
     JSON.stringify({ extends: "../../tsconfig.json", compilerOptions: options, include: ["**/*.ts"] }),
