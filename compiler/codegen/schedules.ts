@@ -2,6 +2,7 @@
 // The figures come from measurements on lavapipe and SwiftShader; those of real GPUs are textbook values until a tuner replaces them.
 import { createHash } from "node:crypto";
 import type {
+  AttentionProblem,
   ChooseSchedule,
   DotProblem,
   PointwiseProblem,
@@ -52,15 +53,15 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 32 },
     dot: { small: 2 ** 20, rows: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
     rows: { rowsPerGroup: 4, workgroup: 64 },
-    attention: { rows: 1, workgroup: 8 },
+    attention: { rows: 2, workgroup: 8 },
   },
   swiftshader: {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 16 },
-    dot: { small: 2 ** 20, rows: [2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
+    dot: { small: 2 ** 20, rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
     rows: { rowsPerGroup: 4, workgroup: 32 },
-    attention: { rows: 1, workgroup: 4 },
+    attention: { rows: 4, workgroup: 4 },
   },
   gpu: {
     pointwise: { workgroup: 256, perLane: 1, smallest: 64 },
@@ -79,7 +80,7 @@ export const schedulesHash = (): string =>
     .digest("hex")}`;
 
 /** Counts changes of the rules below that tables do not show. */
-const rulesVersion = 2;
+const rulesVersion = 3;
 
 /** The default schedule of a problem on a target. Throws where nothing fits, with the reasons: a target must run every problem. */
 export const chooseSchedule: ChooseSchedule = (problem, target) => {
@@ -105,7 +106,7 @@ function candidates(problem: Problem, target: Target): readonly Schedule[] {
     case "rows":
       return rowsCandidates(problem, target, table);
     case "attention":
-      return attentionCandidates(target, table);
+      return attentionCandidates(problem, target, table);
     default:
       return problem satisfies never;
   }
@@ -207,7 +208,12 @@ function rowsCandidates(problem: RowsProblem, target: Target, table: ScheduleTab
   return [{ kind: "rows", frame: "subgroup", rowsPerGroup: together }, ...plain];
 }
 
-function attentionCandidates(target: Target, { attention: { rows, workgroup } }: ScheduleTable): readonly Schedule[] {
+function attentionCandidates({ pass, shape }: AttentionProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
+  const { rows, workgroup } = table.attention;
   const plain: Schedule = { kind: "attention", frame: "plain", workgroup };
-  return target.subgroups === "none" ? [plain] : [{ kind: "attention", frame: "broadcast", rows }, plain];
+  if (target.subgroups === "none") return [plain];
+  const [positions, heads] = pass === "grad_key" ? [shape.keys, shape.groups] : [shape.queries, shape.heads];
+  // More positions a lane save loads, as long as lanes do not run empty and every core has work.
+  const most = Math.min(positions / target.subgroupSize, (positions * heads * shape.batch) / (target.subgroupSize * table.groups));
+  return [{ kind: "attention", frame: "broadcast", rows: Math.min(rows, powerOfTwoUpTo(most)) }, plain];
 }
