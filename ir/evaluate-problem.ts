@@ -58,8 +58,13 @@ function evaluateStores(stores: readonly Store[], count: number, leaves: Leaves)
   return stores.map((store, i) => ({ store, rows: at(3 * i), columns: at(3 * i + 1), values: at(3 * i + 2) }));
 }
 
-function pointwiseStores({ shape, stores }: PointwiseProblem, read: Load): readonly PendingStore[] {
-  return evaluateStores(stores, elementCount(shape), { variables: coordinateLeaves(axisNames("c", shape), shape), load: read });
+function pointwiseStores({ shape, where, stores }: PointwiseProblem, read: Load): readonly PendingStore[] {
+  const leaves: Leaves = { variables: coordinateLeaves(axisNames("c", shape), shape), load: read };
+  const all = evaluateStores(stores, elementCount(shape), leaves);
+  if (where === undefined) return all;
+  const [holds] = evaluateScalars([where], elementCount(shape), "f32", leaves);
+  const kept = (data: TensorData): TensorData => data.filter((_, i) => holds?.[i] !== 0);
+  return all.map(({ store, rows, columns, values }) => ({ store, rows: kept(rows), columns: kept(columns), values: kept(values) }));
 }
 
 function reduceStores({ shape, reduced, accumulators, stores }: ReduceProblem, read: Load): readonly PendingStore[] {

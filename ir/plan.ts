@@ -40,10 +40,14 @@ export interface Store {
   readonly value: ScalarExpr;
 }
 
-/** Every element on its own. Variables `c0`, `c1`, ...: one for each axis of `shape`, the last runs fastest. */
+/**
+ * Every element on its own. Variables `c0`, `c1`, ...: one for each axis of `shape`, the last runs fastest. Where there is `where`, elements
+ * for which it is false store nothing, and what their places hold stays; they load all the same.
+ */
 export interface PointwiseProblem {
   readonly kind: "pointwise";
   readonly shape: readonly number[];
+  readonly where?: ScalarExpr;
   readonly stores: readonly Store[];
 }
 

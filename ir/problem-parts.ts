@@ -20,6 +20,9 @@ export function partsOf(problem: Problem): ProblemParts {
   const elementwise = { stores: problem.stores, roots: values };
   switch (problem.kind) {
     case "pointwise":
+      // What is stored in part keeps the rest of its place, which is no operand's to give.
+      if (problem.where !== undefined) return { elementwise: { stores: [], roots: [] }, elsewhere: [...places, ...values, problem.where] };
+      return { elementwise, elsewhere: places };
     case "reduce":
     case "dot":
       return { elementwise, elsewhere: [...places, ...elementsOf(problem)] };
@@ -85,7 +88,7 @@ export function renumberBindings(problem: Problem, renumber: (binding: number) =
   const renumbered = stores(problem.stores);
   switch (problem.kind) {
     case "pointwise":
-      return { ...problem, stores: renumbered };
+      return { ...problem, ...(problem.where === undefined ? {} : { where: expression(problem.where) }), stores: renumbered };
     case "reduce":
       return {
         ...problem,

@@ -11,7 +11,7 @@ export function storesOf(problem: Problem): readonly Store[] {
 export function elementsOf(problem: Problem): readonly ScalarExpr[] {
   switch (problem.kind) {
     case "pointwise":
-      return [];
+      return problem.where === undefined ? [] : [problem.where];
     case "reduce":
       return problem.accumulators.map((a) => a.element);
     case "dot":

@@ -48,6 +48,8 @@ function fuseEntry(entry: Entry): { readonly entry: Entry; readonly kernels: num
 const isPacked = ({ type }: Value): boolean => storageOf(type).kind === "packed";
 const isNamed = (instruction: Instruction | undefined, name: string): boolean => instruction?.op.signature.name === name;
 
+const familyOf = ({ op: { lower } }: Instruction) => (lower.kind === "kernel" ? lower.family : undefined);
+
 /**
  * Every rounding with its mask, also where nothing reads it: then the kernel that makes codes has the same text in every entry, and a
  * driver that contracts multiplications and additions contracts them alike. A code that differed between entries would be a silent bug.
@@ -161,6 +163,8 @@ class Grouping {
   }
 
   #absorbChain(group: Group, anchor: Instruction): void {
+    // A write computes some elements of its result alone.
+    if (familyOf(anchor) === "write") return;
     const chain: Instruction[] = [];
     for (;;) {
       const last = chain.at(-1) ?? anchor;
@@ -177,7 +181,7 @@ class Grouping {
       chain.push(user);
     }
     // Only rows write packed results: a lane of a contraction or a reduction has no whole words.
-    if (anchor.op.lower.kind === "kernel" && anchor.op.lower.family === "rows") return;
+    if (familyOf(anchor) === "rows") return;
     for (let last = chain.pop(); last?.results.some(isPacked); last = chain.pop()) this.#leave(group, last);
   }
 
@@ -219,12 +223,12 @@ class Grouping {
   #accepts(group: Group, instruction: Instruction, users: readonly Instruction[]): boolean {
     if (this.#positionIn(group, users) === "epilogue") return true;
     const [anchor] = group.anchors;
-    const { lower } = anchor === undefined ? { lower: undefined } : anchor.op;
-    if (lower?.kind !== "kernel") return true;
-    if (lower.family === "norm") return false;
+    const family = anchor === undefined ? undefined : familyOf(anchor);
+    if (family === "norm") return false;
+    // What is written into must lie in memory.
+    if (family === "write") return !instruction.results.some((r) => r === anchor?.operands[0]);
     // Attention reads each key and value once for every query.
-    if (lower.family === "dot" || lower.family === "attention")
-      return roleOf(instruction) === "view" || isNamed(instruction, "quant.decode");
+    if (family === "dot" || family === "attention") return roleOf(instruction) === "view" || isNamed(instruction, "quant.decode");
     return true;
   }
 

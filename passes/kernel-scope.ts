@@ -113,6 +113,12 @@ export class KernelScope {
     return { storage: storageOf(value.type), row, column, value: this.element(value, at), binding: this.binding(buffer, "write") };
   }
 
+  /** As {@link store}, where only a part of the value's elements is stored and the others stay as they are. */
+  storeWithin(value: Value, at: Coordinates): Store {
+    this.binding(this.#input.placeOf(value).buffer, "read");
+    return this.store(value, at);
+  }
+
   #remember(value: Value, at: Coordinates, expr: ScalarExpr): void {
     const list = this.#known.get(value);
     if (list === undefined) this.#known.set(value, [{ at, expr }]);

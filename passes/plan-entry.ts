@@ -227,14 +227,15 @@ export class EntryPlanner {
   }
 
   /**
-   * An update is written in place where its own kernel reads the old value at the same element only. What reads the old value behind
-   * that kernel reads a copy made at the start.
+   * An update is written in place where its own kernel reads the old value at the same element only, or not at all because it replaces a
+   * part of it. What reads the old value behind that kernel reads a copy made at the start.
    */
   #placeUpdates(): void {
     for (const { state, value } of this.#entry.updates) {
       const writer = this.#storing.get(value);
       if (writer === undefined || this.#places.has(value)) continue;
-      if (this.#readers.get(state)?.has(writer.number) === true && !this.#isFlat(writer)) continue;
+      const readsOld = this.#readers.get(state)?.has(writer.number) === true;
+      if (readsOld && !this.#isFlat(writer) && !this.#onlyWritesInto(writer, state)) continue;
       this.#place(value, state, { kind: "state", name: state });
       this.#inPlace.set(state, writer.number);
     }
@@ -243,6 +244,13 @@ export class EntryPlanner {
       const isReadLater = [...(this.#readers.get(state) ?? [])].some((kernel) => kernel > writer);
       if (isReadLater || returned.has(state)) this.#snapshots.set(state, this.#unusedName(`%old.${state}`));
     }
+  }
+
+  /** Whether a kernel takes a state's old value as what it writes into, and nowhere else. */
+  #onlyWritesInto(kernel: Kernel, state: string): boolean {
+    const write = writeOf(kernel);
+    const reads = kernel.members.flatMap((m) => m.operands.flatMap((o, i) => (this.#reads(o, state) ? [{ by: m, operand: i }] : [])));
+    return write !== undefined && reads.every(({ by, operand }) => by === write && operand === 0);
   }
 
   #snapshotCopies(): readonly Planned[] {
@@ -322,7 +330,19 @@ export class EntryPlanner {
       const scope = this.#scope(kernel, flat);
       return { problem: problemOf(kernel, scope, flat), bind: scope.bindings };
     });
-    return [{ ...made, ...this.#describe(kernel) }];
+    return [...this.#copyToWriteInto(kernel), { ...made, ...this.#describe(kernel) }];
+  }
+
+  /** What a kernel writes into comes to the result's place first, where it does not lie there already. */
+  #copyToWriteInto(kernel: Kernel): readonly Planned[] {
+    const write = writeOf(kernel);
+    const [into] = write?.operands ?? [];
+    const [result] = write?.results ?? [];
+    if (into === undefined || result === undefined) return [];
+    const { buffer } = this.#placeOf(result);
+    const role = this.#buffers.get(buffer)?.role ?? { kind: "temporary" };
+    const from = this.#places.has(into) ? this.#placeFor(into, kernel.number) : undefined;
+    return from?.buffer === buffer ? [] : [this.#copy(into, buffer, role, from)];
   }
 
   #normDispatches(kernel: Kernel, norm: Instruction): readonly Planned[] {
@@ -411,6 +431,9 @@ export class EntryPlanner {
     return [...first, ...second];
   }
 }
+
+const writeOf = (kernel: Kernel): Instruction | undefined =>
+  anchorsOf(kernel).find(({ op: { lower } }) => lower.kind === "kernel" && lower.family === "write");
 
 /** The elements of a source that is a table: written out, or computed from the attributes. */
 function constantValues({ op, attrs, results }: Instruction): readonly number[] {

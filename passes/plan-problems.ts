@@ -3,7 +3,7 @@ import type { Instruction, Value } from "../ir/module.ts";
 import { attentionShape, ruleOf } from "../ir/ops/attention.ts";
 import type { AttentionProblem, Combine, Problem, Store } from "../ir/plan.ts";
 import { quantizerNamed } from "../ir/quant/table.ts";
-import { binary, cast, input, plus, type ScalarExpr, scalarTypeOf, times, uint, variable } from "../ir/scalar.ts";
+import { binary, cast, constant, input, plus, type ScalarExpr, scalarTypeOf, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
 import { axisVariables, type Coordinates, coordinatesOf, type KernelScope } from "./kernel-scope.ts";
@@ -44,6 +44,8 @@ export function problemOf(kernel: Kernel, scope: KernelScope, flat: boolean): Pr
       return scatterProblem(kernel, anchor, scope);
     case "attention":
       return attentionProblem(kernel, anchor, scope);
+    case "write":
+      return writeProblem(anchor, scope);
     case "gather":
     case "norm":
       throw new Error(`${lower.family} is planned elsewhere`);
@@ -97,6 +99,23 @@ function scatterProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope)
   scope.give(result, input(0, "f32"));
   const place: Coordinates = [variable("m", m), ...coordinatesOf(variable("n", n), rest)];
   return { kind: "dot", batch: [], m, n, k, a, b, stores: kernel.stored.map((v) => scope.store(v, place)) };
+}
+
+/** Only what is fresh is computed and stored, at its place in the cache; whoever plans the kernel sees to it that the rest lies there. */
+function writeProblem(anchor: Instruction, scope: KernelScope): Problem {
+  const [, fresh, first] = anchor.operands;
+  const result = only(anchor.results, "a result");
+  if (fresh === undefined || first === undefined) throw new Error("cache_write takes a cache, what is fresh, and its place");
+  const shape = shapeOf(fresh.type);
+  const along = anchor.attrs["axis"] as number;
+  const capacity = shapeOf(result.type)[along] ?? 1;
+  const at = axisVariables("c", shape);
+  const place = plus(scope.element(first, []), cast("i32", at[along] ?? uint(0)));
+  const where = binary("and", binary("ge", place, constant("i32", 0)), binary("lt", place, constant("i32", capacity)));
+  const clamped = binary("min", binary("max", place, constant("i32", 0)), constant("i32", capacity - 1));
+  scope.give(result, scope.element(fresh, at));
+  const store = scope.storeWithin(result, at.with(along, cast("u32", clamped)));
+  return { kind: "pointwise", shape, where: simplify(where), stores: [store] };
 }
 
 function dotProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {

@@ -186,6 +186,8 @@ function accessesOf(problem: Problem): readonly ("read" | "write" | "update" | "
     if (storage.kind !== "dense" || strays.length > 0 || other.some((l) => l.binding === binding))
       throw new Error(`binding ${binding} is read and written at different elements`);
   }
+  // What is stored in part keeps the rest.
+  if (problem.kind === "pointwise" && problem.where !== undefined) for (const binding of writes) reads.add(binding);
   const count = Math.max(-1, ...reads, ...writes) + 1;
   return Array.from({ length: count }, (_, i) => {
     if (reads.has(i)) return writes.has(i) ? "update" : "read";

@@ -27,10 +27,15 @@ export function refusePointwise(problem: PointwiseProblem, schedule: PointwiseSc
   if (perLane < 1 || workgroup < 1) return "a lane must have work";
   const packed = problem.stores.filter(isPacked);
   if (packed.length > 0) {
+    if (problem.where !== undefined) return "packed results are stored whole";
     if (width !== 4) return "packed results are made four elements at a time: width must be 4";
     return packed.map((store) => refusePackedStore(problem, store)).find((reason) => reason !== undefined);
   }
   const total = product(problem.shape);
+  const { where } = problem;
+  const last = problem.shape.length - 1;
+  if (width === 4 && where !== undefined && ((problem.shape[last] ?? 1) % 4 !== 0 || dependsOn(where, `c${last}`)))
+    return "which elements are stored may differ between four neighbours";
   if (width === 4 && total % 4 !== 0) return `${total} elements are not a multiple of 4`;
   return undefined;
 }
@@ -83,11 +88,16 @@ function emitDense(problem: PointwiseProblem, schedule: PointwiseSchedule, targe
   forEachItem(emitter, items, schedule, groups, (item) => {
     const coordinates = coordinatesOf("c", problem.shape, width === 4 ? plus(times(item, uint(4)), quad) : item);
     const prepared = problem.stores.map((store) => prepareStore(emitter, store, coordinates));
+    const where = problem.where === undefined ? undefined : emitter.prepare(problem.where, coordinates);
     const writes: (() => void)[] = [];
     // Every load before the first store: results may lie where operands were.
     for (const [i, p] of prepared.entries())
       wgsl.serving(labelOf(serves, i), () => writes.push(width === 4 ? storeQuad(emitter, p) : storeElement(emitter, p)));
-    for (const [i, write] of writes.entries()) wgsl.serving(labelOf(serves, i), write);
+    const store = () => {
+      for (const [i, write] of writes.entries()) wgsl.serving(labelOf(serves, i), write);
+    };
+    if (where === undefined) store();
+    else wgsl.when(emitter.scalar(where, "bool"), store);
   });
   return finishKernel(wgsl, problem, target, {
     title: `pointwise, width ${width}, ${perLane} a lane`,

@@ -16,7 +16,7 @@ export function selectEntries(module: Module, keep?: (name: string) => boolean):
   return { value: only(module, (entry) => bound.includes(entry)), diagnostics };
 }
 
-/** Without `@train` there is nothing to differentiate; without its entries a cache is nothing but memory. */
+/** Without `@train` there is nothing to differentiate; a cache that only the other entries use is nothing but memory. */
 function only(module: Module, keep: (entry: Entry) => boolean): Module {
   const { training, ...rest } = module;
   const entries = module.entries.filter(keep);

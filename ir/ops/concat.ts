@@ -1,18 +1,14 @@
 // Joining along an axis: fixed pieces, and a piece whose place is data (a cache).
 import { axis, int } from "../attribute.ts";
-import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
-import { type Dim, dimsEqual } from "../dim.ts";
 import type { Value } from "../module.ts";
 import { define, signature, variadic } from "../op.ts";
-import { printType, type Type, tensor, withDims } from "../type.ts";
-import { sub } from "./arithmetic.ts";
-import { broadcast, spread } from "./broadcast.ts";
+import { allocate, contiguous, denseTensor } from "../tensor.ts";
+import { elementCount, printType, shapeOf, type Type, tensor, withDims } from "../type.ts";
 import { numbers, requireAxis, requireRankZero, requireScalar } from "./checks.ts";
-import { greaterEqual, less, logicalAnd, select } from "./compare.ts";
-import { gather } from "./indexing.ts";
-import { iota, splat, zerosLike } from "./source.ts";
-import { inversePermutation, pad, slice, transpose } from "./views.ts";
+import { greaterEqual, select } from "./compare.ts";
+import { iota, splat } from "./source.ts";
+import { pad, slice } from "./views.ts";
 
 export const concat = signature({
   name: "concat",
@@ -77,36 +73,32 @@ export const cacheWrite = signature({
 });
 export const cacheWriteOp = define(cacheWrite, {
   infer([cache, fresh, first], { axis: along }) {
-    const type = requireScalar("cache_write", "cache", cache, numbers);
+    const type = requireScalar("cache_write", "cache", cache, ["f32", "i32", "u32"]);
     requireScalar("cache_write", "first", first, ["i32"]);
     requireRankZero("cache_write", "first", first);
     requireAxis("cache_write", cache, along);
-    if (typeof fresh.dims[along] !== "number") return reject(`\`cache_write\` of ${printType(fresh)} needs a size for axis ${along}`);
-    const others = (t: Type): readonly Dim[] => t.dims.toSpliced(along, 1);
-    const fits = cache.dims.length === fresh.dims.length && others(cache).every((d, i) => dimsEqual(d, others(fresh)[i] ?? -1));
+    const others = (t: Type): string => printType(withDims(t, t.dims.toSpliced(along, 1)));
+    const fits = cache.dims.length === fresh.dims.length && others(cache) === others(fresh);
     return fits ? type : reject(`\`cache_write\` of ${printType(fresh)} along axis ${along} of ${printType(cache)}`);
   },
-  evaluate: "from lower",
-  vjp: "none",
-  lower: {
-    kind: "expand",
-    expand(b, [cache, fresh, first], { axis: along }) {
-      const [capacity, length] = [requireAxis("cache_write", cache.type, along), Number(fresh.type.dims[along])];
-      const places = tensor("i32", [capacity]);
-      const start = b.emit(broadcast, [first], { type: places });
-      const from = b.emit(sub, [b.emit(iota, [], { axis: 0, type: places }), start]);
-      const within = b.emit(logicalAnd, [b.emit(greaterEqual, [from, zerosLike(b, from)]), b.emit(less, [from, splat(b, places, length)])]);
-      const rows = rowsAlong(b, fresh, along, from);
-      const others = cache.type.dims.map((_, i) => i).filter((i) => i !== along);
-      return b.emit(select, [spread(b, within, tensor("bool", cache.type.dims), others), rows, cache]);
-    },
+  evaluate([cache, fresh, first], { axis: along }, [type]) {
+    const shape = shapeOf(type);
+    const out = allocate(type, elementCount(shape), "wide");
+    out.set(contiguous(cache));
+    const rows = contiguous(fresh);
+    const [capacity, length] = [shape[along] ?? 1, fresh.shape[along] ?? 1];
+    const width = elementCount(shape.slice(along + 1));
+    const start = contiguous(first)[0] ?? 0;
+    for (let outer = 0; outer < elementCount(shape.slice(0, along)); outer++) {
+      for (let i = 0; i < length; i++) {
+        const place = start + i;
+        if (place < 0 || place >= capacity) continue;
+        const from = (outer * length + i) * width;
+        out.set(rows.subarray(from, from + width), (outer * capacity + place) * width);
+      }
+    }
+    return denseTensor(shape, out);
   },
+  vjp: "none",
+  lower: { kind: "kernel", family: "write" },
 });
-
-/** Rows of x along an axis by number: the axis goes to the front and back, since `gather` takes rows of the first axis. */
-function rowsAlong(b: Builder, x: Value, along: number, ids: Value): Value {
-  const order = x.type.dims.map((_, i) => i);
-  const toFront = [along, ...order.filter((i) => i !== along)];
-  const gathered = b.emit(gather, [b.emit(transpose, [x], { permutation: toFront }), ids]);
-  return b.emit(transpose, [gathered], { permutation: inversePermutation(toFront) });
-}

@@ -15,6 +15,7 @@ const keywords: ReadonlySet<string> = new Set([
   "a",
   "b",
   "element",
+  "where",
   "per_row",
   "transform",
   "statistic",
@@ -31,6 +32,7 @@ interface Body {
   a?: DotOperand;
   b?: DotOperand;
   element?: ScalarExpr;
+  where?: ScalarExpr;
   perRow?: ScalarExpr;
   statistic?: NonNullable<RowsProblem["statistic"]>;
   block: number;
@@ -132,6 +134,9 @@ function readLine(cursor: Cursor, scalars: ScalarParser, scopes: ProblemScopes, 
     case "element":
       body.element = value("element");
       return;
+    case "where":
+      body.where = value("element");
+      return;
     case "per_row":
       body.perRow = value("store");
       return;
@@ -163,10 +168,10 @@ function missing(family: Family): string {
 }
 
 function assemble(family: Family, outer: readonly number[], inner: readonly number[], body: Body): Problem | undefined {
-  const { a, b, element, perRow, statistic, block, accumulators, stores, rowStores } = body;
+  const { a, b, element, where, perRow, statistic, block, accumulators, stores, rowStores } = body;
   switch (family) {
     case "pointwise":
-      return { kind: family, shape: outer, stores };
+      return { kind: family, shape: outer, ...(where === undefined ? {} : { where }), stores };
     case "reduce":
       return { kind: family, shape: outer, reduced: inner, accumulators, stores };
     case "dot": {

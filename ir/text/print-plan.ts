@@ -105,6 +105,7 @@ function printProblem(problem: Problem): readonly string[] {
   const w = new BodyWriter(scopes, expressionsOf(problem));
   switch (problem.kind) {
     case "pointwise":
+      if (problem.where !== undefined) w.line("where = ", problem.where, "element");
       break;
     case "reduce":
       for (const { combine, element } of problem.accumulators) w.line(`${combine} = `, element, "element");

@@ -39,6 +39,26 @@ for (const adapter of await availableAdapters()) {
       { kind: "pointwise", width: 4, perLane: 2, workgroup: 8 },
     ];
 
+    test("some elements stored, at places of their own", async () => {
+      for (const [rows, columns] of [
+        [1, 4],
+        [5, 8],
+        [3, 6],
+      ] as const) {
+        const [r, c] = axes(rows, columns);
+        // Rows from 2 on of a tensor of four, the last ones beyond it; the place is data.
+        const place = plus(load("i32", 1, { kind: "dense", scalar: "i32" }, uint(0)), cast("i32", r));
+        const where = binary("lt", place, int(4));
+        const row = cast("u32", binary("min", place, int(3)));
+        const store = storeF32(2, at(row, c, columns), times(loadF32(0, at(r, c, columns)), float(2)));
+        const problem: PointwiseProblem = { ...pointwise([rows, columns], [store]), where };
+        const buffers = [noise(rows * columns), Int32Array.of(2), noise(4 * columns, 3)];
+        const fitting = every.filter((schedule) => refuseSchedule(problem, schedule, target) === undefined);
+        expect(fitting.length).toBe(columns % 4 === 0 ? 4 : 2);
+        await check(problem, buffers, [...fitting, chooseSchedule(problem, target)]);
+      }
+    });
+
     test("a broadcast row and column", async () => {
       for (const [rows, columns] of [
         [1, 4],

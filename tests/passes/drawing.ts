@@ -107,6 +107,7 @@ export class Drawing {
       this.#view,
       this.#view,
       this.#index,
+      this.#write,
       this.#reduce,
       this.#reduce,
       this.#dot,
@@ -195,7 +196,19 @@ export class Drawing {
         rankOf(v) >= rank &&
         shapeText({ ...v, type: { ...v.type, dims: v.type.dims.slice(0, rank) } }) === shapeText(ids),
     );
-    if (x !== undefined) this.emit("scatter_add", [x, ids], { size: this.#tape.pick([1, 3, 4, 7]) });
+    // As a contraction it carries what is not finite to every row: only where all is finite.
+    if (x !== undefined && this.#exact) this.emit("scatter_add", [x, ids], { size: this.#tape.pick([1, 3, 4, 7]) });
+  }
+
+  /** A piece of a value at another place of it, or of anything of the right shape. */
+  #write(): void {
+    const first = this.#any((v) => isScalar(v, "i32") && rankOf(v) === 0);
+    const cache = this.#any((v) => isScalar(v, "f32", "i32") && rankOf(v) > 0);
+    if (first === undefined || cache === undefined) return;
+    const axis = this.#tape.below(rankOf(cache));
+    const others = (v: Value) => `${v.type.kind === "tensor" ? v.type.scalar : ""} ${v.type.dims.toSpliced(axis, 1)} ${rankOf(v)}`;
+    const fresh = this.#any((v) => v.type.kind === "tensor" && others(v) === others(cache));
+    if (fresh !== undefined) this.emit("cache_write", [cache, fresh, first], { axis });
   }
 
   #reduce(): void {

@@ -255,6 +255,61 @@ const fewOperands: Readonly<Record<string, string>> = {
   return %n
 }`,
   ),
+  "a cache written in place": primitive(
+    `state "c": f32[6, 2, 4] {role = cache, init = zeros}`,
+    `entry @main(%x: f32[2, 2, 4], %first: i32[]) -> (s: f32[2, 4]) {
+  %c: f32[6, 2, 4] = state.read {name = "c"}
+  %y: f32[2, 2, 4] = mul %x, %x
+  %c1: f32[6, 2, 4] = cache_write %c, %y, %first {axis = 0}
+  %s: f32[2, 4] = sum %c1 {axes = [0]}
+  return %s
+  update "c" = %c1
+}`,
+  ),
+  "a cache whose old content is read behind the write": primitive(
+    `state "c": f32[3, 5] {role = cache, init = zeros}`,
+    `entry @main(%x: f32[3, 2], %first: i32[]) -> (d: f32[3, 5]) {
+  %c: f32[3, 5] = state.read {name = "c"}
+  %c1: f32[3, 5] = cache_write %c, %x, %first {axis = 1}
+  %d: f32[3, 5] = sub %c1, %c
+  return %d
+  update "c" = %c1
+}`,
+  ),
+  "a cache that is its own news": primitive(
+    `state "c": f32[4, 3] {role = cache, init = zeros}`,
+    `entry @main(%first: i32[]) -> () {
+  %c: f32[4, 3] = state.read {name = "c"}
+  %n: f32[4, 3] = neg %c
+  %c1: f32[4, 3] = cache_write %c, %n, %first {axis = 0}
+  return
+  update "c" = %c1
+}`,
+  ),
+  "two writes into one cache, and caches that change places": primitive(
+    `state "c": f32[4] {role = cache, init = zeros}\nstate "d": f32[4] {role = cache, init = zeros}`,
+    `entry @main(%x: f32[2], %y: f32[1], %first: i32[], %next: i32[]) -> (e: f32[4]) {
+  %c: f32[4] = state.read {name = "c"}
+  %d: f32[4] = state.read {name = "d"}
+  %c1: f32[4] = cache_write %c, %x, %first {axis = 0}
+  %c2: f32[4] = cache_write %c1, %y, %next {axis = 0}
+  %e: f32[4] = cache_write %d, %x, %next {axis = 0}
+  return %e
+  update "c" = %e, "d" = %c2
+}`,
+  ),
+  "writes into a constant, an input and a view": primitive(
+    "",
+    `entry @main(%x: f32[2, 3], %t: f32[3, 4], %first: i32[]) -> (a: f32[4, 3], b: f32[2, 3], c: f32[4, 3], d: f32[4, 3]) {
+  %zero: f32[4, 3] = constant {values = [0.5]}
+  %a: f32[4, 3] = cache_write %zero, %x, %first {axis = 0}
+  %b: f32[2, 3] = cache_write %x, %x, %first {axis = 0}
+  %v: f32[4, 3] = transpose %t {permutation = [1, 0]}
+  %c: f32[4, 3] = cache_write %v, %x, %first {axis = 0}
+  %d: f32[4, 3] = neg %a
+  return %a, %b, %c, %d
+}`,
+  ),
   "instructions that nothing needs": primitive(
     "",
     `entry @main(%x: f32[3], %y: f32[3]) -> (s: f32[3]) {
