@@ -23,8 +23,22 @@ export interface GivenWeightsOptions {
  * where the file is missing or damaged; the session is then unchanged.
  */
 export async function giveWeights(path: string, session: Session, options: GivenWeightsOptions = {}): Promise<readonly Diagnostic[]> {
+  const { parameters, warnings } = await readParameters(path, session.artifact.manifest.state, options);
+  for (const [name, array] of parameters) session.writeState(name, array);
+  return warnings;
+}
+
+/** What of a state says which tensor it takes. */
+type Wanted = Pick<StateRecord, "name" | "tied" | "type" | "role">;
+
+/** What {@link giveWeights} gives a session, by the names of the states, for use without one. */
+export async function readParameters(
+  path: string,
+  states: readonly Wanted[],
+  options: GivenWeightsOptions = {},
+): Promise<{ readonly parameters: ReadonlyMap<string, Float32Array>; readonly warnings: readonly Diagnostic[] }> {
   const { tensors } = await openWeights(path);
-  const parameters = session.artifact.manifest.state.filter(({ role }) => role === "parameter");
+  const parameters = states.filter(({ role }) => role === "parameter");
   const isFresh = freshness(parameters, options.fresh ?? []);
   const values: (readonly [string, Float32Array])[] = [];
   const wrong: string[] = [];
@@ -45,9 +59,9 @@ export async function giveWeights(path: string, session: Session, options: Given
     }
   }
   const idle = [...tensors.keys()].filter((name) => !used.has(name));
-  if (wrong.length > 0) throw mismatch(path, wrong, idle);
-  for (const [name, array] of values) session.writeState(name, array);
-  return idle.length === 0 ? [] : [warning("init-mismatch", `${path} holds what the model has no use for: ${list(idle)}`)];
+  if (wrong.length > 0) throw mismatch(path, wrong, idle, options);
+  const warnings = idle.length === 0 ? [] : [warning("init-mismatch", `${path} holds what the model has no use for: ${list(idle)}`)];
+  return { parameters: new Map(values), warnings };
 }
 
 async function openWeights(path: string): Promise<Weights> {
@@ -61,8 +75,8 @@ async function openWeights(path: string): Promise<Weights> {
 }
 
 /** Says of each parameter whether it is to be left alone. Throws a DiagnosticError `init-mismatch` for a path that names none. */
-function freshness(parameters: readonly StateRecord[], paths: readonly string[]): (record: StateRecord) => boolean {
-  const below = (record: StateRecord, path: string) =>
+function freshness(parameters: readonly Wanted[], paths: readonly string[]): (record: Wanted) => boolean {
+  const below = (record: Wanted, path: string) =>
     [record.name, ...record.tied].some((name) => name === path || name.startsWith(`${path}.`));
   for (const path of paths) {
     if (parameters.some((record) => below(record, path))) continue;
@@ -84,13 +98,13 @@ const list = (names: readonly string[]): string =>
     .map((name) => `\`${name}\``)
     .join(", ")}${names.length > mostShown ? ` and ${names.length - mostShown} more` : ""}`;
 
-function mismatch(path: string, wrong: readonly string[], idle: readonly string[]): DiagnosticError {
+function mismatch(path: string, wrong: readonly string[], idle: readonly string[], { fresh }: GivenWeightsOptions): DiagnosticError {
   return new DiagnosticError([
     error("init-mismatch", `${path} does not hold this model's weights`, undefined, "", [
       ...wrong.slice(0, mostShown),
       ...(wrong.length > mostShown ? [`and ${wrong.length - mostShown} more like these`] : []),
       ...(idle.length > 0 ? [`it holds what the model has no use for: ${list(idle)}`] : []),
-      "`--fresh PATH` lets parameters begin with their initial values",
+      ...(fresh === undefined ? [] : ["`--fresh PATH` lets parameters begin with their initial values"]),
     ]),
   ]);
 }

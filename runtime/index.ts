@@ -1,4 +1,4 @@
-// The runtime's public face: open a device, open a session on a compiled artifact, run, train, evaluate, save.
+// The runtime's public face: open a device, open a session on a compiled artifact, run, train, evaluate, generate, save.
 export type { ArtifactManifest, CompiledArtifact, SubgroupPath } from "../ir/artifact.ts";
 export { artifactHash, readArtifact, writeArtifact } from "./artifact-folder.ts";
 export { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -13,11 +13,14 @@ export { type Decoder, decode, type Tokenizer, type Tokens } from "./data/tokeni
 export { type TrainedTokenizer, trainTokenizer } from "./data/train-tokenizer.ts";
 export { type AdapterChoice, type AdapterDescription, adapterChoices, Device, type DeviceOptions, describeAdapter } from "./device.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
-export { type GivenWeightsOptions, giveWeights } from "./given-weights.ts";
+export { contextOf, type GenerateOptions, type Generation, generate } from "./generate.ts";
+export { type GivenWeightsOptions, giveWeights, readParameters } from "./given-weights.ts";
+export { initialValues } from "./init.ts";
 export { KernelError } from "./pipelines.ts";
 export { bestSubgroups, probeSubgroups, type SubgroupSupport } from "./probe.ts";
 export { isRefusal, refusalHelp } from "./refusal.ts";
 export { removeRun } from "./run-folder.ts";
+export { distribution, draw, mostLikely, Sampler, type SamplingOptions } from "./sampling.ts";
 export { type Inputs, type Outputs, type PendingRun, type RunOptions, type RunResult, Session, type SessionOptions } from "./session.ts";
 export type { TimestampMode } from "./submit.ts";
 export { train } from "./train.ts";

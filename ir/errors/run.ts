@@ -14,9 +14,17 @@ export const runErrors = explain({
     meaning: "An entry is run with inputs that it does not take.",
     text: "The message lists what the entry takes: names, types and numbers of elements.",
   },
+  "bad-prompt": {
+    meaning: "A text cannot be continued by this model.",
+    text: "A prompt has at least one token, all of them known to the model, and fits into the context unless that slides (`--context`, `--context-end slide`).",
+  },
   "bad-safetensors": {
     meaning: "A file is not a whole safetensors file.",
     text: "Eight bytes of header length, a JSON header, then the tensors' bytes without holes. A file that ends early was not copied or downloaded to its end.",
+  },
+  "bad-sampling": {
+    meaning: "A setting of sampling makes no distribution to draw from.",
+    text: "The temperature is a number from 0 up, top-k a whole number from 1 up, top-p above 0 and at most 1.",
   },
   "bad-source": {
     meaning: "A data source is given arguments that it does not take.",
@@ -75,8 +83,8 @@ export const runErrors = explain({
     text: "It lacks the WebGPU feature `timestamp-query`.",
   },
   "not-finite": {
-    meaning: "The loss or the gradient was infinite or not a number for many steps in a row.",
-    text: "Such a step changes nothing. Most often the learning rate is too high (`--set schedule.peak=...`), or the warm-up is too short.",
+    meaning: "The loss or the gradient was infinite or not a number for many steps in a row, or what a model answers is no number.",
+    text: "Such a step changes nothing, and text cannot be made of such an answer. Most often the learning rate is too high (`--set schedule.peak=...`), or the warm-up is too short.",
   },
   "not-saved": {
     meaning: "A checkpoint could not be written.",
