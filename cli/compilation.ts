@@ -1,5 +1,5 @@
 // Compiling as several commands do it: a model file or IR, for the adapter at hand or for any.
-import { type CompiledArtifact, compile, compileModule, type TargetOptions } from "../compiler/index.ts";
+import { type CompiledArtifact, type CompileOptions, compile, compileModule, type TargetOptions } from "../compiler/index.ts";
 import { DiagnosticError, hasErrors, type Report } from "../ir/diagnostic.ts";
 import type { Target } from "../ir/plan.ts";
 import type { Source } from "../ir/source.ts";
@@ -14,12 +14,15 @@ export interface SourceFlags {
   readonly set: readonly string[];
 }
 
+/** What a command asks of the compiler for its own part. */
+export type CompilationOptions = TargetOptions & Pick<CompileOptions, "inference">;
+
 /** The compiled artifact, with warnings shown. Throws a DiagnosticError where there is an error. */
 export async function compileFrom(
   source: Source,
   recipe: string | undefined,
   flags: SourceFlags,
-  options: TargetOptions,
+  options: CompilationOptions,
   output: Output,
 ): Promise<CompiledArtifact> {
   const { value, diagnostics } = await compiled(source, recipe, flags, options);
@@ -32,7 +35,7 @@ async function compiled(
   source: Source,
   recipe: string | undefined,
   { policy, set }: SourceFlags,
-  options: TargetOptions,
+  options: CompilationOptions,
 ): Promise<Report<CompiledArtifact>> {
   if (source.path.endsWith(".loomir")) return compileModule(await readModule(source), { ...options, model: source.path });
   return compile(source, { ...options, set, ...(recipe === undefined ? {} : { recipe }), ...(policy === undefined ? {} : { policy }) });

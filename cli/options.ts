@@ -18,6 +18,9 @@ export const setOption = () =>
     .argParser(collect)
     .default([]);
 
+export const weightsOption = () =>
+  new Option("--weights <path>", "weights of the model: a safetensors file, or the folder of a checkpoint or of a run");
+
 export const seedOption = () =>
   new Option("--seed <n>", "seed of initial values and of the data's order (default: 0, or the resumed run's)").argParser(wholeNumber(0));
 
@@ -33,3 +36,10 @@ export const wholeNumber =
 
 /** A parser of texts that may be repeated. */
 export const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+
+/** A parser of numbers; who takes them says which ones make sense. */
+export function anyNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isNaN(value) || text.trim() === "") throw new InvalidArgumentError("It must be a number.");
+  return value;
+}

@@ -47,6 +47,11 @@ export class Output {
     this.#out.write(text.endsWith("\n") ? text : `${text}\n`);
   }
 
+  /** A piece of a result that comes bit by bit, for people. */
+  piece(text: string): void {
+    if (!this.isJson) this.#out.write(text);
+  }
+
   /** Problems: frames on the standard error; with `--json` part of the result, or `{"diagnostics": [...]}` where errors leave none. */
   diagnostics(problems: readonly Diagnostic[]): void {
     if (!this.isJson) {

@@ -4,9 +4,11 @@ import { Command } from "commander";
 import { benchCommand } from "./bench.ts";
 import { compileCommand } from "./compile.ts";
 import { doctorCommand } from "./doctor.ts";
+import { evalCommand } from "./eval.ts";
 import { explainCommand } from "./explain.ts";
 import { explainPolicyCommand } from "./explain-policy.ts";
 import { fmtCommand } from "./fmt.ts";
+import { generateCommand } from "./generate.ts";
 import { irCommand } from "./ir.ts";
 import { optCommand } from "./opt.ts";
 import type { Output } from "./output.ts";
@@ -17,6 +19,8 @@ import { trainCommand } from "./train.ts";
 const commands = [
   compileCommand,
   trainCommand,
+  evalCommand,
+  generateCommand,
   planCommand,
   explainPolicyCommand,
   irCommand,
@@ -31,7 +35,7 @@ const commands = [
 /** The program, ready to parse. Usage errors are thrown as CommanderError; nothing ends the process. */
 export function makeProgram(output: Output): Command {
   const program = new Command("bitloom")
-    .description("Compile quantized models to WebGPU kernels, train them, read their IR.")
+    .description("Compile quantized models to WebGPU kernels, train, evaluate and use them, read their IR.")
     .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help for a command");

@@ -20,6 +20,7 @@ import { adapterOption, collect, jsonOption, policyOption, seedOption, setOption
 import type { Output } from "./output.ts";
 import { targetOf } from "./target.ts";
 import { type Beside, tell } from "./train-report.ts";
+import type { TrainCommand } from "./trained-model.ts";
 import { watched } from "./watched.ts";
 
 interface TrainFlags {
@@ -123,11 +124,11 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
       progress,
       reopen: () => open.reopen(),
       checked: () => unwrap(compileChecked(source, optionsFor(flags.policy))),
+      config: { command: commandOf(file, recipe, flags), ...(flags.init === undefined ? {} : { init: flags.init, fresh: flags.fresh }) },
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
       ...(flags.resume === undefined ? {} : { resume: flags.resume }),
       ...(flags.keep === undefined ? {} : { keep: flags.keep }),
-      ...(flags.init === undefined ? {} : { config: { init: flags.init, fresh: flags.fresh } }),
     }),
   );
   const seconds = (performance.now() - started) / 1000;
@@ -175,6 +176,14 @@ async function trainBeside(
 /** Whether the run goes on from a checkpoint. */
 const goesOn = (folder: string, { resume }: TrainFlags): boolean =>
   typeof resume === "string" || (resume === true && latestCheckpoint(folder) !== undefined);
+
+/** What the run's folder keeps, so that other commands find the model again. */
+const commandOf = (file: string, recipe: string | undefined, { policy, set }: TrainFlags): TrainCommand => ({
+  file,
+  ...(recipe === undefined ? {} : { recipe }),
+  ...(policy === undefined ? {} : { policy }),
+  set,
+});
 
 /** A run is never overwritten by accident. */
 function refuseOtherRun(folder: string, { resume, overwrite }: TrainFlags): void {

@@ -132,13 +132,12 @@ function lowerTrain(
   return { entry, ...(typeof sequence === "number" ? { sequence } : {}) };
 }
 
-/** Sums instead of means, so that batches of any number add up: loss, right answers, and how many answers count. */
+/** Sums instead of means, so that batches of any number add up: loss, right answers (of a loss that is one `cross_entropy`), how many answers count. */
 function lowerEval(resolved: Resolved, recipe: Recipe, problems: Problems): Entry | undefined {
   const cx = new EntryContext(resolved, problems);
   const found = lowerLoss(cx, recipe);
   if (found === undefined) return undefined;
-  const i32 = tensor("i32", []);
-  let correct: Value;
+  let correct: Value | undefined;
   let targets: Value;
   const [only, ...others] = cx.classifications;
   if (only !== undefined && others.length === 0) {
@@ -158,13 +157,12 @@ function lowerEval(resolved: Resolved, recipe: Recipe, problems: Problems): Entr
         recipe.loss.span,
         `this one has ${cx.classifications.length}`,
       );
-    correct = cx.splat(i32, 0);
-    targets = cx.splat(i32, rowsOf(recipe));
+    targets = cx.splat(tensor("i32", []), rowsOf(recipe));
   }
   const lossSum = cx.emit(mul, [found.loss, cx.emit(cast, [targets], { to: "f32" })], {}, "loss_sum");
   const outputs = [
     { name: "loss_sum", value: lossSum },
-    { name: "correct", value: correct },
+    ...(correct === undefined ? [] : [{ name: "correct", value: correct }]),
     { name: "targets", value: targets },
   ];
   return { name: "eval", inputs: found.inputs, instructions: cx.builder.instructions, outputs, updates: [] };

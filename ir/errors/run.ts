@@ -30,6 +30,10 @@ export const runErrors = explain({
     meaning: "A data source is given arguments that it does not take.",
     text: "Data sources and their arguments are listed in docs/commands.md.",
   },
+  "changed-source": {
+    meaning: "A model's text is no longer the one that its weights were trained with.",
+    text: "What is computed may differ from what the run computed. Go back to the text of the run, or train again.",
+  },
   "checkpoint-mismatch": {
     meaning: "A checkpoint belongs to another model, policy, recipe, batch or seed than the run that would go on from it.",
     text: "Resume with what the checkpoint was made with: `config.resolved.json` in the run folder says it. The help names every tensor that differs.",
@@ -74,6 +78,10 @@ export const runErrors = explain({
     meaning: "An artifact was compiled without a recipe, so there is nothing to train.",
     text: "Compile a model file with a `train` block.",
   },
+  "no-run": {
+    meaning: "A folder holds no run, so nothing says which model its weights are of.",
+    text: "A run's folder, written by `bitloom train`, has a `config.resolved.json`. With weights from elsewhere name the model file and the recipe, and the weights with `--weights`.",
+  },
   "no-target": {
     meaning: "No target of the artifact runs on this adapter.",
     text: "Targets ask for features, limits and a subgroup size. `bitloom compile` always adds the target `portable`, which asks for nothing.",
@@ -81,6 +89,14 @@ export const runErrors = explain({
   "no-timestamps": {
     meaning: "Kernels are to be timed on an adapter that cannot do it.",
     text: "It lacks the WebGPU feature `timestamp-query`.",
+  },
+  "no-tokenizer": {
+    meaning: "A model's recipe does not say how text becomes tokens.",
+    text: "Recipes whose data is a corpus name a tokenizer; for others `--tokenizer` names the path of a `tokenizer.json`, or `bytes`.",
+  },
+  "no-weights": {
+    meaning: "A model is to be used without weights.",
+    text: "Name the folder of a run, or a model file and its weights: `--weights model.safetensors`.",
   },
   "not-finite": {
     meaning: "The loss or the gradient was infinite or not a number for many steps in a row, or what a model answers is no number.",
