@@ -1,5 +1,5 @@
 // Compiling as several commands do it: a model file or IR, for the adapter at hand or for any.
-import { type CompiledArtifact, type CompileOptions, compile, compileModule, type TargetOptions } from "../compiler/index.ts";
+import { type CompiledArtifact, compile, compileModule, type FrontEndOptions, type TargetOptions } from "../compiler/index.ts";
 import { DiagnosticError, hasErrors, type Report } from "../ir/diagnostic.ts";
 import type { Target } from "../ir/plan.ts";
 import type { Source } from "../ir/source.ts";
@@ -12,17 +12,24 @@ import { targetOf } from "./target.ts";
 export interface SourceFlags {
   readonly policy?: string;
   readonly set: readonly string[];
+  /** Whether there are entries that continue a text, and how many positions their cache holds. */
+  readonly context?: number | true;
 }
 
-/** What a command asks of the compiler for its own part. */
-export type CompilationOptions = TargetOptions & Pick<CompileOptions, "inference">;
+/** What the compiler's front end makes of flags and a recipe. */
+export const frontEndOptions = (recipe: string | undefined, { policy, set, context }: SourceFlags): FrontEndOptions => ({
+  set,
+  ...(recipe === undefined ? {} : { recipe }),
+  ...(policy === undefined ? {} : { policy }),
+  ...(context === undefined ? {} : { inference: context === true ? {} : { context } }),
+});
 
 /** The compiled artifact, with warnings shown. Throws a DiagnosticError where there is an error. */
 export async function compileFrom(
   source: Source,
   recipe: string | undefined,
   flags: SourceFlags,
-  options: CompilationOptions,
+  options: TargetOptions,
   output: Output,
 ): Promise<CompiledArtifact> {
   const { value, diagnostics } = await compiled(source, recipe, flags, options);
@@ -34,11 +41,11 @@ export async function compileFrom(
 async function compiled(
   source: Source,
   recipe: string | undefined,
-  { policy, set }: SourceFlags,
-  options: CompilationOptions,
+  flags: SourceFlags,
+  options: TargetOptions,
 ): Promise<Report<CompiledArtifact>> {
   if (source.path.endsWith(".loomir")) return compileModule(await readModule(source), { ...options, model: source.path });
-  return compile(source, { ...options, set, ...(recipe === undefined ? {} : { recipe }), ...(policy === undefined ? {} : { policy }) });
+  return compile(source, { ...options, ...frontEndOptions(recipe, flags) });
 }
 
 /** The target of the adapter that was asked for. Compiling works without an adapter: then there is none, which is said. */

@@ -6,7 +6,7 @@ import { printBytes } from "../ir/byte-size.ts";
 import { type AdapterChoice, writeArtifact } from "../runtime/index.ts";
 import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
-import { adapterOption, jsonOption, policyOption, setOption } from "./options.ts";
+import { adapterOption, contextOption, jsonOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 
 interface CompileFlags extends SourceFlags {
@@ -24,6 +24,7 @@ export function compileCommand(output: Output): Command {
     .argument("[recipe]", "a `train` block of the file; may be left out where there is only one")
     .addOption(policyOption())
     .addOption(setOption())
+    .addOption(contextOption())
     .addOption(new Option("-o, --output <folder>", "folder to write (default: out/RECIPE)"))
     .addOption(adapterOption())
     .option("--portable", "compile the portable target alone, without looking for an adapter")

@@ -24,7 +24,6 @@ import { type ModelFlags, trainedModel, warnOfChanges } from "./trained-model.ts
 interface GenerateFlags extends ModelFlags, SamplingOptions {
   readonly prompt: string;
   readonly tokens: number;
-  readonly context?: number;
   readonly contextEnd: "slide" | "stop";
   readonly tokenizer?: string;
   readonly adapter: AdapterChoice;
@@ -70,16 +69,18 @@ async function generateText(first: string, recipe: string | undefined, flags: Ge
   const artifact = await compileFrom(
     model.source,
     model.recipe,
-    model.flags,
+    { ...model.flags, context: flags.context ?? true },
     {
       targets: [await targetOf(device)],
       portable: false,
       entries: (name) => name === "prefill" || name === "decode",
-      inference: flags.context === undefined ? {} : { context: flags.context },
     },
     output,
   );
   warnOfChanges(model, artifact, output);
+  // A warning has said what the model lacks.
+  if (artifact.manifest.entries["decode"] === undefined)
+    throw new DiagnosticError([error("no-entry", `\`${model.source.path}\` is no model that continues text`)]);
   const tokenizer = await tokenizerOf(artifact, flags.tokenizer);
   using session = await Session.open(artifact, device);
   output.diagnostics(await giveWeights(model.weights, session));

@@ -17,16 +17,15 @@ import { didYouMean } from "../ir/nearest.ts";
 import type { Source } from "../ir/source.ts";
 import { printModule } from "../ir/text/print.ts";
 import { selectableNames, selectedEntries, selectionOf } from "../ir/text/selection.ts";
+import { frontEndOptions, type SourceFlags } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import { tellDiff } from "./ir-diff.ts";
 import { type Dump, writeDumps } from "./ir-dumps.ts";
 import { readModule } from "./module-files.ts";
-import { jsonOption, policyOption, setOption } from "./options.ts";
+import { contextOption, jsonOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 
-interface IrFlags {
-  readonly policy?: string;
-  readonly set: readonly string[];
+interface IrFlags extends SourceFlags {
   readonly dump?: string;
   readonly until?: string;
   readonly diff?: true;
@@ -41,6 +40,7 @@ export function irCommand(output: Output): Command {
     .argument("[recipe]", "a `train` block of the file; may be left out where there is only one")
     .addOption(policyOption())
     .addOption(setOption())
+    .addOption(contextOption())
     .option("--dump <folder>", "write `00-lower.loomir`, `01-PASS.loomir`, ... and `times.txt` there")
     .option("--until <form|pass>", `stop at a form or behind a pass (${untilNames(pipeline).join(", ")})`)
     .option("--diff", "print what each pass changed instead")
@@ -112,11 +112,7 @@ async function startOf(source: Source, recipe: string | undefined, flags: IrFlag
     const module = await readModule(source);
     return { name: "parsed", module, sources: [], ...(asked === undefined ? {} : { pipeline: withStages(unwrap(parsePipeline(asked))) }) };
   }
-  const { value, diagnostics } = lowerSource(source, {
-    set: flags.set,
-    ...(recipe === undefined ? {} : { recipe }),
-    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
-  });
+  const { value, diagnostics } = lowerSource(source, frontEndOptions(recipe, flags));
   if (value === undefined || hasErrors(diagnostics)) throw new DiagnosticError(diagnostics);
   output.diagnostics(diagnostics);
   return { name: "lower", module: value.module, sources: value.resolved.sources };

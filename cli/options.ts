@@ -18,6 +18,12 @@ export const setOption = () =>
     .argParser(collect)
     .default([]);
 
+export const contextOption = () =>
+  new Option(
+    "--context [n]",
+    "also make the entries that continue a text, `prefill` and `decode`, whose cache holds n positions (default: as many as the recipe trains on)",
+  ).argParser(wholeNumber(1));
+
 export const weightsOption = () =>
   new Option("--weights <path>", "weights of the model: a safetensors file, or the folder of a checkpoint or of a run");
 

@@ -10,7 +10,7 @@ import { printPlan } from "../ir/text/print-plan.ts";
 import type { AdapterChoice } from "../runtime/index.ts";
 import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
-import { adapterOption, jsonOption, policyOption, setOption } from "./options.ts";
+import { adapterOption, contextOption, jsonOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { aligned } from "./table.ts";
 
@@ -28,6 +28,7 @@ export function planCommand(output: Output): Command {
     .argument("[recipe]", "a `train` block of the file; may be left out where there is only one")
     .addOption(policyOption())
     .addOption(setOption())
+    .addOption(contextOption())
     .option("--entry <name>", "plan this entry alone; may be repeated (default: all whose sizes are known)", collect, [])
     .addOption(adapterOption())
     .option("--portable", "plan for the portable target, without looking for an adapter")

@@ -13,6 +13,7 @@ import { irCommand } from "./ir.ts";
 import { optCommand } from "./opt.ts";
 import type { Output } from "./output.ts";
 import { planCommand } from "./plan.ts";
+import { runCommand } from "./run-entry.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
 
@@ -21,6 +22,7 @@ const commands = [
   trainCommand,
   evalCommand,
   generateCommand,
+  runCommand,
   planCommand,
   explainPolicyCommand,
   irCommand,
