@@ -13,9 +13,9 @@ import {
   type AdapterChoice,
   Device,
   encodeWeights,
+  giveWeights,
   type HostArray,
   initialValues,
-  loadWeights,
   readParameters,
   Session,
 } from "../runtime/index.ts";
@@ -85,7 +85,7 @@ async function runEntry(file: string, name: string, flags: RunFlags, output: Out
   const module = checked(runPasses(only(whole, bound), { until: "differentiated", sources }), output).module;
   const prepared = entryNamed(module, name) ?? bound;
   const job: Job = { module, entry: prepared, inputs: inputsOf(prepared, given) };
-  const outputs = flags.backend === "webgpu" ? await onAdapter(job, flags, output) : await interpreted(job, flags);
+  const outputs = flags.backend === "webgpu" ? await onAdapter(job, flags, output) : await interpreted(job, flags, output);
   output.result({
     entry: name,
     backend: flags.backend,
@@ -146,7 +146,7 @@ async function onAdapter({ module, entry, inputs }: Job, flags: RunFlags, output
   using device = await Device.open({ adapter });
   const artifact = checked(compileModule(module, { targets: [await targetOf(device)], portable: false }), output);
   using session = await Session.open(artifact, device, { seed });
-  if (weights !== undefined) await loadWeights(session, weights);
+  if (weights !== undefined) output.diagnostics(await giveWeights(weights, session));
   const scalars = new Set(inputNames(entry).flatMap(([name, input]) => (isHost(input) ? [name] : [])));
   const given = Object.fromEntries(
     inputs.map(({ name, type, numbers }): [string, HostArray | number] => [
@@ -162,12 +162,18 @@ async function onAdapter({ module, entry, inputs }: Job, flags: RunFlags, output
   });
 }
 
-async function interpreted({ module, entry, inputs }: Job, { weights, seed, step }: RunFlags): Promise<readonly NamedTensor[]> {
-  const records = module.states.map(({ name, type, role }) => ({ name, type: printType(type), role }));
-  const loaded = weights === undefined ? undefined : (await readParameters(weights, records)).parameters;
+async function interpreted(
+  { module, entry, inputs }: Job,
+  { weights, seed, step }: RunFlags,
+  output: Output,
+): Promise<readonly NamedTensor[]> {
+  const tiedTo = (name: string) => module.ties.filter(({ state }) => state === name).map(({ path }) => path);
+  const records = module.states.map(({ name, type, role }) => ({ name, type: printType(type), role, tied: tiedTo(name) }));
+  const loaded = weights === undefined ? undefined : await readParameters(weights, records);
+  output.diagnostics(loaded?.warnings ?? []);
   const state = Object.fromEntries(
     module.states.map(({ name, type, init }): [string, Tensor] => {
-      const values = loaded?.get(name) ?? initialValues(name, type, init, seed);
+      const values = loaded?.parameters.get(name) ?? initialValues(name, type, init, seed);
       return [name, denseTensor(shapeOf(type), fromHost(type, values))];
     }),
   );
