@@ -1,5 +1,5 @@
 // Diagnostic codes of running: devices, artifacts, data, weights and checkpoints.
-import { explain } from "./explanation.ts";
+import { explain, sh } from "./explanation.ts";
 
 export const runErrors = explain({
   "bad-artifact": {
@@ -13,6 +13,10 @@ export const runErrors = explain({
   "bad-input": {
     meaning: "An entry is run with inputs that it does not take.",
     text: "The message lists what the entry takes: names, types and numbers of elements.",
+    example: sh(
+      "bitloom run models/llama.loom logits --recipe demo --backend interpreter --input 'ids=[72, 105]'",
+      "bitloom run models/llama.loom logits --recipe demo --backend interpreter --input 'ids=[[72, 105]]'",
+    ),
   },
   "bad-prompt": {
     meaning: "A text cannot be continued by this model.",
@@ -73,6 +77,10 @@ export const runErrors = explain({
   "no-file": {
     meaning: "A file cannot be read.",
     text: "It does not exist, or may not be read by this user.",
+    example: sh(
+      "bitloom run models/llama.loom logits --recipe demo --backend interpreter --input ids=ids.npy",
+      "bitloom run models/llama.loom logits --recipe demo --backend interpreter --input 'ids=[[72, 105]]'",
+    ),
   },
   "no-recipe": {
     meaning: "An artifact was compiled without a recipe, so there is nothing to train.",
