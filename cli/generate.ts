@@ -21,7 +21,7 @@ import type { Output } from "./output.ts";
 import { targetOf } from "./target.ts";
 import { type ModelFlags, trainedModel, warnOfChanges } from "./trained-model.ts";
 
-interface GenerateFlags extends ModelFlags, SamplingOptions {
+export interface GenerateFlags extends ModelFlags, SamplingOptions {
   readonly prompt: string;
   readonly tokens: number;
   readonly contextEnd: "slide" | "stop";
@@ -62,7 +62,8 @@ export function generateCommand(output: Output): Command {
     .action((first: string, recipe: string | undefined, flags: GenerateFlags) => generateText(first, recipe, flags, output));
 }
 
-async function generateText(first: string, recipe: string | undefined, flags: GenerateFlags, output: Output): Promise<void> {
+/** What the command does, for others that end with a sample. */
+export async function generateText(first: string, recipe: string | undefined, flags: GenerateFlags, output: Output): Promise<void> {
   const model = await trainedModel(first, recipe, flags);
   const prompt = flags.prompt === "-" ? await textOf(process.stdin) : flags.prompt;
   using device = await Device.open({ adapter: flags.adapter });

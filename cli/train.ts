@@ -15,6 +15,7 @@ import {
   train,
 } from "../runtime/index.ts";
 import { readSource } from "./files.ts";
+import { generateText } from "./generate.ts";
 import { OpenRun } from "./open-run.ts";
 import { adapterOption, collect, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -34,6 +35,7 @@ interface TrainFlags {
   readonly overwrite?: true;
   readonly keep?: number;
   readonly beside?: string;
+  readonly sample?: number;
   readonly init?: string;
   readonly fresh: readonly string[];
 }
@@ -57,6 +59,11 @@ export function trainCommand(output: Output): Command {
       "--keep <n>",
       "number of checkpoints that stay (default: all where the recipe saves every so many steps, 2 where it saves by time)",
       wholeNumber(1),
+    )
+    .addOption(
+      new Option("--sample <n>", "in the end, continue an empty text by this many tokens (`generate` does more)")
+        .argParser(wholeNumber(1))
+        .conflicts("json"),
     )
     .option(
       "--beside <policy>",
@@ -135,6 +142,13 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   const beside =
     other === undefined || result.ended === "interrupted" ? undefined : await trainBeside(other, open.device, result, flags, output);
   tell(result, { folder, seconds, device, artifact, output, ...(beside === undefined ? {} : { beside }) });
+  if (flags.sample !== undefined && result.ended === "finished") await sample(folder, flags.sample, flags.adapter, output);
+}
+
+/** Drawn at a temperature at which small models neither repeat themselves nor babble. */
+async function sample(folder: string, tokens: number, adapter: AdapterChoice, output: Output): Promise<void> {
+  output.say("");
+  await generateText(folder, undefined, { prompt: "\n", tokens, temperature: 0.8, seed: 0, contextEnd: "slide", set: [], adapter }, output);
 }
 
 /** A session as a run begins: with drawn weights, or with those that are given. */
