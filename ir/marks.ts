@@ -7,8 +7,8 @@ export interface Marks {
   readonly site?: string;
   /** The policy's choice for the site; consumed by insert-quant. */
   readonly quantize?: QuantizeChoice;
-  /** Set on clones made by rematerialize; cleanup never merges across it. */
-  readonly recompute?: number;
+  /** Part of the forward pass of an instance that the recipe selects for recomputation: `layers.3`. */
+  readonly remat?: string;
   /** Number of the kernel that computes it, from `fuse` on. */
   readonly kernel?: number;
 }
@@ -17,7 +17,7 @@ export interface Marks {
 export const markKinds: { readonly [K in keyof Required<Marks>]: AttributeKind<NonNullable<Marks[K]>> } = {
   site: text,
   quantize: quantizeChoice,
-  recompute: int,
+  remat: text,
   kernel: int,
 };
 
@@ -25,3 +25,6 @@ export function printMarks(marks: Marks): readonly string[] {
   const present = Object.fromEntries(Object.entries(markKinds).filter(([name]) => marks[name as keyof Marks] !== undefined));
   return printAttributes(present as Readonly<Record<string, AttributeKind<unknown>>>, marks as Readonly<Record<string, unknown>>);
 }
+
+/** The marks that what stands beside an instruction shares with it: those of the region that both are part of. */
+export const regionOf = ({ remat }: Marks): Marks => (remat === undefined ? {} : { remat });

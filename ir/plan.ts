@@ -194,6 +194,10 @@ export interface Dispatch {
   /** Buffer of each binding; bindings of one dispatch are disjoint buffers. */
   readonly bind: readonly BindingUse[];
   readonly serves: readonly string[];
+  /** Part of the forward pass of an instance that the recipe selects for recomputation. */
+  readonly remat?: string;
+  /** Number of the recomputation that it is part of: the same dispatch runs before it too, in the forward pass. */
+  readonly recompute?: number;
   readonly at?: Location;
 }
 

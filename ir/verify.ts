@@ -12,7 +12,7 @@
 // - Outputs have unique names.
 //
 // What it does not check: that dims are concrete (to-plan says how to bind one), that values are finite, that no definition is dead,
-// that marks tell the truth (whether a `recompute` clone equals its original), anything about kernels (the plan has a verifier).
+// that marks tell the truth (whether a `remat` region is one), anything about kernels (the plan has a verifier).
 import { type Diagnostic, error, type Label } from "./diagnostic.ts";
 import type { Entry, Module, StateDeclaration, Value } from "./module.ts";
 import { didYouMean } from "./nearest.ts";

@@ -8,7 +8,7 @@ import { definePass } from "./pass.ts";
 
 export const cleanup = definePass({
   name: "cleanup",
-  summary: "Merge equal instructions and remove dead ones; clones made for recomputation stay apart.",
+  summary: "Merge equal instructions and remove dead ones.",
   needs: "any",
   leaves: "same",
   options: {},
@@ -61,8 +61,6 @@ function keyOf({ op, operands, results, attrs, marks }: Instruction, numberOf: (
     results.map((r) => printType(r.type)).join(", "),
     // A policy may quantize one product here and not there, until insert-quant has consumed its mark.
     marks.quantize === undefined ? "" : printChoice(marks.quantize),
-    // A clone made by rematerialize exists to be computed again.
-    marks.recompute === undefined ? "" : String(marks.recompute),
   ];
   return parts.join(" | ");
 }

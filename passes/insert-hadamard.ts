@@ -1,4 +1,5 @@
 // insert-hadamard: the rotations that a policy asks for, before anything is rounded. Sites keep their mark for insert-quant.
+import { regionOf } from "../ir/marks.ts";
 import { type Instruction, mapEntries, type Value } from "../ir/module.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { type RewriteContext, type Rule, rewriteEntry, rule } from "../ir/rewrite.ts";
@@ -33,8 +34,8 @@ function rotated(value: Value, operand: OperandPlan | undefined, builder: Rewrit
   const side = operand?.side;
   if (operand === undefined || side === undefined || side.rotation === "none") return value;
   const rotation = { axis: operand.axis, block: side.block };
-  const there = builder.emit(hadamard, [value], rotation, { hint: quantName(value, "h"), marks: {} });
-  return side.rotation === "half" ? there : builder.emit(hadamard, [there], rotation, { hint: value.hint, marks: {} });
+  const there = builder.emit(hadamard, [value], rotation, { hint: quantName(value, "h"), marks: regionOf(builder.marks) });
+  return side.rotation === "half" ? there : builder.emit(hadamard, [there], rotation, { hint: value.hint, marks: regionOf(builder.marks) });
 }
 
 /** The transform that {@link insertHadamard} put in front of a quantized operand: its instruction, if `value` is its result. */

@@ -1,4 +1,5 @@
 // insert-quant: scales and fake quantization where the policy's mark says so. Consumes the mark; `site` stays.
+import { regionOf } from "../ir/marks.ts";
 import { mapEntries, type Value } from "../ir/module.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { quantFake, quantScale } from "../ir/ops/quant.ts";
@@ -55,10 +56,10 @@ function quantized(
   if (there === undefined || rotationOf(there, operand.axis, side.block, producer) === undefined) return undefined;
   // Rounding goes between the two rotations. The one back is emitted anew: another site may use the old one with other settings.
   const back = { axis: operand.axis, block: side.block };
-  return builder.emit(hadamard, [rounded(there, scheme, side, builder)], back, { hint: value.hint, marks: {} });
+  return builder.emit(hadamard, [rounded(there, scheme, side, builder)], back, { hint: value.hint, marks: regionOf(builder.marks) });
 }
 
 function rounded(value: Value, scheme: string, { bits, group, outer }: Side, builder: RewriteContext["builder"]): Value {
-  const scale = builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s"), marks: {} });
-  return builder.emit(quantFake, [value, scale], { scheme, bits, outer }, { hint: quantName(value, "q"), marks: {} });
+  const scale = builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s"), marks: regionOf(builder.marks) });
+  return builder.emit(quantFake, [value, scale], { scheme, bits, outer }, { hint: quantName(value, "q"), marks: regionOf(builder.marks) });
 }

@@ -1,4 +1,5 @@
 // lower-quant: fake quantization becomes codes and their decoding, with the gradient mask made where the codes are made.
+import { regionOf } from "../ir/marks.ts";
 import { type Entry, type Instruction, mapEntries, type Value } from "../ir/module.ts";
 import type { Signature } from "../ir/op.ts";
 import { quantDecode, quantEncode, quantFake, quantMask } from "../ir/ops/quant.ts";
@@ -51,7 +52,8 @@ function hoistMasks(entry: Entry, count: (times: number) => void): Entry {
     const mask: Value = { ...old, hint: quantName(x, "m") };
     renamed.set(old, mask);
     moved.add(at);
-    behind.set(rounding, [...(behind.get(rounding) ?? []), { ...instruction, results: [mask] }]);
+    const marks = { ...instruction.marks, ...regionOf(entry.instructions[rounding]?.marks ?? {}) };
+    behind.set(rounding, [...(behind.get(rounding) ?? []), { ...instruction, results: [mask], marks }]);
   }
   if (moved.size === 0) return entry;
   count(moved.size);

@@ -316,9 +316,14 @@ export class EntryPlanner {
     return new KernelScope({ members: kernel.members, producer: (v) => this.#producers.get(v), placeOf, isNeeded, flat });
   }
 
-  #describe(kernel: Kernel): Pick<Planned, "serves" | "at"> {
+  #describe(kernel: Kernel): Pick<Planned, "serves" | "remat" | "at"> {
     const at = (anchorsOf(kernel)[0] ?? kernel.members.at(-1))?.at;
-    return { serves: kernel.stored.map((v) => `%${this.#name(v)}`), ...(at === undefined ? {} : { at }) };
+    const [region, ...others] = new Set(kernel.stored.map((v) => this.#producers.get(v)?.marks.remat));
+    return {
+      serves: kernel.stored.map((v) => `%${this.#name(v)}`),
+      ...(region === undefined || others.length > 0 ? {} : { remat: region }),
+      ...(at === undefined ? {} : { at }),
+    };
   }
 
   #dispatchesOf(kernel: Kernel): readonly Planned[] {

@@ -8,6 +8,7 @@ import type { PlacedPlan, Target } from "../../ir/plan.ts";
 import type { Source } from "../../ir/source.ts";
 import { printType } from "../../ir/type.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
+import { rematerialize } from "../../passes/rematerialize.ts";
 import { layoutStates } from "../../passes/state-layout.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import { verifyPlan } from "../../passes/verify-plan.ts";
@@ -82,8 +83,10 @@ function emitTarget(module: Module, target: Target, options: ModuleOptions): Rep
   try {
     const planned = toPlan(module, { target, choose: chooseSchedule });
     if (planned.value === undefined) return { diagnostics: planned.diagnostics };
+    stage = "rematerialize";
+    const repeated = rematerialize(planned.value);
     stage = "plan-memory";
-    const plan = planMemory(planned.value, module);
+    const plan = planMemory(repeated, module);
     verifyPlan(plan);
     options.planned?.(plan);
     stage = "emit";

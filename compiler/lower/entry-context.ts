@@ -52,11 +52,18 @@ export class EntryContext {
   readonly cache: KeyValueCache | undefined;
   readonly #reads = new Map<string, Value>();
   #stepsLeft = mostSteps;
+  readonly #rematerialize: ReadonlySet<string>;
+  /** Calls so far of each instance that is recomputed. */
+  readonly #calls = new Map<string, number>();
+  #region: Marks = {};
 
-  constructor(resolved: Resolved, problems: Problems, cache?: KeyValueCache) {
+  /** `rematerialize`: paths of the instances whose forward pass is computed again for the backward pass. */
+  constructor(resolved: Resolved, problems: Problems, cache?: KeyValueCache, rematerialize: readonly string[] = []) {
     this.resolved = resolved;
     this.problems = problems;
     this.cache = cache;
+    // To compute the whole model again would save nothing.
+    this.#rematerialize = new Set(rematerialize.filter((path) => path !== ""));
   }
 
   report(
@@ -94,13 +101,22 @@ export class EntryContext {
 
   /** Lower the body of an instance's function: what it emits belongs to the instance. */
   within<T>(instance: string, body: () => T): T {
-    const outer = this.instance;
+    const [outer, region] = [this.instance, this.#region];
     this.instance = instance;
+    if (region.remat === undefined && this.#rematerialize.has(instance)) this.#region = { remat: this.#newRegion(instance) };
     try {
       return body();
     } finally {
       this.instance = outer;
+      this.#region = region;
     }
+  }
+
+  /** Each call of an instance is computed again by itself. */
+  #newRegion(instance: string): string {
+    const calls = (this.#calls.get(instance) ?? 0) + 1;
+    this.#calls.set(instance, calls);
+    return calls === 1 ? instance : `${instance} call ${calls}`;
   }
 
   /** Emit an op with one result. A hint names it; without one it is named after the op. */
@@ -116,7 +132,10 @@ export class EntryContext {
 
   /** The untyped form of {@link emit}. */
   emitOp(op: Op, operands: readonly Value[], attrs: Attributes, hint?: string, marks: Marks = {}): Value {
-    const [result] = this.builder.emitOp(op, operands, attrs, { marks, ...(hint === undefined ? {} : { hint }) });
+    const [result] = this.builder.emitOp(op, operands, attrs, {
+      marks: { ...marks, ...this.#region },
+      ...(hint === undefined ? {} : { hint }),
+    });
     if (result === undefined) throw new Error(`${op.signature.name} has no result`);
     return result;
   }

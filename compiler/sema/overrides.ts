@@ -123,8 +123,16 @@ function isSelector(value: SettingValue): value is Selector | SelectorList {
 /** What a recipe need not say, but every run does. */
 function addedStatement({ path, value, inSeconds, span }: Override): RecipeStatement | undefined {
   const written = path.map((name) => name.text).join(".");
+  if (written === "remat") return rematStatement(value, span);
   if (written !== "checkpoint.every" || isSelector(value)) return undefined;
   return { kind: "checkpoint", span, every: value, unit: inSeconds ? "seconds" : "steps" };
+}
+
+/** `remat=layers.*`, `remat=[layers.*, head]`; `remat=none` for none at all. */
+function rematStatement(value: SettingValue, span: Span): RecipeStatement | undefined {
+  if (value.kind === "selectors") return { kind: "remat", span, selectors: value.items };
+  if (value.kind === "selector") return { kind: "remat", span, selectors: [value] };
+  return value.kind === "use-name" && value.text === "none" ? { kind: "remat", span, selectors: [] } : undefined;
 }
 
 /** Undefined where the statement has nothing that the path could mean. */
@@ -147,9 +155,10 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, ove
       return isSelector(value) || name?.text !== "every" ? undefined : { ...statement, every: value };
     case "accumulate":
       return isSelector(value) || name !== undefined ? undefined : { ...statement, value };
+    case "remat":
+      return name === undefined ? rematStatement(value, span) : undefined;
     case "data":
     case "loss":
-    case "remat":
       return undefined;
     default:
       return statement satisfies never;
@@ -160,6 +169,6 @@ function unknownOverride(override: Override, known: boolean, recipe: RecipeDecla
   const written = override.path.map((name) => name.text).join(".");
   const message = known ? `\`${written}\` cannot be set` : `\`${written}\` names nothing in the recipe \`${recipe.name.text}\``;
   return error("wrong-override", message, override.span, "", [
-    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `model.PARAMETER`, and a size such as `B`",
+    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `remat`, `model.PARAMETER`, and a size such as `B`",
   ]);
 }

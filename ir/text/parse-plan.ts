@@ -198,10 +198,10 @@ function readDispatch(cursor: Cursor, entry: Mutable<PlanEntry>): void {
   if (problem !== undefined && schedule !== undefined) entry.dispatches.push({ problem, schedule, ...rest });
 }
 
-function readDispatchHeader(cursor: Cursor, number: number): DispatchHeader {
+function readDispatchHeader(cursor: Cursor, place: number): DispatchHeader {
   const index = cursor.expect("int", undefined, "the dispatch's number");
-  if (Number(index.text) !== number) {
-    cursor.report("syntax", `this is dispatch ${number}, not ${index.text}`, cursor.spanOf(index), [
+  if (Number(index.text) !== place) {
+    cursor.report("syntax", `this is dispatch ${place}, not ${index.text}`, cursor.spanOf(index), [
       "dispatches are numbered in their order",
     ]);
   }
@@ -215,9 +215,11 @@ function readDispatchHeader(cursor: Cursor, number: number): DispatchHeader {
   const schedule = readSchedule(cursor, kind, cursor.braces(), family);
   const bind = cursor.accept("word", "bind") === undefined ? [] : separated(cursor, () => readBinding(cursor));
   const serves = cursor.accept("word", "serves") === undefined ? [] : separated(cursor, () => bufferName(cursor).name);
+  const remat = cursor.accept("word", "remat") === undefined ? {} : { remat: cursor.string("the path of an instance").name };
+  const recompute = cursor.accept("word", "recompute") === undefined ? {} : { recompute: number(cursor, "the number of a recomputation") };
   const at = cursor.accept("word", "loc") === undefined ? {} : { at: readLocation(cursor) };
   cursor.endLine();
-  return { kind, family, outer, inner, ...(schedule === undefined ? {} : { schedule }), bind, serves, ...at };
+  return { kind, family, outer, inner, ...(schedule === undefined ? {} : { schedule }), bind, serves, ...remat, ...recompute, ...at };
 }
 
 function separated<T>(cursor: Cursor, item: () => T): readonly T[] {

@@ -63,7 +63,7 @@ function printRole(role: BufferRole): string {
   }
 }
 
-function printDispatch({ problem, schedule, bind, serves, at }: Dispatch, number: number): readonly string[] {
+function printDispatch({ problem, schedule, bind, serves, remat, recompute, at }: Dispatch, number: number): readonly string[] {
   const bound = bind.map(
     ({ buffer, through, over, access }) =>
       `${access} ${bufferName(buffer)}${through === undefined ? "" : ` to ${bufferName(through)}`}${over === undefined ? "" : ` over ${bufferName(over)}`}`,
@@ -72,6 +72,8 @@ function printDispatch({ problem, schedule, bind, serves, at }: Dispatch, number
     `dispatch ${number} ${problem.kind} ${printSizes(problem)} {${printSchedule(schedule).join(", ")}}`,
     ...(bound.length === 0 ? [] : [`bind ${bound.join(", ")}`]),
     ...(serves.length === 0 ? [] : [`serves ${serves.map(bufferName).join(", ")}`]),
+    ...(remat === undefined ? [] : [`remat ${quote(remat)}`]),
+    ...(recompute === undefined ? [] : [`recompute ${recompute}`]),
     ...(at === undefined ? [] : [`loc ${quote(at.path)}:${at.line}:${at.column}${printInstance(at)}`]),
   ];
   return [first.join(" "), ...printProblem(problem)];

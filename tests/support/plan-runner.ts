@@ -10,6 +10,7 @@ import type { PlacedPlan, Schedule, Target } from "../../ir/plan.ts";
 import type { TensorData } from "../../ir/tensor.ts";
 import type { Type } from "../../ir/type.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
+import { rematerialize } from "../../passes/rematerialize.ts";
 import { layoutStates } from "../../passes/state-layout.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import { verifyPlan } from "../../passes/verify-plan.ts";
@@ -17,7 +18,7 @@ import { verifyPlan } from "../../passes/verify-plan.ts";
 const anySchedule = (): Schedule => ({ kind: "pointwise", width: 1, perLane: 1, workgroup: 64 });
 
 export function planOf(module: Module, target: Target = portable): PlacedPlan {
-  const plan = planMemory(unwrap(toPlan(module, { target, choose: anySchedule })), module);
+  const plan = planMemory(rematerialize(unwrap(toPlan(module, { target, choose: anySchedule }))), module);
   verifyPlan(plan);
   return plan;
 }

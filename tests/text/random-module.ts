@@ -135,10 +135,15 @@ export function randomModule(seed: readonly number[]): Module {
         builder.at =
           sources.length === 0 || tape.below(2) === 0
             ? undefined
-            : { path: tape.pick(sources), line: 1 + tape.below(50), column: 1 + tape.below(50) };
+            : {
+                path: tape.pick(sources),
+                line: 1 + tape.below(50),
+                column: 1 + tape.below(50),
+                ...(tape.below(2) === 0 ? {} : { instance: "layers.0.attn" }),
+              };
         const marks = {
           ...(tape.below(4) === 0 ? { site: "layers.0.wq" } : {}),
-          ...(tape.below(6) === 0 ? { recompute: tape.below(3) } : {}),
+          ...(tape.below(6) === 0 ? { remat: `layers.${tape.below(3)}` } : {}),
         };
         values.push(...builder.emitOp(op, operands, attrs as Attributes, { hint: tape.pick(hints), marks }));
       } catch (problem) {

@@ -8,6 +8,7 @@ import { parsePlan } from "../../../ir/text/parse-plan.ts";
 import { printPlan } from "../../../ir/text/print-plan.ts";
 import { pipeline } from "../../../passes/pipeline.ts";
 import { planMemory } from "../../../passes/plan-memory.ts";
+import { rematerialize } from "../../../passes/rematerialize.ts";
 import { runPipeline } from "../../../passes/runner.ts";
 import { toPlan } from "../../../passes/to-plan.ts";
 import type { Subtest } from "./subtest.ts";
@@ -30,7 +31,7 @@ export const plan: Subtest = {
     if (outcome.kind === "rejected") return { diagnostics: outcome.diagnostics };
     const planned = toPlan(outcome.module, { target: portable, choose: ({ kind }: Problem) => schedules[kind] });
     if (planned.value === undefined) return { diagnostics: planned.diagnostics };
-    const output = printPlan(planMemory(planned.value, outcome.module));
+    const output = printPlan(planMemory(rematerialize(planned.value), outcome.module));
     const again = printPlan(unwrap(parsePlan({ path: "plan", text: output })));
     if (again !== output) throw new Error(`the plan's text does not read back:\n${output}\n${again}`);
     return { output, diagnostics: outcome.diagnostics };
