@@ -6,11 +6,12 @@ import { printBytes } from "../ir/byte-size.ts";
 import { type AdapterChoice, writeArtifact } from "../runtime/index.ts";
 import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
-import { adapterOption, contextOption, jsonOption, policyOption, setOption } from "./options.ts";
+import { adapterOption, contextOption, jsonOption, memoryOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 
 interface CompileFlags extends SourceFlags {
   readonly output?: string;
+  readonly memory?: number;
   readonly adapter: AdapterChoice;
   readonly portable?: true;
 }
@@ -25,6 +26,7 @@ export function compileCommand(output: Output): Command {
     .addOption(policyOption())
     .addOption(setOption())
     .addOption(contextOption())
+    .addOption(memoryOption())
     .addOption(new Option("-o, --output <folder>", "folder to write (default: out/RECIPE)"))
     .addOption(adapterOption())
     .option("--portable", "compile the portable target alone, without looking for an adapter")
@@ -35,7 +37,13 @@ export function compileCommand(output: Output): Command {
 async function compileFile(file: string, recipe: string | undefined, flags: CompileFlags, output: Output): Promise<void> {
   const source = await readSource(file);
   const targets = flags.portable === true ? [] : await targetsHere(flags.adapter, output);
-  const artifact = await compileFrom(source, recipe, flags, { targets }, output);
+  const artifact = await compileFrom(
+    source,
+    recipe,
+    flags,
+    { targets, ...(flags.memory === undefined ? {} : { memory: flags.memory }) },
+    output,
+  );
   const folder = flags.output ?? join("out", artifact.manifest.recipe ?? basename(file).replace(/\.\w+$/, ""));
   await writeArtifact(artifact, folder);
   tell(artifact, folder, output);

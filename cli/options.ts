@@ -1,5 +1,6 @@
 // Options that several commands share, and the parsers of their values.
 import { InvalidArgumentError, Option } from "commander";
+import { parseBytes } from "../ir/byte-size.ts";
 import { type AdapterChoice, adapterChoices } from "../runtime/index.ts";
 
 export const jsonOption = () => new Option("--json", "print the result as JSON, for machines");
@@ -26,6 +27,17 @@ export const contextOption = () =>
 
 export const weightsOption = () =>
   new Option("--weights <path>", "weights of the model: a safetensors file, or the folder of a checkpoint or of a run");
+/** `--memory 512MiB` */
+export const memoryOption = () =>
+  new Option("--memory <size>", "refuse, before anything is allocated, what needs more memory than this (`512MiB`, `4GiB`)").argParser(
+    memorySize,
+  );
+
+function memorySize(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined) throw new InvalidArgumentError("It must be a size, such as 512MiB or 4GiB.");
+  return bytes;
+}
 
 export const seedOption = () =>
   new Option("--seed <n>", "seed of initial values and of the data's order (default: 0, or the resumed run's)").argParser(wholeNumber(0));

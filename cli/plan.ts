@@ -10,7 +10,7 @@ import { printPlan } from "../ir/text/print-plan.ts";
 import type { AdapterChoice } from "../runtime/index.ts";
 import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
-import { adapterOption, contextOption, jsonOption, policyOption, setOption } from "./options.ts";
+import { adapterOption, contextOption, jsonOption, memoryOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { aligned } from "./table.ts";
 
@@ -19,6 +19,7 @@ interface PlanFlags extends SourceFlags {
   readonly adapter: AdapterChoice;
   readonly portable?: true;
   readonly summary?: true;
+  readonly memory?: number;
 }
 
 export function planCommand(output: Output): Command {
@@ -30,6 +31,7 @@ export function planCommand(output: Output): Command {
     .addOption(setOption())
     .addOption(contextOption())
     .option("--entry <name>", "plan this entry alone; may be repeated (default: all whose sizes are known)", collect, [])
+    .addOption(memoryOption())
     .addOption(adapterOption())
     .option("--portable", "plan for the portable target, without looking for an adapter")
     .option("--summary", "leave out the dispatches and print the figures alone")
@@ -58,6 +60,7 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
       planned: (made) => {
         placed = made;
       },
+      ...(flags.memory === undefined ? {} : { memory: flags.memory }),
       ...(flags.entry.length === 0 ? {} : { entries: wanted }),
     },
     output,

@@ -7,6 +7,7 @@ import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
 import {
   type AdapterChoice,
   Device,
+  defaultMemoryBudget,
   giveWeights,
   latestCheckpoint,
   removeRun,
@@ -17,7 +18,7 @@ import {
 import { readSource } from "./files.ts";
 import { generateText } from "./generate.ts";
 import { OpenRun } from "./open-run.ts";
-import { adapterOption, collect, jsonOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
+import { adapterOption, collect, jsonOption, memoryOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
 import { targetOf } from "./target.ts";
 import { type Beside, tell } from "./train-report.ts";
@@ -30,6 +31,7 @@ interface TrainFlags {
   readonly seed?: number;
   readonly steps?: number;
   readonly out?: string;
+  readonly memory?: number;
   readonly adapter: AdapterChoice;
   readonly resume?: true | string;
   readonly overwrite?: true;
@@ -78,6 +80,7 @@ export function trainCommand(output: Output): Command {
         .argParser(collect)
         .default([]),
     )
+    .addOption(memoryOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((file: string, recipe: string | undefined, flags: TrainFlags) => trainFile(file, recipe, flags, output));
@@ -92,6 +95,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   output.note(`adapter: ${adapter.name}${adapter.isSoftware ? ", software: it computes on the CPU" : ""} (${adapter.driver})`);
 
   const target = await targetOf(device);
+  const memory = flags.memory ?? defaultMemoryBudget(device);
   const optionsFor = (policy: string | undefined) => ({
     ...(recipe === undefined ? {} : { recipe }),
     ...(policy === undefined ? {} : { policy }),
@@ -100,7 +104,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
     portable: false,
   });
   const compileUnder = (policy: string | undefined): CompiledArtifact => {
-    const report = compile(source, { ...optionsFor(policy), entries: (name) => name === "train" || name === "eval" });
+    const report = compile(source, { ...optionsFor(policy), memory, entries: (name) => name === "train" || name === "eval" });
     if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
     output.diagnostics(report.diagnostics);
     return report.value;
@@ -157,10 +161,11 @@ async function openSession(
   device: Device,
   seed: number | undefined,
   init: string | undefined,
-  { fresh }: TrainFlags,
+  { fresh, memory }: TrainFlags,
   output: Output,
 ): Promise<Session> {
-  const session = await Session.open(artifact, device, seed === undefined ? {} : { seed });
+  const budget = memory === undefined ? {} : { memoryBudget: memory };
+  const session = await Session.open(artifact, device, { ...budget, ...(seed === undefined ? {} : { seed }) });
   try {
     if (init !== undefined) output.diagnostics(await giveWeights(init, session, { fresh }));
     return session;

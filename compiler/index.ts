@@ -7,12 +7,13 @@ export { parsePipeline, pipelineComment, pipelineOfComment } from "../passes/par
 export { type PipelineStep, printPipeline } from "../passes/pass.ts";
 export { pipeline } from "../passes/pipeline.ts";
 export { describeStep, type StepRecord, untilNames } from "../passes/runner.ts";
-export { type CompileOptions, compile, compileModule, type ModuleOptions, type TargetOptions } from "./driver/compile.ts";
+export { type CompileOptions, compile, compileModule, type ModuleOptions } from "./driver/compile.ts";
 export { compileChecked } from "./driver/compile-checked.ts";
 export { CompilerCrash } from "./driver/crash.ts";
 export { explainPolicy, type PolicyExplanation, type SiteExplanation } from "./driver/explain-policy.ts";
 export { type FrontEndOptions, lowerSource } from "./driver/frontend.ts";
 export { remainingSteps, runPasses } from "./driver/passes.ts";
+export type { TargetOptions } from "./driver/plan.ts";
 export { type BufferSummary, type PlanSummary, summarizePlan } from "./driver/plan-summary.ts";
 export { type AdapterFacts, portable, targetFor } from "./driver/targets.ts";
 export { format } from "./syntax/format.ts";

@@ -23,7 +23,16 @@ export { bestSubgroups, probeSubgroups, type SubgroupSupport } from "./probe.ts"
 export { isRefusal, refusalHelp } from "./refusal.ts";
 export { removeRun } from "./run-folder.ts";
 export { distribution, draw, mostLikely, Sampler, type SamplingOptions } from "./sampling.ts";
-export { type Inputs, type Outputs, type PendingRun, type RunOptions, type RunResult, Session, type SessionOptions } from "./session.ts";
+export {
+  defaultMemoryBudget,
+  type Inputs,
+  type Outputs,
+  type PendingRun,
+  type RunOptions,
+  type RunResult,
+  Session,
+  type SessionOptions,
+} from "./session.ts";
 export type { TimestampMode } from "./submit.ts";
 export { train } from "./train.ts";
 export type { EvaluationMetrics, StepMetrics, TrainOptions, TrainProgress, TrainResult } from "./train-options.ts";

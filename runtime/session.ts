@@ -80,7 +80,7 @@ export class Session {
   static async open(artifact: CompiledArtifact, device: Device, options: SessionOptions = {}): Promise<Session> {
     const { manifest } = artifact;
     const target = await chooseTarget(manifest.targets, device, options.target);
-    const arena = await Arena.allocate(device, target.slabs, manifest.state, options.memoryBudget ?? defaultBudget(device));
+    const arena = await Arena.allocate(device, target.slabs, manifest.state, options.memoryBudget ?? defaultMemoryBudget(device));
     try {
       const pipelines = await makePipelines(artifact, target, device, options.onKernel);
       const entries = await device.checked("binding the arena", () =>
@@ -239,7 +239,9 @@ export class Session {
   }
 }
 
-const defaultBudget = (device: Device): number => (device.adapter.isSoftware ? 0.75 * process.availableMemory() : Number.POSITIVE_INFINITY);
+/** Bytes that a session takes at most where nothing is said: a software adapter takes them from the machine's own memory. */
+export const defaultMemoryBudget = (device: Device): number =>
+  device.adapter.isSoftware ? Math.floor(0.75 * process.availableMemory()) : Number.POSITIVE_INFINITY;
 
 async function readRun(entry: ReadyEntry, pending: PendingRead): Promise<RunResult> {
   const parts = await pending.read();

@@ -1,7 +1,8 @@
 // Overrides from the command line: the texts after `--policy` and `--set`, read with the language's own parser.
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import type { Source, Span } from "../../ir/source.ts";
-import type { Name } from "../syntax/ast-expression.ts";
+import type { InputDeclaration } from "../syntax/ast.ts";
+import type { Expression, Name } from "../syntax/ast-expression.ts";
 import type {
   PolicyReference,
   RecipeDeclaration,
@@ -158,6 +159,9 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, ove
     case "remat":
       return name === undefined ? rematStatement(value, span) : undefined;
     case "data":
+      return isSelector(value) || name?.text !== "batch"
+        ? undefined
+        : { ...statement, arrays: statement.arrays.map((a) => withBatch(a, value)) };
     case "loss":
       return undefined;
     default:
@@ -165,10 +169,16 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, ove
   }
 }
 
+/** The array with another first axis. */
+const withBatch = (array: InputDeclaration, size: Expression): InputDeclaration => ({
+  ...array,
+  type: { ...array.type, dims: array.type.dims.map((dim, axis) => (axis === 0 ? size : dim)) },
+});
+
 function unknownOverride(override: Override, known: boolean, recipe: RecipeDeclaration): Diagnostic {
   const written = override.path.map((name) => name.text).join(".");
   const message = known ? `\`${written}\` cannot be set` : `\`${written}\` names nothing in the recipe \`${recipe.name.text}\``;
   return error("wrong-override", message, override.span, "", [
-    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `remat`, `model.PARAMETER`, and a size such as `B`",
+    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `remat`, `data.batch`, `model.PARAMETER`, and a size such as `B`",
   ]);
 }

@@ -60,7 +60,7 @@ export const runErrors = explain({
   },
   "memory-budget": {
     meaning: "The state and the buffers of an artifact need more memory than there is.",
-    text: "Make the batch or the model smaller. On a software adapter the budget is three quarters of the free memory.",
+    text: "The help names the largest buffers, and changes that were planned with the bytes that they lead to: recomputation (`remat`), a smaller batch, fewer bits. `--memory` sets the budget; without it that of a software adapter is three quarters of the free memory. `bitloom plan` prints what a model takes.",
   },
   "no-adapter": {
     meaning: "There is no GPU adapter of the kind that was asked for.",

@@ -1,0 +1,79 @@
+// From a module of any form to placed plans: passes, dispatches, memory. Nothing is emitted yet.
+import { type Diagnostic, hasErrors, type Report, unwrap } from "../../ir/diagnostic.ts";
+import type { Module } from "../../ir/module.ts";
+import type { PlacedPlan, Target } from "../../ir/plan.ts";
+import { planMemory } from "../../passes/plan-memory.ts";
+import { rematerialize } from "../../passes/rematerialize.ts";
+import { toPlan } from "../../passes/to-plan.ts";
+import { verifyPlan } from "../../passes/verify-plan.ts";
+import { chooseSchedule } from "../codegen/schedules.ts";
+import { CompilerCrash } from "./crash.ts";
+import { selectEntries } from "./entries.ts";
+import { overBudget } from "./memory-budget.ts";
+import { type PassOptions, runPasses } from "./passes.ts";
+import { portable } from "./targets.ts";
+
+export interface TargetOptions {
+  /** What to compile for, best first: the runtime takes the first that fits. */
+  readonly targets?: readonly Target[];
+  /** Says by name which entries to compile; default: all whose sizes are known. */
+  readonly entries?: (name: string) => boolean;
+  /** Whether the target `portable` follows them, so that the artifact runs on any adapter; default true. */
+  readonly portable?: boolean;
+  /** Bytes that a session may allocate: a plan that needs more is refused (`memory-budget`). Default: no limit. */
+  readonly memory?: number;
+  /** Called with the plan of each target, every buffer in its place, before its kernels are emitted. */
+  planned?(plan: PlacedPlan): void;
+}
+
+export interface PlanOptions extends TargetOptions, Pick<PassOptions, "dump" | "sources"> {}
+
+export interface Planned {
+  /** The module with numbered kernels. */
+  readonly module: Module;
+  /** One for each target, in their order. */
+  readonly plans: readonly PlacedPlan[];
+}
+
+/** Plan a verified module for every target. No value where there is an error; throws a CompilerCrash for a bug of ours. */
+export function planModule(module: Module, options: PlanOptions = {}): Report<Planned> {
+  const { dump, sources = [] } = options;
+  const selected = selectEntries(module, options.entries);
+  const passed = runPasses(unwrap(selected), { sources, ...(dump === undefined ? {} : { dump }) });
+  const diagnostics: Diagnostic[] = [...selected.diagnostics, ...passed.diagnostics];
+  if (passed.value === undefined) return { diagnostics };
+  const ready = passed.value.module;
+  const plans: PlacedPlan[] = [];
+  for (const target of sharedLayout([...(options.targets ?? []), ...(options.portable === false ? [] : [portable])])) {
+    const planned = planTarget(ready, target);
+    diagnostics.push(...planned.diagnostics);
+    if (planned.value === undefined) break;
+    options.planned?.(planned.value);
+    const refused = options.memory === undefined ? undefined : overBudget(planned.value, options.memory);
+    if (refused !== undefined) diagnostics.push(refused);
+    plans.push(planned.value);
+  }
+  return hasErrors(diagnostics) ? { diagnostics } : { value: { module: ready, plans }, diagnostics };
+}
+
+function planTarget(module: Module, target: Target): Report<PlacedPlan> {
+  let stage = "to-plan";
+  try {
+    const planned = toPlan(module, { target, choose: chooseSchedule });
+    if (planned.value === undefined) return { diagnostics: planned.diagnostics };
+    stage = "rematerialize";
+    const repeated = rematerialize(planned.value);
+    stage = "plan-memory";
+    const plan = planMemory(repeated, module);
+    verifyPlan(plan);
+    return { value: plan, diagnostics: planned.diagnostics };
+  } catch (problem) {
+    throw new CompilerCrash(stage, module, "", problem);
+  }
+}
+
+/** State lies at one place in every target, and slabs are cut where a binding gets too large: all targets cut like the smallest. */
+function sharedLayout(targets: readonly Target[]): readonly Target[] {
+  const maxStorageBufferBindingSize = Math.min(...targets.map(({ limits }) => limits.maxStorageBufferBindingSize));
+  return targets.map((target) => ({ ...target, limits: { ...target.limits, maxStorageBufferBindingSize } }));
+}
