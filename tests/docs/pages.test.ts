@@ -76,8 +76,8 @@ function section(command: Command): string {
   return `## ${code([...names, ...args].join(" "))}\n\n${command.description()}\n\n${table(["Argument", "Meaning"], rows)}`;
 }
 
-function describe({ description, argChoices, defaultValue, mandatory }: Command["options"][number]): string {
+function describe({ description, argChoices, defaultValue, defaultValueDescription, mandatory }: Command["options"][number]): string {
   const choices = argChoices === undefined ? "" : `: ${argChoices.map(code).join(", ")}`;
   const isPlain = typeof defaultValue === "string" || typeof defaultValue === "number";
-  return `${description}${choices}${isPlain ? ` (default ${code(String(defaultValue))})` : ""}${mandatory ? "; must be given" : ""}`;
+  return `${description}${choices}${isPlain ? ` (default ${defaultValueDescription ?? code(String(defaultValue))})` : ""}${mandatory ? "; must be given" : ""}`;
 }
