@@ -3,11 +3,14 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { latestCheckpoint } from "../../runtime/checkpoint-history.ts";
 import { SavedState } from "../../runtime/checkpoint-state.ts";
 import { cli, projectRoot } from "../cli/run-cli.ts";
 import { checkpointBytes, checkpointPath, checkpointSteps, metricsOf } from "../support/runs.ts";
+
+// Several processes one after the other, each of which compiles its kernels.
+vi.setConfig({ testTimeout: 240_000 });
 
 const parent = mkdtempSync(join(tmpdir(), "bitloom-disk-"));
 afterAll(() => rmSync(parent, { recursive: true, force: true }));

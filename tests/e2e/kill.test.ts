@@ -74,4 +74,4 @@ test("every run folder survives, to the byte", async () => {
   for (const step of checkpointSteps(whole)) expect(checkpointBytes(run, step), `step ${step}`).toEqual(checkpointBytes(whole, step));
   expect(metricsOf(run)).toEqual(metricsOf(whole));
   expect(readdirSync(run).sort()).toEqual(["checkpoints", "config.resolved.json", "latest", "metrics.jsonl"]);
-}, 120_000);
+}, 300_000);

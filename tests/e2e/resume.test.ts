@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { cli } from "../cli/run-cli.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { smallModel } from "../support/digits.ts";
 import { checkpointBytes, checkpointSteps, metricsOf } from "../support/runs.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const parent = mkdtempSync(join(tmpdir(), "bitloom-resume-"));
 afterAll(() => rmSync(parent, { recursive: true, force: true }));

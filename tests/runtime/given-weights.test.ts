@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { giveWeights } from "../../runtime/given-weights.ts";
 import { Session } from "../../runtime/session.ts";
 import { train } from "../../runtime/train.ts";
@@ -12,6 +12,8 @@ import { availableAdapters } from "../support/adapters.ts";
 import { targetOn } from "../support/backends.ts";
 import { compileDigits, openDigits, stateBytes } from "../support/digits.ts";
 import { metricsOf } from "../support/runs.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const parent = mkdtempSync(join(tmpdir(), "bitloom-given-"));
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
@@ -91,7 +93,7 @@ describe("weights that do not fit", () => {
   test("are named, all of them, and nothing is changed", async () => {
     using session = await open("float");
     const before = await stateBytes(session);
-    const failed = String(await giveWeights(lacking(), session).catch((problem: unknown) => problem));
+    const failed = String(await giveWeights(lacking(), session, { fresh: [] }).catch((problem: unknown) => problem));
     expect(failed).toContain("error[init-mismatch]:");
     for (const help of [
       "`fc1.shift` is I32 in the file, which is no kind of float",
