@@ -10,7 +10,7 @@ import { isInlineSource } from "./grouping.ts";
 import { formOf, type ProblemTable } from "./kernel-form.ts";
 import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
 import { normDispatches } from "./plan-norm.ts";
-import { runLength, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
+import { firstPartial, runLength, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
 import { anchorsOf, type Kernel, problemOf } from "./plan-problems.ts";
 import type { StateLayout } from "./state-layout.ts";
 
@@ -361,7 +361,7 @@ export class EntryPlanner {
         return role?.kind === "gradient" ? role.state : undefined;
       },
     });
-    const type = f32(count);
+    const type = f32(firstPartial + count);
     this.#buffers.set(partials, { name: partials, type, bytes: bufferBytes(type), role: { kind: "temporary" } });
     const { serves, at } = this.#describe(kernel);
     const last = stages.length - 1;

@@ -5,7 +5,7 @@ import type { BindingUse, Problem } from "../ir/plan.ts";
 import { input, times, uint, unary } from "../ir/scalar.ts";
 import { shapeOf } from "../ir/type.ts";
 import { axisVariables, type KernelScope } from "./kernel-scope.ts";
-import { type NormStage, partialSquares, runLength, sumOfPartials } from "./plan-optimizer.ts";
+import { firstPartial, type NormStage, partialSquares, runLength, sumOfPartials } from "./plan-optimizer.ts";
 import type { Kernel } from "./plan-problems.ts";
 import type { StateLayout } from "./state-layout.ts";
 
@@ -87,7 +87,7 @@ function squareSum(value: Value, scope: KernelScope, partials: string, at: numbe
         binding: scope.binding(partials, "write"),
         storage: { kind: "dense", scalar: "f32" },
         row: uint(0),
-        column: uint(at),
+        column: uint(firstPartial + at),
         value: input(0, "f32"),
       },
     ],

@@ -4,7 +4,7 @@ import { printAttributes } from "../ir/attribute.ts";
 import type { Instruction, Value } from "../ir/module.ts";
 import { bufferBytes } from "../ir/packing.ts";
 import type { BindingUse, Placement, Problem, Store } from "../ir/plan.ts";
-import { binary, constant, float, input, load, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";
+import { binary, float, input, load, plus, type ScalarExpr, select, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { alignUp, type StateLayout } from "./state-layout.ts";
 
@@ -79,7 +79,13 @@ export interface NormStage {
   readonly bind: readonly BindingUse[];
 }
 
-/** First stage: sums of squares of chunks of one run of gradients, into `partials` from element `base` on. */
+/**
+ * Where partial sums begin: behind what a kernel's text writes as a number, and where four lie together. From 0 on, the kernel of a model's
+ * only range of gradients would lack the offset that the ranges of larger models have, and kernels would grow in number with the model.
+ */
+export const firstPartial = 16;
+
+/** First stage: sums of squares of chunks of one run of gradients, into `partials` from partial sum number `base` on. */
 export function partialSquares(
   run: BindingUse,
   length: number,
@@ -101,7 +107,7 @@ export function partialSquares(
     binding: 1,
     storage: dense,
     row: uint(0),
-    column: simplify(plus(variable("c0", count), uint(base))),
+    column: simplify(plus(variable("c0", count), uint(firstPartial + base))),
     value: input(0, "f32"),
   };
   const problem: Problem = {
@@ -119,5 +125,9 @@ export function sumOfPartials(
   binding: number,
   count: number,
 ): { readonly shape: readonly number[]; readonly reduced: readonly number[]; readonly element: ScalarExpr } {
-  return { shape: [], reduced: [count], element: load("f32", binding, dense, count === 1 ? constant("u32", 0) : variable("r0", count)) };
+  return {
+    shape: [],
+    reduced: [count],
+    element: load("f32", binding, dense, count === 1 ? uint(firstPartial) : plus(variable("r0", count), uint(firstPartial))),
+  };
 }

@@ -86,10 +86,8 @@ export function foldGroups(count: number, target: Target): Triple {
   return [Math.ceil(count / rows), rows, 1];
 }
 
-/** The number of a workgroup that {@link foldGroups} placed. */
-export function linearGroup(wgsl: Wgsl, groups: Triple): E<"u32"> {
-  return groups[1] === 1 ? wgsl.group("x") : add(mul(wgsl.group("y"), size(groups[0])), wgsl.group("x"));
-}
+/** The number of a workgroup that {@link foldGroups} placed. Written alike whether there is one row of them or more: a text must not depend on sizes. */
+export const linearGroup = (wgsl: Wgsl, groups: Triple): E<"u32"> => add(mul(wgsl.group("y"), size(groups[0])), wgsl.group("x"));
 
 /** What a statement of store number `index` serves, where one label a store is given; else all labels. */
 export const labelOf = (serves: readonly string[], index: number): string | undefined =>

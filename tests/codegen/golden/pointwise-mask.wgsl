@@ -1,7 +1,7 @@
 // pointwise, packed results, 1 a lane
 requires immediate_address_space;
 
-struct Sizes { s0: u32, s1: u32, s2: u32, s3: u32, s4: u32 }
+struct Sizes { s0: u32, s1: u32, s2: u32, s3: u32, s4: u32, s5: u32 }
 var<immediate> sizes: Sizes;
 
 @group(0) @binding(0) var<storage, read_write> b0: array<vec4<f32>>;
@@ -9,17 +9,17 @@ var<immediate> sizes: Sizes;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-  let begin = group.x * 64u;
+  let begin = (group.y * sizes.s0 + group.x) * 64u;
   let first = begin + local;
-  if (first < sizes.s0) {
-    let row = first / sizes.s1;
-    let unit = first % sizes.s1;
+  if (first < sizes.s1) {
+    let row = first / sizes.s2;
+    let unit = first % sizes.s2;
     var word = u32();
-    let start = row * sizes.s1;
-    let i = row * sizes.s2;
-    for (var chunk = 0u; chunk < sizes.s3; chunk += 1u) {
+    let start = row * sizes.s2;
+    let i = row * sizes.s3;
+    for (var chunk = 0u; chunk < sizes.s4; chunk += 1u) {
       let column = unit * 32u + chunk * 4u;
-      if (column < sizes.s4) {
+      if (column < sizes.s5) {
         let quads = column / 4u;
         let shift = column & 31u;
         let x0 = b0[i + quads];
@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
         word |= bits << shift;
       }
     }
-    if (unit < sizes.s1) {
+    if (unit < sizes.s2) {
       let at = start + unit;
       b1[at] = word;
     }

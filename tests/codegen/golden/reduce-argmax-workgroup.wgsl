@@ -12,12 +12,12 @@ var<workgroup> exchange_1: array<i32, 16>;
 @compute @workgroup_size(8, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   var half = 0u;
-  let output = group.x;
-  let clamped = min(output, sizes.s0);
-  var best = bitcast<f32>(sizes.s1);
+  let output = group.y * sizes.s0 + group.x;
+  let clamped = min(output, sizes.s1);
+  var best = bitcast<f32>(sizes.s2);
   var position = 2147483647i;
-  let i = clamped * sizes.s2;
-  for (var step = local; step < sizes.s2; step += 8u) {
+  let i = clamped * sizes.s3;
+  for (var step = local; step < sizes.s3; step += 8u) {
     let x0 = b0[i + step];
     let better = (x0 > best) | ((x0 == best) & (bitcast<i32>(step) < position));
     best = select(best, x0, better);
@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let part_3 = select(part_2, other_4, better_3);
   let place_3 = select(place_2, other_5, better_3);
   let found = select(place_3, 0i, place_3 == 2147483647i);
-  if (output < sizes.s3 && local == 0u) {
+  if (output < sizes.s0 && local == 0u) {
     b1[clamped] = found;
   }
 }

@@ -10,11 +10,11 @@ var<immediate> sizes: Sizes;
 
 @compute @workgroup_size(4, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let output = group.x;
-  let clamped = min(output, sizes.s0);
+  let output = group.y * sizes.s0 + group.x;
+  let clamped = min(output, sizes.s1);
   var sum = vec4f();
-  let i = clamped * sizes.s1;
-  for (var step = lane; step < sizes.s1; step += 4u) {
+  let i = clamped * sizes.s2;
+  for (var step = lane; step < sizes.s2; step += 4u) {
     let x0 = b0[i + step];
     sum += x0;
   }
@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   let part_4 = part_3 + other;
   let other_1 = quadSwapY(part_4);
   let part_5 = part_4 + other_1;
-  if (output < sizes.s2 && lane == 0u) {
+  if (output < sizes.s0 && lane == 0u) {
     b1[clamped] = part_5;
   }
 }

@@ -12,7 +12,7 @@ var<immediate> sizes: Sizes;
 
 @compute @workgroup_size(4, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let first = group.x;
+  let first = group.y * sizes.s0 + group.x;
   let end = min(first + 1u, sizes.s0);
   for (var row = first; row < end; row += 1u) {
     let start = 0u * sizes.s1 + lane;

@@ -15,7 +15,7 @@ var<workgroup> exchange_2: array<u32, 32>;
 @compute @workgroup_size(16, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   var half = 0u;
-  let first = group.x;
+  let first = group.y * sizes.s0 + group.x;
   let end = min(first + 1u, sizes.s0);
   for (var row = first; row < end; row += 1u) {
     let start = 0u * sizes.s1 + local;
