@@ -40,7 +40,7 @@ async function evaluateModel(first: string, recipe: string | undefined, flags: E
   if (run === undefined || entry === undefined)
     throw new DiagnosticError([error("no-recipe", `\`${model.source.path}\` has no recipe, which would say what to evaluate on`)]);
   using session = await Session.open(artifact, device);
-  output.diagnostics(await giveWeights(model.weights, session));
+  output.diagnostics(await giveWeights(model.weights, session, { asTheyAre: true }));
 
   const dataset = await openData(run.data, entry);
   const part = flags.batches === undefined ? {} : { batches: flags.batches };

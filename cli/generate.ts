@@ -84,7 +84,7 @@ export async function generateText(first: string, recipe: string | undefined, fl
     throw new DiagnosticError([error("no-entry", `\`${model.source.path}\` is no model that continues text`)]);
   const tokenizer = await tokenizerOf(artifact, flags.tokenizer);
   using session = await Session.open(artifact, device);
-  output.diagnostics(await giveWeights(model.weights, session));
+  output.diagnostics(await giveWeights(model.weights, session, { asTheyAre: true }));
   const { manifest } = artifact;
   output.note(`${manifest.model}, policy ${manifest.policy}, context ${contextOf(session)}, weights ${model.weights}`);
 

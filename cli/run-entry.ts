@@ -146,7 +146,7 @@ async function onAdapter({ module, entry, inputs }: Job, flags: RunFlags, output
   using device = await Device.open({ adapter });
   const artifact = checked(compileModule(module, { targets: [await targetOf(device)], portable: false }), output);
   using session = await Session.open(artifact, device, { seed });
-  if (weights !== undefined) output.diagnostics(await giveWeights(weights, session));
+  if (weights !== undefined) output.diagnostics(await giveWeights(weights, session, { asTheyAre: true }));
   const scalars = new Set(inputNames(entry).flatMap(([name, input]) => (isHost(input) ? [name] : [])));
   const given = Object.fromEntries(
     inputs.map(({ name, type, numbers }): [string, HostArray | number] => [
@@ -169,7 +169,7 @@ async function interpreted(
 ): Promise<readonly NamedTensor[]> {
   const tiedTo = (name: string) => module.ties.filter(({ state }) => state === name).map(({ path }) => path);
   const records = module.states.map(({ name, type, role }) => ({ name, type: printType(type), role, tied: tiedTo(name) }));
-  const loaded = weights === undefined ? undefined : await readParameters(weights, records);
+  const loaded = weights === undefined ? undefined : await readParameters(weights, records, { asTheyAre: true });
   output.diagnostics(loaded?.warnings ?? []);
   const state = Object.fromEntries(
     module.states.map(({ name, type, init }): [string, Tensor] => {

@@ -14,6 +14,8 @@ import { decodeWeights, readWeights, type SavedTensor, type Weights } from "./we
 export interface GivenWeightsOptions {
   /** Parameters that keep their initial values: their names, or paths above them (`lm_head`). All others must be given. */
   readonly fresh?: readonly string[];
+  /** The weights are to be used as they are: help for those that do not fit does not speak of fresh ones. */
+  readonly asTheyAre?: boolean;
 }
 
 /**
@@ -98,13 +100,13 @@ const list = (names: readonly string[]): string =>
     .map((name) => `\`${name}\``)
     .join(", ")}${names.length > mostShown ? ` and ${names.length - mostShown} more` : ""}`;
 
-function mismatch(path: string, wrong: readonly string[], idle: readonly string[], { fresh }: GivenWeightsOptions): DiagnosticError {
+function mismatch(path: string, wrong: readonly string[], idle: readonly string[], { asTheyAre }: GivenWeightsOptions): DiagnosticError {
   return new DiagnosticError([
     error("init-mismatch", `${path} does not hold this model's weights`, undefined, "", [
       ...wrong.slice(0, mostShown),
       ...(wrong.length > mostShown ? [`and ${wrong.length - mostShown} more like these`] : []),
       ...(idle.length > 0 ? [`it holds what the model has no use for: ${list(idle)}`] : []),
-      ...(fresh === undefined ? [] : ["`--fresh PATH` lets parameters begin with their initial values"]),
+      ...(asTheyAre === true ? [] : ["`--fresh PATH` lets parameters begin with their initial values"]),
     ]),
   ]);
 }

@@ -85,7 +85,6 @@ describe("generate", () => {
     const first = await json(...made());
     expect(first).toMatchObject({ prompt: "We", promptTokens: 2, tokens: 40, ended: "tokens", slides: 0, policy: "quest_w4a4" });
     expect(Buffer.from(first.text).length).toBeGreaterThanOrEqual(40);
-    expect((await json(...made())).text).toBe(first.text);
     const { out, err } = await cli(...made(), ...swiftshader);
     expect(out).toBe(`We${first.text}\n`);
     expect(err).toMatch(/, context 128, weights /);
@@ -98,8 +97,6 @@ describe("generate", () => {
     const first = await draw("--seed", "5");
     expect(await draw("--seed", "5")).toBe(first);
     expect(await draw("--seed", "6")).not.toBe(first);
-    // The likeliest one of one is the likeliest.
-    expect((await json(...made(), "--temperature", "3", "--top-k", "1")).text).toBe((await json(...made())).text);
   });
 
   test("a context that is smaller than the text slides, or ends it", async () => {
