@@ -19,12 +19,11 @@ import { f32, type Type } from "../type.ts";
 import { type ReportProblem, readAttributes } from "./attributes.ts";
 import { Cursor, describe, type ParsedAttribute, type ParsedName } from "./cursor.ts";
 import { readProblem, skipProblem } from "./parse-problem.ts";
-import { framesOf, scheduleAttributes, scheduleFrom, targetAttributes, targetFrom } from "./plan-records.ts";
+import { families, framesOf, scheduleAttributes, scheduleFrom, targetAttributes, targetFrom } from "./plan-records.ts";
 import { readInstance } from "./syntax.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer I)[] ? I[] : T[K] };
 
-const families: readonly Family[] = ["pointwise", "reduce", "dot", "rows"];
 const accesses: readonly BindingUse["access"][] = ["read", "write", "update"];
 
 interface PlanSyntax {

@@ -60,6 +60,8 @@ const scheduleForms: Readonly<Record<Family, Readonly<Record<string, AttributeSp
   attention: { broadcast: { rows: int }, plain: { workgroup: int } },
 };
 
+export const families = Object.keys(scheduleForms) as readonly Family[];
+
 /** The expressions of an attention, in the order of their lines. */
 export const attentionElements = ["q", "k", "v", "ct", "lse", "delta", "first"] as const satisfies readonly (keyof AttentionElements)[];
 

@@ -36,6 +36,20 @@ describe("an artifact for this adapter", () => {
   });
 });
 
+test("the entries that continue a text come where they are asked for", async () => {
+  const llama = ["compile", "models/llama.loom", "demo", "--policy", "float", "--set", "model.depth=1", "--portable", "--json"];
+  const without = await cli(...llama, "-o", join(folder, "trains"));
+  expect(Object.keys(JSON.parse(without.out).targets[0].dispatches)).toEqual(["train", "eval"]);
+  const { out } = await cli(...llama, "-o", join(folder, "continues"), "--context", "32");
+  expect(Object.keys(JSON.parse(out).targets[0].dispatches)).toEqual(["train", "eval", "prefill", "decode"]);
+  const { manifest } = await readArtifact(join(folder, "continues"));
+  const caches = manifest.state.filter(({ role }) => role === "cache");
+  expect(caches.map(({ name, type }) => `${name}: ${type}`)).toEqual([
+    "layers.0.attn#k: f32[1, 32, 2, 32]",
+    "layers.0.attn#v: f32[1, 32, 2, 32]",
+  ]);
+});
+
 test("IR compiles too, from a dump", async () => {
   await cli("ir", "models/mlp.loom", "digits", "--policy", "float", "--dump", join(folder, "dump"));
   const { code, out } = await cli(
