@@ -41,5 +41,13 @@ export function initialValues(name: string, type: Type, rule: InitRule, seed: nu
   return rule satisfies never;
 }
 
+/** Whether a rule can give the initial values of a type. Zeros always can: memory begins cleared. */
+export function canInitialise(type: Type, rule: InitRule): boolean {
+  if (rule === "zeros") return true;
+  if (type.kind === "codes") return false;
+  if (type.scalar === "f32") return true;
+  return (type.scalar === "i32" || type.scalar === "u32") && (rule === "ones" || "constant" in rule);
+}
+
 /** Between 0 and 1, both excluded. */
 const unit = (word: number): number => (word + 0.5) / 2 ** 32;

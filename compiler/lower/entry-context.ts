@@ -17,9 +17,13 @@ import { WrongArgument } from "./arguments.ts";
 import type { KeyValueCache } from "./key-value-cache.ts";
 import { failed, type Meaning, tensorMeaning } from "./meaning.ts";
 
+/** Statements of all entries with their loops and calls taken apart: a hundred times what a large model has. */
+const mostSteps = 200_000;
+
 /** Problems of all entries: several entries lower the same text, and what is wrong with it is said once. */
 export class Problems {
   readonly diagnostics: Diagnostic[] = [];
+  #stepsLeft = mostSteps;
   readonly #seen = new Set<string>();
 
   add(problem: Diagnostic): void {
@@ -28,6 +32,13 @@ export class Problems {
     this.#seen.add(key);
     this.diagnostics.push(problem);
   }
+
+  /** Count a statement that is lowered. False where there were too many: loops and calls may multiply without measure. */
+  step(at: Span): boolean {
+    if (this.#stepsLeft-- > 0) return true;
+    if (this.#stepsLeft === -1) this.add(error("too-many-steps", `this unrolls into more than ${mostSteps} statements`, at));
+    return false;
+  }
 }
 
 /** A `cross_entropy` that was lowered: what evaluation counts. */
@@ -35,9 +46,6 @@ export interface Classification {
   readonly logits: Value;
   readonly labels: Value;
 }
-
-/** Statements of an entry with its loops and calls taken apart: a hundred times what a large model has. */
-const mostSteps = 200_000;
 
 export class EntryContext {
   readonly builder: Builder = newBuilder();
@@ -51,7 +59,6 @@ export class EntryContext {
   /** Set where the entry sees a part of a sequence and keeps keys and values of what came before. */
   readonly cache: KeyValueCache | undefined;
   readonly #reads = new Map<string, Value>();
-  #stepsLeft = mostSteps;
   readonly #rematerialize: ReadonlySet<string>;
   /** Calls so far of each instance that is recomputed. */
   readonly #calls = new Map<string, number>();
@@ -76,13 +83,6 @@ export class EntryContext {
   ): Meaning {
     this.problems.add({ ...error(code, message, at, label, help), ...(secondary.length === 0 ? {} : { secondary }) });
     return failed;
-  }
-
-  /** Count a statement that is lowered. False where there were too many: loops and calls are taken apart, and may multiply. */
-  step(at: Span): boolean {
-    if (this.#stepsLeft-- > 0) return true;
-    if (this.#stepsLeft === -1) this.report("too-many-steps", `this unrolls into more than ${mostSteps} statements`, at);
-    return false;
   }
 
   /** Run a rule at a place of the text; what it rejects becomes a diagnostic there. */

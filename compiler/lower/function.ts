@@ -29,7 +29,7 @@ export function lowerBody(
 ): { readonly meaning: Meaning; readonly at: Span } | undefined {
   const last = block.statements.at(-1);
   for (const statement of block.statements) {
-    if (statement.kind === "return" && !cx.step(statement.span)) return undefined;
+    if (statement.kind === "return" && !cx.problems.step(statement.span)) return undefined;
     if (statement.kind !== "return") lowerStatement(cx, frame, statement);
     else if (statement === last) return { meaning: lowerExpression(cx, frame, statement.value, hint), at: statement.value.span };
     else cx.report("early-return", "`return` ends a body: nothing can follow it", statement.span);
@@ -49,7 +49,7 @@ const returnsSomewhere = ({ statements }: Block): boolean =>
   statements.some((statement) => statement.kind === "return" || (statement.kind === "for" && returnsSomewhere(statement.body)));
 
 function lowerStatement(cx: EntryContext, frame: Frame, statement: Exclude<Statement, ReturnStatement>): void {
-  if (!cx.step(statement.span)) return;
+  if (!cx.problems.step(statement.span)) return;
   if (statement.kind === "for") {
     lowerLoop(cx, frame, statement);
     return;

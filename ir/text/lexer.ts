@@ -35,12 +35,16 @@ const patterns: readonly (readonly [TokenKind | "blank", RegExp])[] = [
   ["mark", /->|[()[\]{},:;=+\-*/]/y],
 ];
 
+/** Far more than printed expressions have. */
+const deepestBrackets = 200;
+
 /** All tokens, with `end` last. What is no token is reported and skipped. */
 export function lex(source: Source): { readonly tokens: readonly Token[]; readonly diagnostics: readonly Diagnostic[] } {
   const { text } = source;
   const tokens: Token[] = [];
   const diagnostics: Diagnostic[] = [];
   let at = 0;
+  let depth = 0;
   while (at < text.length) {
     const found = match(text, at);
     if (found === undefined) {
@@ -49,7 +53,15 @@ export function lex(source: Source): { readonly tokens: readonly Token[]; readon
       at = end;
       continue;
     }
-    if (found.kind !== "blank") tokens.push({ kind: found.kind, text: text.slice(at, found.end), start: at, end: found.end });
+    const token = { kind: found.kind, text: text.slice(at, found.end), start: at, end: found.end };
+    if (found.kind === "mark" && "([{".includes(token.text)) depth++;
+    else if (found.kind === "mark" && ")]}".includes(token.text)) depth = Math.max(0, depth - 1);
+    if (depth > deepestBrackets) {
+      // Whoever reads tokens calls itself for each bracket.
+      diagnostics.push(error("too-deep", `brackets nest at most ${deepestBrackets} deep`, span(source, at, found.end)));
+      break;
+    }
+    if (found.kind !== "blank") tokens.push({ ...token, kind: found.kind });
     at = found.end;
   }
   tokens.push({ kind: "end", text: "", start: text.length, end: text.length });

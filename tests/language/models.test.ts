@@ -97,50 +97,27 @@ describe("models/mlp.loom", () => {
   });
 });
 
-describe("no text makes analysis or lowering throw", () => {
-  const tokens = lexer.tokenize(mlp.text).tokens.map((token) => token.image);
-  const other = fc.constantFrom(...new Set(tokens), "none", "0", "-1", "f32", "x", "dot", "..", "**", '"text"');
-
-  /** Answers which stage had the last word. */
-  function compileAny(text: string): "errors" | "module" {
-    const source = { path: "models/test.loom", text };
-    const resolved = resolve(source, { load: loadSource });
-    const module = resolved.value === undefined ? undefined : lower(resolved.value);
-    for (const d of [...resolved.diagnostics, ...(module?.diagnostics ?? [])]) printDiagnostic(d);
-    if (module?.value !== undefined) expect(verifyModule(module.value).map(printDiagnostic)).toEqual([]);
-    return module?.value === undefined ? "errors" : "module";
-  }
-
-  test("one token replaced by another", () => {
-    const ends = { errors: 0, module: 0 };
-    fc.assert(
-      fc.property(fc.nat(tokens.length - 1), other, (at, word) => {
-        ends[compileAny(tokens.with(at, word).join(" ").replace(/\s+\./g, ".").replace(/\.\s+/g, "."))]++;
-      }),
-      { numRuns: 400, seed: 4 },
-    );
-    // Both happen, or the test says nothing.
-    expect(ends.errors).toBeGreaterThan(50);
-    expect(ends.module).toBeGreaterThan(10);
-  });
-
-  test("any text behind --policy and --set", () => {
-    const piece = fc.oneof(
-      other,
-      fc.constantFrom("schedule.peak", "model.hidden", "B", "=", "quest", "(", ")", "w = 2", ","),
-      fc.string({ maxLength: 4 }),
-    );
-    const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
-    fc.assert(
-      fc.property(text, text, (policy, set) => {
-        const { diagnostics } = resolve(mlp, { load: loadSource, policy, set: [set] });
-        for (const d of diagnostics) printDiagnostic(d);
-      }),
-      { numRuns: 300, seed: 5 },
-    );
-  });
-
-  test("every prefix", () => {
-    for (let end = 0; end <= mlp.text.length; end += 7) compileAny(mlp.text.slice(0, end));
-  });
+test("any text behind --policy and --set gives diagnostics at most", () => {
+  const other = fc.constantFrom(
+    ...new Set(lexer.tokenize(mlp.text).tokens.map((token) => token.image)),
+    "none",
+    "0",
+    "-1",
+    "..",
+    "**",
+    '"text"',
+  );
+  const piece = fc.oneof(
+    other,
+    fc.constantFrom("schedule.peak", "model.hidden", "B", "=", "quest", "(", ")", "w = 2", ","),
+    fc.string({ maxLength: 4 }),
+  );
+  const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
+  fc.assert(
+    fc.property(text, text, (policy, set) => {
+      const { diagnostics } = resolve(mlp, { load: loadSource, policy, set: [set] });
+      for (const d of diagnostics) printDiagnostic(d);
+    }),
+    { numRuns: 300, seed: 5 },
+  );
 });
