@@ -213,7 +213,8 @@ function refuseOtherRun(folder: string, { resume, overwrite }: TrainFlags): void
 }
 
 function describeSize({ manifest }: CompiledArtifact, session: Session): string {
-  const dispatches = session.target.dispatches["train"]?.length ?? 0;
+  const of = (entry: string) => session.target.dispatches[entry]?.length ?? 0;
+  const dispatches = of("train") + (manifest.run?.accumulate ?? 1) * of("accumulate") + of("apply");
   const parameters = manifest.state.filter(({ role }) => role === "parameter").length;
   return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${printBytes(session.byteLength)}`;
 }

@@ -109,6 +109,8 @@ export interface TargetRecord {
 /** How a training run goes, from the recipe: what `train` needs beside the entries. */
 export interface RunRecord {
   readonly steps: number;
+  /** Micro-batches a step: that many runs of `accumulate`, then one of `apply`. Absent where a step is one run of `train`. */
+  readonly accumulate?: number;
   /** The data source's call as written, with literal arguments: `mnist()`, `corpus("sotu", tokenizer = bytes)`. */
   readonly data: {
     readonly source: string;

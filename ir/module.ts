@@ -54,11 +54,16 @@ export type OptimizerSpec =
   | { readonly kind: "adamw"; readonly beta1: number; readonly beta2: number; readonly eps: number; readonly decay: number }
   | { readonly kind: "sgd"; readonly momentum: number; readonly decay: number };
 
-/** What `differentiate` does to entry `@train`: its first output is the loss. Gone afterwards. */
+/**
+ * What `differentiate` does to entry `@train`: its first output is the loss. Gone afterwards, and with accumulation `@train` too, in
+ * favour of `@accumulate` and `@apply`.
+ */
 export interface TrainingSpec {
   readonly optimizer: OptimizerSpec;
   /** Global gradient norm to clip at; absent for no clipping. */
   readonly clipNorm?: number;
+  /** Micro-batches whose gradients make one step; absent for one. */
+  readonly accumulate?: number;
   /** Name of the host scalar that is the learning rate. */
   readonly learningRate: string;
 }

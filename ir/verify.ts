@@ -102,6 +102,8 @@ function moduleProblems(module: Module): readonly Problem[] {
       const got = loss === undefined ? "no output" : printType(loss.value.type);
       found.push(problem(training, "", "bad-training", `the first output of \`@train\` is the loss, f32[]; it has ${got}`));
     }
+    if ((training.accumulate ?? 1) < 1)
+      found.push(problem(training, "", "bad-training", `a step has at least 1 micro-batch, \`accumulate\` is ${training.accumulate}`));
     if (!Object.hasOwn(module.host, training.learningRate)) found.push(unknownHost(module, training, "", training.learningRate));
   }
   const entryNames = new Set<string>();

@@ -1,17 +1,22 @@
-// differentiate: turns `@train` from a loss into a training step: gradients, clipping, the optimizer's updates.
-import { type Entry, entryNamed, type Module, type StateDeclaration, type Value } from "../ir/module.ts";
+// differentiate: turns `@train` from a loss into a training step: gradients, clipping, the optimizer's updates. With accumulation the
+// step is two entries, `@accumulate` and `@apply`.
+
+import type { Builder } from "../ir/builder.ts";
+import { type Entry, entryNamed, type Module, type StateDeclaration, type TrainingSpec, type Value } from "../ir/module.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import { newBuilder } from "../ir/ops/table.ts";
 import { removeDead } from "../ir/rewrite.ts";
+import { splitStep } from "./accumulate.ts";
 import { emitGradients } from "./gradient.ts";
-import { emitUpdates, type Trained } from "./optimizer.ts";
+import { emitUpdates, type Trained, type Updates } from "./optimizer.ts";
 import { definePass, type PassContext } from "./pass.ts";
 
 const trainEntry = "train";
 
 export const differentiate = definePass({
   name: "differentiate",
-  summary: "Give `@train` the gradients of its loss, clipped by their global norm, and the updates of the recipe's optimizer.",
+  summary:
+    "Give `@train` the gradients of its loss, clipped by their global norm, and the updates of the recipe's optimizer; with accumulation split it into `@accumulate` and `@apply`.",
   needs: "quantized",
   leaves: "differentiated",
   options: {},
@@ -46,29 +51,44 @@ export const differentiate = definePass({
       cx,
     );
     cx.count("parameters", trained.length);
-    const { inputs, host, states, updates, gradNorm, ok } = emitUpdates(entry, loss, trained, training, builder);
-    const [lossOutput, ...others] = entry.outputs;
-    const step: Entry = {
-      name: entry.name,
-      inputs: [...entry.inputs, ...inputs],
-      instructions: builder.instructions,
-      outputs: [
-        ...(lossOutput === undefined ? [] : [lossOutput]),
-        { name: "grad_norm", value: gradNorm },
-        { name: "ok", value: ok },
-        ...others,
-      ],
-      updates: [...entry.updates, ...updates],
-    };
+    const { entries, host, states, shared } = stepsOf(entry, loss, trained, training, builder);
     return {
       ...rest,
       host: { ...module.host, ...host },
-      states: module.states.flatMap((s) => [s, ...(states.get(s.name) ?? [])]),
+      states: [...module.states.flatMap((s) => [s, ...(states.get(s.name) ?? [])]), ...shared],
       // Gradients of data and of whatever else nobody asked for.
-      entries: module.entries.map((e) => (e === entry ? removeDead(step) : e)),
+      entries: module.entries.flatMap((e) => (e === entry ? entries.map(removeDead) : [e])),
     } satisfies Module;
   },
 });
+
+/** The entries that make a training step of what the builder holds, and what they add to the module. */
+interface Steps extends Pick<Updates, "host" | "states"> {
+  readonly entries: readonly Entry[];
+  readonly shared: readonly StateDeclaration[];
+}
+
+function stepsOf(entry: Entry, loss: Value, trained: readonly Trained[], training: TrainingSpec, builder: Builder): Steps {
+  if ((training.accumulate ?? 1) > 1) {
+    const { accumulate, apply, ...added } = splitStep(entry, loss, trained, training, builder);
+    return { entries: [accumulate, apply], ...added };
+  }
+  const { inputs, host, states, updates, gradNorm, ok } = emitUpdates(entry.inputs, loss, trained, training, builder);
+  const [lossOutput, ...others] = entry.outputs;
+  const step: Entry = {
+    name: entry.name,
+    inputs: [...entry.inputs, ...inputs],
+    instructions: builder.instructions,
+    outputs: [
+      ...(lossOutput === undefined ? [] : [lossOutput]),
+      { name: "grad_norm", value: gradNorm },
+      { name: "ok", value: ok },
+      ...others,
+    ],
+    updates: [...entry.updates, ...updates],
+  };
+  return { entries: [step], host, states, shared: [] };
+}
 
 /** The parameters with a gradient, in order of declaration. */
 function trainedParameters(

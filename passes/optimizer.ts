@@ -32,26 +32,37 @@ export interface Updates {
 
 /**
  * One optimizer instruction a parameter. `ok` (u32) is 1 where loss and norm are finite; where it is 0 the optimizer gives back the
- * old values, so that a bad step changes nothing. The clip factor is min(1, clipNorm / (norm + 1e-6)), or 1 without clipping.
+ * old values, so that a bad step changes nothing. The clip factor is min(1, clipNorm / (norm + 1e-6)), or 1 without clipping. With
+ * accumulation the gradients are sums over the micro-batches: the factor divides them, and the norm is that of their mean. `known`:
+ * inputs that the entry has already.
  */
-export function emitUpdates(entry: Entry, loss: Value, trained: readonly Trained[], training: TrainingSpec, builder: Builder): Updates {
-  const gradNorm = builder.emit(
+export function emitUpdates(
+  known: readonly EntryInput[],
+  loss: Value,
+  trained: readonly Trained[],
+  training: TrainingSpec,
+  builder: Builder,
+): Updates {
+  const parts = training.accumulate ?? 1;
+  const perPart = (x: Value): Value => (parts === 1 ? x : builder.emit(div, [x, named(builder, "parts", parts)], {}, { hint: x.hint }));
+  const sumNorm = builder.emit(
     globalNorm,
     trained.map((t) => t.gradient),
     {},
     { hint: "norm" },
   );
+  const gradNorm = perPart(sumNorm);
   const finite = [loss, gradNorm].map((v) => builder.emit(isFiniteSignature, [v], {}, { hint: "finite" })) as [Value, Value];
   const ok = builder.emit(cast, [builder.emit(logicalAnd, finite, {}, { hint: "fine" })], { to: "u32" }, { hint: "ok" });
   const one = named(builder, "one", 1);
-  const clip = training.clipNorm === undefined ? one : clipFactor(builder, gradNorm, training.clipNorm, one);
+  const clip = perPart(training.clipNorm === undefined ? one : clipFactor(builder, gradNorm, training.clipNorm, one));
 
   const inputs: EntryInput[] = [];
   const host: Record<string, HostRule> = {};
   const hostScalar = (name: string, hint: string, rule?: HostRule): Value => {
     if (rule !== undefined) host[name] = rule;
-    const known = [...entry.inputs, ...inputs].find(({ origin }) => typeof origin === "object" && "host" in origin && origin.host === name);
-    if (known !== undefined) return known.value;
+    const given = [...known, ...inputs].find(({ origin }) => typeof origin === "object" && "host" in origin && origin.host === name);
+    if (given !== undefined) return given.value;
     const value: Value = { hint, type: f32() };
     inputs.push({ value, origin: { host: name } });
     return value;

@@ -9,6 +9,8 @@ import { f32, shapeOf } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
 import { formOf, type ProblemTable } from "./kernel-form.ts";
 import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
+import { fillDispatches } from "./plan-fill.ts";
+import { readsOwnElement } from "./plan-in-place.ts";
 import { normDispatches } from "./plan-norm.ts";
 import { firstPartial, runLength, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
 import { anchorsOf, type Kernel, problemOf } from "./plan-problems.ts";
@@ -235,7 +237,8 @@ export class EntryPlanner {
       const writer = this.#storing.get(value);
       if (writer === undefined || this.#places.has(value)) continue;
       const readsOld = this.#readers.get(state)?.has(writer.number) === true;
-      if (readsOld && !this.#isFlat(writer) && !this.#onlyWritesInto(writer, state)) continue;
+      const isOwn = !readsOld || readsOwnElement(writer, value, (v) => this.#reads(v, state)) || this.#onlyWritesInto(writer, state);
+      if (!isOwn) continue;
       this.#place(value, state, { kind: "state", name: state });
       this.#inPlace.set(state, writer.number);
     }
@@ -279,11 +282,15 @@ export class EntryPlanner {
     const inPlace = results.every((_, i) => this.#inPlace.get(this.#stateRead(operands[i]) ?? "") === kernel);
     const isRead = results.some((r) => this.#operands.has(r));
     const others = operands.slice(results.length).filter((o) => o.type.dims.length > 0);
-    const ownGradient = others.every((o) => {
-      const role = this.#buffers.get(this.#places.get(o)?.buffer ?? "")?.role;
-      return role?.kind === "gradient" && role.state === state;
-    });
+    const ownGradient = others.every((o) => this.#gradientOf(o) === state && !this.#inPlace.has(this.#stateRead(o) ?? ""));
     return inPlace && !isRead && ownGradient && (operands[0]?.type.dims.length ?? 0) > 0;
+  }
+
+  /** The parameter whose gradient a value is, in that gradient's place. */
+  #gradientOf(value: Value): string | undefined {
+    const role = this.#buffers.get(this.#places.get(value)?.buffer ?? "")?.role;
+    if (role?.kind === "gradient") return role.state;
+    return role?.kind === "state" ? this.#layout.sums.get(role.name) : undefined;
   }
 
   /** The place in its slab of a state or a gradient. */
@@ -356,10 +363,7 @@ export class EntryPlanner {
     const partials = this.#unusedName(`%${this.#name(result)}.partials`);
     const { stages, count } = normDispatches(kernel, norm, partials, this.#layout, {
       scope: () => this.#scope(kernel, false),
-      gradientOf: (value) => {
-        const role = this.#buffers.get(this.#places.get(value)?.buffer ?? "")?.role;
-        return role?.kind === "gradient" ? role.state : undefined;
-      },
+      gradientOf: (value) => this.#gradientOf(value),
     });
     const type = f32(firstPartial + count);
     this.#buffers.set(partials, { name: partials, type, bytes: bufferBytes(type), role: { kind: "temporary" } });
@@ -421,7 +425,13 @@ export class EntryPlanner {
   #finalCopies(): readonly Planned[] {
     const first: Planned[] = [];
     const second: Planned[] = [];
+    const fills = fillDispatches(this.#entry, (v) => this.#producers.get(v), this.#layout);
+    const filled = new Set(fills.flatMap(({ states }) => states));
     for (const { state, value } of this.#entry.updates) {
+      if (filled.has(state)) {
+        this.#buffers.set(state, { name: state, type: value.type, bytes: bufferBytes(value.type), role: { kind: "state", name: state } });
+        continue;
+      }
       const place = this.#places.get(value);
       const inState = place !== undefined && this.#buffers.get(this.#placeFor(value).buffer)?.role.kind === "state";
       if (inState && place.buffer === state && !this.#reads(value, state)) continue;
@@ -433,7 +443,7 @@ export class EntryPlanner {
       first.push(this.#copy(value, temporary, { kind: "temporary" }));
       second.push(this.#copy({ ...value }, state, { kind: "state", name: state }, { buffer: temporary, element: 0 }));
     }
-    return [...first, ...second];
+    return [...first, ...second, ...fills.map(({ states, ...fill }): Planned => ({ ...fill, serves: states }))];
   }
 }
 

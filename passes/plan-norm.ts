@@ -53,13 +53,14 @@ export function normDispatches(
 /** Gradients side by side in their slab are one range. */
 function rangesOf(
   ranged: ReadonlyMap<string, Value>,
-  { order, gradients, states }: StateLayout,
+  { order, states }: StateLayout,
   scope: KernelScope,
 ): readonly { readonly bind: BindingUse; readonly length: number }[] {
   const runs: { slab: string; first: string; last: string }[] = [];
   for (const [at, state] of order.entries()) {
     if (!ranged.has(state)) continue;
-    const slab = gradients.get(state)?.slab ?? "";
+    // Gradients are cut where parameters are.
+    const slab = states.get(state)?.slab ?? "";
     const run = runs.at(-1);
     if (run !== undefined && run.slab === slab && run.last === order[at - 1]) run.last = state;
     else runs.push({ slab, first: state, last: state });

@@ -16,6 +16,8 @@ export interface StateLayout {
   readonly gradients: ReadonlyMap<string, Placement>;
   /** Bytes of each block of gradients. */
   readonly gradientBlocks: ReadonlyMap<string, number>;
+  /** State that is the sum of a parameter's gradients over micro-batches -> the parameter. It lies in a slab in place of the block. */
+  readonly sums: ReadonlyMap<string, string>;
   /** Bytes of each slab, in order of first use. */
   readonly slabs: ReadonlyMap<string, number>;
   /** Parameters in layout order. */
@@ -29,6 +31,7 @@ export interface StateLayout {
 export function layoutStates(module: Module, maxSlabBytes: number): StateLayout {
   const states = new Map<string, Placement>();
   const gradients = new Map<string, Placement>();
+  const sums = new Map<string, string>();
   const slabs = new Map<string, number>();
   const gradientBlocks = new Map<string, number>();
   const grow = (sizes: Map<string, number>, slab: string, end: number) => sizes.set(slab, Math.max(sizes.get(slab) ?? 0, end));
@@ -41,6 +44,7 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
   const names = new Set(parameters.map((s) => s.name));
   const isTrained = module.entries.some((e) => e.updates.some((u) => names.has(u.state)));
   const differentiated = isTrained || module.states.some((s) => s.role === "optimizer");
+  const isSummed = module.states.some((s) => s.role === "gradient");
   const cutName = (base: string, cut: number) => (cut === 0 ? base : `${base}.${cut}`);
   const owned = statesByOwner(module.states);
   let cut = 0;
@@ -52,15 +56,18 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
       offset = 0;
     }
     put(states, parameter.name, cutName("parameters", cut), offset, bytes);
-    if (differentiated) put(gradients, parameter.name, cutName("gradients", cut), offset, bytes);
-    for (const state of owned.get(parameter.name) ?? [])
-      if (bufferBytes(state.type) === bytes) put(states, state.name, cutName(suffixOf(state), cut), offset, bytes);
+    if (differentiated && !isSummed) put(gradients, parameter.name, cutName("gradients", cut), offset, bytes);
+    for (const state of owned.get(parameter.name) ?? []) {
+      if (bufferBytes(state.type) !== bytes) continue;
+      put(states, state.name, cutName(slabOf(state), cut), offset, bytes);
+      if (state.role === "gradient") sums.set(state.name, parameter.name);
+    }
     offset += alignUp(bytes);
   }
   for (const other of module.states) {
     if (!states.has(other.name)) put(states, other.name, "state", slabs.get("state") ?? 0, bufferBytes(other.type));
   }
-  return { states, gradients, gradientBlocks, slabs, order: ordered.map((s) => s.name) };
+  return { states, gradients, gradientBlocks, sums, slabs, order: ordered.map((s) => s.name) };
 }
 
 /** State that belongs to a parameter, by the parameter's name. */
@@ -77,4 +84,5 @@ function statesByOwner(states: readonly StateDeclaration[]): ReadonlyMap<string,
   return owned;
 }
 
-const suffixOf = (state: StateDeclaration): string => state.name.slice(state.name.lastIndexOf("#") + 1);
+/** Gradients that are sums over micro-batches lie where those of a single batch would. */
+const slabOf = ({ name, role }: StateDeclaration): string => (role === "gradient" ? "gradients" : name.slice(name.lastIndexOf("#") + 1));

@@ -2,7 +2,7 @@
 import type { CheckedArtifact } from "../ir/artifact.ts";
 import { type Diagnostic, DiagnosticError, error, warning } from "../ir/diagnostic.ts";
 import type { Batches } from "./data/batches.ts";
-import { describeCause, findCause, loggedCause } from "./non-finite.ts";
+import { describeCause, findCause, loggedCause, type NonFiniteCause } from "./non-finite.ts";
 import type { Session } from "./session.ts";
 
 /** After this many in a row the run has failed. */
@@ -70,7 +70,7 @@ export class BadSteps {
     if (this.#inRow !== 1 + this.#inVain) return undefined;
     try {
       this.#checked ??= this.#compile();
-      const cause = await findCause(session, this.#checked, batches.training(seed, step), batches.size, step);
+      const cause = await this.#causeIn(session, this.#checked, batches, seed, step);
       const diagnostic = describeCause(cause, step + 1);
       if (cause === undefined) this.#inVain++;
       else this.#found = diagnostic;
@@ -81,6 +81,22 @@ export class BadSteps {
       const reason = problem instanceof DiagnosticError ? problem.diagnostics[0]?.message : String(problem);
       return { diagnostic: warning("not-finite", `step ${step + 1} was not finite, and cannot be looked into: ${reason}`) };
     }
+  }
+
+  /** In the first micro-batch that has one; its examples count from the first of the step. */
+  async #causeIn(
+    session: Session,
+    checked: CheckedArtifact,
+    batches: Batches,
+    seed: number,
+    step: number,
+  ): Promise<NonFiniteCause | undefined> {
+    const parts = session.artifact.manifest.run?.accumulate ?? 1;
+    for (let part = 0; part < parts; part++) {
+      const cause = await findCause(session, checked, batches.training(seed, step * parts + part), batches.size, step);
+      if (cause !== undefined) return cause.kind === "data" ? { ...cause, row: part * batches.size + cause.row } : cause;
+    }
+    return undefined;
   }
 }
 

@@ -48,8 +48,8 @@ export async function readCheckpoint(folder: string, session: Session): Promise<
 }
 
 const inModel = ({ role }: StateRecord): boolean => role === "parameter" || role === "codes";
-/** Caches are not saved: they begin empty. */
-const inOptimizer = ({ role }: StateRecord): boolean => role === "optimizer" || role === "gradient";
+/** Caches are not saved: they begin empty. Nor are sums of gradients: between steps, where checkpoints are written, they are zero. */
+const inOptimizer = ({ role }: StateRecord): boolean => role === "optimizer";
 
 async function collect(session: Session, records: readonly StateRecord[]): Promise<Weights> {
   const tensors = new Map<string, SavedTensor>();

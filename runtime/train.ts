@@ -11,6 +11,7 @@ import { cleanRunFolder, RunFolder } from "./run-folder.ts";
 import type { Session } from "./session.ts";
 import type { EvaluationMetrics, TrainOptions, TrainResult } from "./train-options.ts";
 import { defaultCheckpoint, type LoopOptions, TrainingLoop } from "./training-loop.ts";
+import { stepSize, trainingEntry } from "./training-step.ts";
 
 /** Checkpoints by time are there to survive: two of them, so that one is whole whatever happens to the other. */
 const keptByTime = 2;
@@ -22,17 +23,19 @@ const keptByTime = 2;
  * (`not-saved`).
  */
 export async function train(session: Session, options: TrainOptions = {}): Promise<TrainResult> {
-  const { run, entries } = session.artifact.manifest;
-  const entry = entries["train"];
+  const { manifest } = session.artifact;
+  const { run } = manifest;
+  const entry = trainingEntry(manifest);
   if (run === undefined || entry === undefined)
     throw new DiagnosticError([error("no-recipe", "the artifact was compiled without a recipe, so there is nothing to train")]);
   const dataset = options.dataset ?? (await openData(run.data, entry));
   const batches = new Batches(dataset, run.data, entry);
+  const examples = stepSize(batches, run);
   const { folder: path, signal, progress, steps = run.steps } = options;
 
   if (path !== undefined) await cleanRunFolder(path);
   const checkpoint = chooseCheckpoint(options);
-  const resumed = checkpoint === undefined ? undefined : await loadCheckpoint(checkpoint, session, batches.size, options.seed);
+  const resumed = checkpoint === undefined ? undefined : await loadCheckpoint(checkpoint, session, examples, options.seed);
   const seed = resumed?.state.seed ?? options.seed ?? 0;
   if (resumed !== undefined) for (const difference of differencesFrom(resumed, session)) progress?.warned?.(difference);
 
@@ -45,7 +48,7 @@ export async function train(session: Session, options: TrainOptions = {}): Promi
     progress?.warned?.({ ...lossOf(problem), severity: "warning", help: ["the run begins again from its last checkpoint, once"] });
     const next = await options.reopen();
     const last = (path === undefined ? undefined : latestCheckpoint(path)) ?? checkpoint;
-    const again = last === undefined ? undefined : await loadCheckpoint(last, next, batches.size, seed);
+    const again = last === undefined ? undefined : await loadCheckpoint(last, next, examples, seed);
     try {
       return await runFrom(next, again, common, options);
     } catch (second) {

@@ -11,6 +11,7 @@ import { type Evaluation, evaluate } from "./evaluate.ts";
 import { isRefusal, refusalHelp } from "./refusal.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { PendingRun, Session } from "./session.ts";
+import { startStep, stepSize } from "./training-step.ts";
 import type { EvaluationMetrics, StepMetrics, TrainProgress, TrainResult } from "./train-options.ts";
 
 export interface LoopOptions {
@@ -65,7 +66,7 @@ export class TrainingLoop {
   async run(): Promise<TrainResult> {
     const { session, run, batches, seed, steps, signal } = this.#options;
     for (let step = this.#fromStep; step < steps && signal?.aborted !== true; step++) {
-      this.#underWay.push({ step, pending: session.submit("train", batches.training(seed, step), { step }) });
+      this.#underWay.push({ step, pending: startStep(session, batches, { seed, step }) });
       const evaluates = run.evaluate !== undefined && (step + 1) % run.evaluate.everySteps === 0;
       const saves = this.#savesAfter(step + 1);
       if (evaluates || saves) await this.#finishAll();
@@ -97,7 +98,7 @@ export class TrainingLoop {
   async #finishStep(): Promise<void> {
     const first = this.#underWay.shift();
     if (first === undefined) return;
-    const { session, dataset, batches, folder, progress, seed } = this.#options;
+    const { session, run, dataset, batches, folder, progress, seed } = this.#options;
     const { outputs } = await first.pending.read();
     const now = performance.now();
     const ok = (outputs["ok"]?.[0] ?? 1) !== 0;
@@ -111,7 +112,7 @@ export class TrainingLoop {
       ...(lr === undefined ? {} : { lr: hostValue(lr, first.step) }),
       ...(norm === undefined ? {} : { grad_norm: norm }),
       step_ms: stepMs,
-      [`${dataset.unit}s_per_s`]: (1000 * batches.size * dataset.unitsPerExample) / stepMs,
+      [`${dataset.unit}s_per_s`]: (1000 * stepSize(batches, run) * dataset.unitsPerExample) / stepMs,
       ...(ok ? {} : { ok }),
     };
     this.#done = first.step + 1;
@@ -185,13 +186,13 @@ export class TrainingLoop {
   }
 
   #describe(): CheckpointState {
-    const { session, batches, seed } = this.#options;
+    const { session, run, batches, seed } = this.#options;
     const { manifest } = session.artifact;
     const { name, driver } = session.device.adapter;
     return {
       step: this.#done,
       seed,
-      dataPosition: this.#done * batches.size,
+      dataPosition: this.#done * stepSize(batches, run),
       ...this.#bad.counts,
       artifact: artifactHash(session.artifact),
       schedules: manifest.schedules,

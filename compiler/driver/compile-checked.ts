@@ -14,12 +14,13 @@ const trainEntry = "train";
 
 /**
  * Compile a recipe's training step with a check behind every op, as the user's composites where they are: the passes that follow expand them. Takes
- * what {@link compile} takes. No value where there is an error; throws a CompilerCrash for a bug of ours.
+ * what {@link compile} takes. A step in micro-batches is checked by the micro-batch: each is a step of its own here. No value where there is an error; throws a CompilerCrash for a bug of ours.
  */
 export function compileChecked(source: Source, options: Omit<CompileOptions, "entries"> = {}): Report<CheckedArtifact> {
   const lowered = lowerSource(source, options);
   if (lowered.value === undefined) return { diagnostics: lowered.diagnostics };
-  const { module, resolved } = lowered.value;
+  const { resolved } = lowered.value;
+  const module = inOneBatch(lowered.value.module);
   const { sources } = resolved;
   const diagnostics: Diagnostic[] = [...lowered.diagnostics];
   const passed = (current: Module, more: Parameters<typeof runPasses>[1]): Module | undefined => {
@@ -36,6 +37,12 @@ export function compileChecked(source: Source, options: Omit<CompileOptions, "en
   return compiled.value === undefined
     ? { diagnostics }
     : { value: { artifact: compiled.value, ...describeChecks(step, sources) }, diagnostics };
+}
+
+function inOneBatch({ training, ...rest }: Module): Module {
+  if (training === undefined) return rest;
+  const { accumulate: _, ...whole } = training;
+  return { ...rest, training: whole };
 }
 
 function describeChecks(step: Module, sources: readonly Source[]): Pick<CheckedArtifact, "checks" | "decisive"> {

@@ -1,5 +1,5 @@
 // Lowering: a resolved model becomes a surface module with its state and its entries.
-import { error, hasErrors, type Report } from "../../ir/diagnostic.ts";
+import { type Diagnostic, error, hasErrors, type Report } from "../../ir/diagnostic.ts";
 import type { Entry, EntryInput, Module, StateDeclaration, Value } from "../../ir/module.ts";
 import { mul } from "../../ir/ops/arithmetic.ts";
 import { sum } from "../../ir/ops/broadcast.ts";
@@ -25,6 +25,9 @@ export interface LowerOptions {
   readonly inference?: InferenceOptions;
 }
 
+/** Entries that the compiler makes, which no function may be called like. */
+const madeEntries: ReadonlySet<string> = new Set(["train", "accumulate", "apply", "eval", "logits", "prefill", "decode"]);
+
 /**
  * Lower a model to entries: `@train` and `@eval` from its recipe, `@logits` from the model's function without a name, one from each named
  * function, and where they are asked for `@prefill` and `@decode`. The value is there only where nothing is wrong.
@@ -49,7 +52,10 @@ function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<M
   const training = recipe === undefined ? undefined : lowerTrain(resolved, recipe, problems);
   push(training?.entry);
   if (recipe !== undefined) push(lowerEval(resolved, recipe, problems));
-  for (const [name, declaration] of model.functions) push(lowerFunction(resolved, name === "" ? "logits" : name, declaration, problems));
+  for (const [name, declaration] of model.functions) {
+    if (madeEntries.has(name)) problems.add(takenName(name, declaration));
+    else push(lowerFunction(resolved, name === "" ? "logits" : name, declaration, problems));
+  }
   const cached = inference === undefined ? undefined : lowerCached(resolved, inference, training?.sequence, problems);
   entries.push(...(cached?.entries ?? []));
   const { diagnostics } = problems;
@@ -66,6 +72,7 @@ function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<M
               optimizer: recipe.optimizer,
               learningRate,
               ...(recipe.clipNorm === undefined ? {} : { clipNorm: recipe.clipNorm }),
+              ...(recipe.accumulate === 1 ? {} : { accumulate: recipe.accumulate }),
             },
           }),
       states: [...statesOf(resolved), ...(cached?.states ?? [])],
@@ -74,6 +81,17 @@ function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<M
     },
     diagnostics,
   };
+}
+
+function takenName(name: string, declaration: FunctionDeclaration): Diagnostic {
+  const help = [`entries that the compiler makes: ${[...madeEntries].map((made) => `\`@${made}\``).join(", ")}`];
+  return error(
+    "duplicate-name",
+    `\`@${name}\` is an entry that the compiler makes`,
+    declaration.name?.span,
+    "call the function otherwise",
+    help,
+  );
 }
 
 function statesOf({ model, ties, recipe }: Resolved): readonly StateDeclaration[] {

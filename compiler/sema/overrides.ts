@@ -107,6 +107,9 @@ export function overrideRecipe(recipe: RecipeDeclaration, overrides: readonly Ov
   for (const override of overrides) {
     const [block, setting] = override.path;
     if (block === undefined) continue;
+    // A recipe that says nothing of it has one micro-batch a step.
+    if (block.text === "accumulate" && !statements.some(({ kind }) => kind === "accumulate"))
+      statements = [...statements, { kind: "accumulate", span: override.span, value: { kind: "int", span: override.span, value: 1 } }];
     const at = statements.findIndex((statement) => statement.kind === block.text);
     const added = at < 0 ? addedStatement(override) : undefined;
     const changed = statements[at] === undefined ? undefined : changeStatement(statements[at], setting, override);

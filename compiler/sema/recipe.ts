@@ -75,9 +75,6 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
   const evaluation = found.eval === undefined ? undefined : resolveEvaluation(found.eval, scope, diagnostics);
   const checkpoint = found.checkpoint === undefined ? undefined : resolveCheckpoint(found.checkpoint, scope, diagnostics);
   const accumulate = found.accumulate === undefined ? 1 : positive("int", found.accumulate.value, scope, diagnostics);
-  if (found.accumulate !== undefined && accumulate !== undefined && accumulate > 1) {
-    diagnostics.push(error("unsupported", "gradients cannot be accumulated yet", found.accumulate.span));
-  }
   if (diagnostics.slice(before).some((d) => d.severity === "error")) return undefined;
   if (data === undefined || optimizer === undefined || schedule === undefined || found.loss === undefined || accumulate === undefined)
     return undefined;
@@ -95,6 +92,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
     accumulate,
     run: {
       steps: schedule.steps,
+      ...(accumulate === 1 ? {} : { accumulate }),
       data: data.record,
       ...(evaluation === undefined ? {} : { evaluate: evaluation }),
       ...(checkpoint === undefined ? {} : { checkpoint }),

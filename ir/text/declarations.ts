@@ -117,16 +117,16 @@ export const stateAttributes = {
   decay: withDefault(bool, false),
 } satisfies AttributeSpec;
 
-/** `clip` stands only where there is clipping. */
-export const trainingAttributes = { optimizer, clip: optional(float), rate: text } satisfies AttributeSpec;
+/** `clip` stands only where there is clipping, `accumulate` where a step has several micro-batches. */
+export const trainingAttributes = { optimizer, clip: optional(float), accumulate: optional(int), rate: text } satisfies AttributeSpec;
 
 /** At most one of the two; none for an input that the caller gives. */
 export const inputAttributes = { data: optional(text), host: optional(text) } satisfies AttributeSpec;
 
 export const printStateAttributes = (state: StateDeclaration): readonly string[] => printAttributes(stateAttributes, { ...state });
 
-export function printTraining({ optimizer: chosen, clipNorm, learningRate }: TrainingSpec): readonly string[] {
-  return printPresent(trainingAttributes, { optimizer: chosen, clip: clipNorm, rate: learningRate });
+export function printTraining({ optimizer: chosen, clipNorm, accumulate, learningRate }: TrainingSpec): readonly string[] {
+  return printPresent(trainingAttributes, { optimizer: chosen, clip: clipNorm, accumulate, rate: learningRate });
 }
 
 export const printOrigin = (origin: InputOrigin): readonly string[] =>

@@ -117,9 +117,11 @@ function resolveTraining({ training }: ModuleSyntax, report: ReportProblem): Mod
   const read = readAttributes(spec, training.attributes, { name: "training", at: training.span }, report);
   if (read === undefined) return undefined;
   const clip = read["clip"] as number | undefined;
+  const accumulate = read["accumulate"] as number | undefined;
   return {
     optimizer: read["optimizer"] as OptimizerSpec,
     ...(clip === undefined ? {} : { clipNorm: clip }),
+    ...(accumulate === undefined ? {} : { accumulate }),
     learningRate: read["rate"] as string,
   };
 }

@@ -28,8 +28,8 @@ entry @train(${inputs}) -> (${outputs
 const primitive = (states: string, entry: string): string =>
   `loomir 1\nform primitive\nhost "rate" = constant(value = 0.5)\nhost "other" = constant(value = 2.0)\n${states}\n${entry}`;
 
-/** Training modules of form `quantized`. */
-export const trainingCases: Readonly<Record<string, string>> = {
+/** Training modules of form `quantized`, each in one batch a step. */
+const steps: Readonly<Record<string, string>> = {
   "two parameters with one gradient": training(
     ["a: f32[4]", "b: f32[4]"],
     "%x: f32[4]",
@@ -133,7 +133,28 @@ export const trainingCases: Readonly<Record<string, string>> = {
   %loss: f32[] = add %p, %q`,
     "sgd(momentum = 0.9, decay = 0.1)",
   ),
+  "gradients of a contraction, a reduction, a gather and a layer under a quantizer": training(
+    ["table: f32[5, 6]", "w: f32[3, 6] decay", "gain: f32[6]", "q: f32[6, 6] decay"],
+    "%ids: i32[4], %x: f32[4, 3]",
+    `%rows: f32[4, 6] = gather %table, %ids
+  %g: f32[4, 6] = broadcast %gain
+  %h: f32[4, 6] = mul %rows, %g
+  %rotated: f32[4, 6] = hadamard %h {axis = 1, block = 2}
+  %turned: f32[6, 6] = hadamard %q {axis = 1, block = 2}
+  %z: f32[4, 6] = dot %rotated, %turned {contract = [[1], [1]], batch = [[], []]}
+  %y: f32[4, 3] = dot %z, %w {contract = [[1], [1]], batch = [[], []]}
+  %p: f32[4, 3] = mul %y, %x
+  %loss: f32[] = sum %p {axes = [0, 1]}`,
+  ),
 };
+
+/** Training modules of form `quantized`: a step in one batch, and in three. */
+export const trainingCases: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(steps).flatMap(([what, text]) => [
+    [what, text],
+    [`${what}, accumulated`, text.replace("clip = 0.5, ", "clip = 0.5, accumulate = 3, ")],
+  ]),
+);
 
 const states = `state "a": f32[4] {role = cache, init = zeros}
 state "b": f32[4] {role = cache, init = zeros}`;
