@@ -11,8 +11,8 @@ import { type Evaluation, evaluate } from "./evaluate.ts";
 import { isRefusal, refusalHelp } from "./refusal.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { PendingRun, Session } from "./session.ts";
-import { startStep, stepSize } from "./training-step.ts";
 import type { EvaluationMetrics, StepMetrics, TrainProgress, TrainResult } from "./train-options.ts";
+import { startStep, stepSize } from "./training-step.ts";
 
 export interface LoopOptions {
   readonly session: Session;

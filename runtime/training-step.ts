@@ -14,7 +14,11 @@ export const stepSize = (batches: Batches, run: RunRecord): number => batches.si
  * sees the examples of one batch of their common size. Nothing is read back for them: the sums of gradients and loss stay on the device, and are
  * zero again behind the step.
  */
-export function startStep(session: Session, batches: Batches, { seed, step }: { readonly seed: number; readonly step: number }): PendingRun {
+export function startStep(
+  session: Session,
+  batches: Batches,
+  { seed, step }: { readonly seed: number; readonly step: number },
+): PendingRun {
   const parts = session.artifact.manifest.run?.accumulate ?? 1;
   if (parts === 1) return session.submit("train", batches.training(seed, step), { step });
   for (let part = 0; part < parts; part++) session.submit("accumulate", batches.training(seed, step * parts + part), { step });

@@ -169,9 +169,16 @@ const functions: Readonly<Record<string, { readonly count: number; call(args: re
   sqrt: { count: 1, call: ([a]) => ({ kind: "float", value: Math.sqrt(floatOf("sqrt", a)) }) },
   exp: { count: 1, call: ([a]) => ({ kind: "float", value: Math.exp(floatOf("exp", a)) }) },
   log: { count: 1, call: ([a]) => ({ kind: "float", value: Math.log(floatOf("log", a)) }) },
+  quotient: { count: 2, call: ([a, b]) => quotient(a, b) },
   min: { count: 2, call: (args) => extreme("min", args) },
   max: { count: 2, call: (args) => extreme("max", args) },
 };
+
+/** The whole number of times that b goes into a, cut towards minus infinity as `%` has it: a = b quotient(a, b) + a % b. */
+function quotient(a: Constant | undefined, b: Constant | undefined): Constant {
+  if (a?.kind !== "int" || b?.kind !== "int") return reject("`quotient` takes two ints");
+  return b.value === 0 ? reject("division by zero") : { kind: "int", value: Math.floor(a.value / b.value) };
+}
 
 function extreme(name: "min" | "max", [a, b]: readonly Constant[]): Constant {
   if (a === undefined || b === undefined) return reject(`\`${name}\` takes two numbers`);

@@ -4,7 +4,7 @@ import { suggest } from "../../ir/nearest.ts";
 import type { Source } from "../../ir/source.ts";
 import type { Item, ModuleDeclaration, SourceFile, UseDeclaration } from "../syntax/ast.ts";
 import type { Name } from "../syntax/ast-expression.ts";
-import type { PolicyAlias, PolicyDeclaration, RecipeDeclaration } from "../syntax/ast-recipe.ts";
+import type { PolicyAlias, PolicyDeclaration, RecipeAlias, RecipeDeclaration } from "../syntax/ast-recipe.ts";
 import { parse } from "../syntax/parse.ts";
 import { type Constant, constantFunctionNames } from "./constant.ts";
 import { evaluate } from "./evaluate.ts";
@@ -20,7 +20,7 @@ export interface FileScope {
   readonly source: Source;
   readonly modules: ReadonlyMap<string, Declared<ModuleDeclaration>>;
   readonly policies: ReadonlyMap<string, Declared<PolicyDeclaration | PolicyAlias>>;
-  readonly recipes: ReadonlyMap<string, RecipeDeclaration>;
+  readonly recipes: ReadonlyMap<string, RecipeDeclaration | RecipeAlias>;
   readonly constants: ReadonlyMap<string, Constant>;
   /** Names whose declaration has an error that was reported. */
   readonly broken: ReadonlySet<string>;
@@ -40,7 +40,7 @@ export interface LoadedFiles {
 interface MutableScope extends FileScope {
   readonly modules: Map<string, Declared<ModuleDeclaration>>;
   readonly policies: Map<string, Declared<PolicyDeclaration | PolicyAlias>>;
-  readonly recipes: Map<string, RecipeDeclaration>;
+  readonly recipes: Map<string, RecipeDeclaration | RecipeAlias>;
   readonly constants: Map<string, Constant>;
   readonly broken: Set<string>;
 }
@@ -157,6 +157,7 @@ function declare(item: Exclude<Item, UseDeclaration>, scope: MutableScope, diagn
       scope.policies.set(item.name.text, { declaration: item, scope });
       return;
     case "recipe":
+    case "recipe-alias":
       scope.recipes.set(item.name.text, item);
       return;
     case "const": {

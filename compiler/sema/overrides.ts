@@ -70,6 +70,8 @@ function namesOf(source: Source, text: string): readonly Name[] {
 export interface SortedOverrides {
   /** `model.hidden=128` */
   readonly parameters: readonly GivenParameter[];
+  /** `recipe.depth=2` */
+  readonly recipeParameters: readonly GivenParameter[];
   /** `B=64` */
   readonly dims: ReadonlyMap<string, number>;
   readonly recipe: readonly Override[];
@@ -77,13 +79,15 @@ export interface SortedOverrides {
 
 export function sortOverrides(overrides: readonly Override[], diagnostics: Diagnostic[]): SortedOverrides {
   const parameters: GivenParameter[] = [];
+  const recipeParameters: GivenParameter[] = [];
   const dims = new Map<string, number>();
   const recipe: Override[] = [];
   for (const override of overrides) {
     const [first, second] = override.path;
-    if (first?.text === "model" && second !== undefined && override.path.length === 2) {
+    if ((first?.text === "model" || first?.text === "recipe") && second !== undefined && override.path.length === 2) {
       const value = constantOf(override, diagnostics);
-      if (value !== undefined) parameters.push({ name: second, value, at: override.value.span });
+      const list = first.text === "model" ? parameters : recipeParameters;
+      if (value !== undefined) list.push({ name: second, value, at: override.value.span });
     } else if (first !== undefined && override.path.length === 1 && /^[A-Z]/.test(first.text)) {
       const value = constantOf(override, diagnostics);
       if (value?.kind === "int" && value.value > 0) dims.set(first.text, value.value);
@@ -91,7 +95,7 @@ export function sortOverrides(overrides: readonly Override[], diagnostics: Diagn
         diagnostics.push(error("wrong-override", `the size \`${first.text}\` is an int above 0`, override.span));
     } else recipe.push(override);
   }
-  return { parameters, dims, recipe };
+  return { parameters, recipeParameters, dims, recipe };
 }
 
 function constantOf(override: Override, diagnostics: Diagnostic[]): Constant | undefined {
@@ -165,6 +169,7 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, ove
       return isSelector(value) || name?.text !== "batch"
         ? undefined
         : { ...statement, arrays: statement.arrays.map((a) => withBatch(a, value)) };
+    case "const":
     case "loss":
       return undefined;
     default:
@@ -182,6 +187,6 @@ function unknownOverride(override: Override, known: boolean, recipe: RecipeDecla
   const written = override.path.map((name) => name.text).join(".");
   const message = known ? `\`${written}\` cannot be set` : `\`${written}\` names nothing in the recipe \`${recipe.name.text}\``;
   return error("wrong-override", message, override.span, "", [
-    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `remat`, `data.batch`, `model.PARAMETER`, and a size such as `B`",
+    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `remat`, `data.batch`, `model.PARAMETER`, `recipe.PARAMETER`, and a size such as `B`",
   ]);
 }

@@ -20,6 +20,7 @@ import { asParameter, describeConstant } from "./constant.ts";
 import { evaluate, evaluateAs, type Scope } from "./evaluate.ts";
 import type { FileScope } from "./files.ts";
 import { scalarOf } from "./instantiate.ts";
+import { withConstants } from "./recipe-parameters.ts";
 import { type DataArray, type Instance, instancesBelow, type Recipe, type Weight } from "./resolved.ts";
 import { matches, printSelector } from "./selector.ts";
 import { readSettings, type SettingsSpec } from "./settings.ts";
@@ -37,27 +38,28 @@ const optimizers = {
 } as const satisfies Record<string, SettingsSpec>;
 
 const steps = { kind: "int", describe: "an int above 0", from: 1 } as const;
+const peak = { kind: "float", describe: "a float above 0", from: Number.MIN_VALUE } as const;
+const warmup = { kind: "int", describe: "an int from 0", from: 0, fallback: [0] } as const;
+const share = (what: string, fallback: number) =>
+  ({
+    kind: "float",
+    describe: `a float from 0 to 1, the share of the peak ${what}`,
+    from: 0,
+    below: 1 + Number.EPSILON,
+    fallback: [fallback],
+  }) as const;
 const schedules = {
-  warmup_cosine: {
-    peak: { kind: "float", describe: "a float above 0", from: Number.MIN_VALUE },
-    warmup: { kind: "int", describe: "an int from 0", from: 0, fallback: [0] },
-    steps,
-    floor: {
-      kind: "float",
-      describe: "a float from 0 to 1, the share of the peak that is left at the end",
-      from: 0,
-      below: 1 + Number.EPSILON,
-      fallback: [0],
-    },
-  },
+  warmup_cosine: { peak, warmup, steps, floor: share("that is left at the end", 0) },
+  one_cycle: { peak, warmup, steps, start: share("at the first step", 0), floor: share("that is left at the end", 0) },
   constant: { rate: { kind: "float", describe: "a float above 0", from: Number.MIN_VALUE }, steps },
 } as const satisfies Record<string, SettingsSpec>;
 
 const metricNames = ["loss", "accuracy"] as const;
 
 /** Check a recipe and turn it into data; undefined after an error. */
-export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model: Instance, diagnostics: Diagnostic[]): Recipe | undefined {
+export function resolveRecipe(recipe: RecipeDeclaration, outer: FileScope, model: Instance, diagnostics: Diagnostic[]): Recipe | undefined {
   const before = diagnostics.length;
+  const file = withConstants(outer, recipe, diagnostics);
   const scope: Scope = { constants: file.constants, broken: file.broken, words: true };
   const found = onePerKind(recipe, diagnostics);
   const cx = { scope, model, diagnostics };
@@ -100,7 +102,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, file: FileScope, model:
   };
 }
 
-type ByKind = { readonly [K in RecipeStatement["kind"]]?: Extract<RecipeStatement, { readonly kind: K }> };
+type ByKind = { readonly [K in Exclude<RecipeStatement["kind"], "const">]?: Extract<RecipeStatement, { readonly kind: K }> };
 const needed = {
   data: "`data x: f32[64, 784] = mnist()`",
   loss: "`loss { return ... }`",
@@ -111,6 +113,7 @@ const needed = {
 function onePerKind(recipe: RecipeDeclaration, diagnostics: Diagnostic[]): ByKind {
   const found = new Map<string, RecipeStatement>();
   for (const statement of recipe.statements) {
+    if (statement.kind === "const") continue;
     const first = found.get(statement.kind);
     if (first === undefined) found.set(statement.kind, statement);
     else {
@@ -251,7 +254,7 @@ function resolveSchedule(
 ): { readonly rule: HostRule; readonly steps: number } | undefined {
   const { name, settings } = statement;
   const kind = name.text;
-  if (kind !== "warmup_cosine" && kind !== "constant") {
+  if (kind !== "warmup_cosine" && kind !== "one_cycle" && kind !== "constant") {
     diagnostics.push(error("unknown-schedule", `there is no schedule \`${kind}\``, name.span, "", suggest(kind, Object.keys(schedules))));
     return undefined;
   }
@@ -266,7 +269,8 @@ function resolveSchedule(
       error("wrong-setting", `the warm-up of ${rule.warmup} steps is longer than the ${rule.steps} steps of the schedule`, at),
     );
   }
-  return { rule: { warmup_cosine: rule }, steps: rule.steps };
+  const cosine: HostRule = kind === "one_cycle" ? { one_cycle: { ...rule, start: one("start") } } : { warmup_cosine: rule };
+  return { rule: cosine, steps: rule.steps };
 }
 
 function resolveCheckpoint({ every, unit }: CheckpointStatement, scope: Scope, diagnostics: Diagnostic[]): RunRecord["checkpoint"] {

@@ -12,8 +12,10 @@ import { withinStack } from "../syntax/nesting.ts";
 import { type Declared, type FileScope, type LoadSource, loadFiles } from "./files.ts";
 import { callName, instantiate, newInstantiateContext, type PendingTie } from "./instantiate.ts";
 import { overrideRecipe, readOverride, readPolicyOverride, sortOverrides } from "./overrides.ts";
+import type { GivenParameter } from "./parameters.ts";
 import { resolvePolicy } from "./policy.ts";
 import { resolveRecipe } from "./recipe.ts";
+import { bindRecipe, openParameters } from "./recipe-parameters.ts";
 import { withoutRepeats } from "./repeats.ts";
 import { type Instance, instancesBelow, type Resolved } from "./resolved.ts";
 import { printSelector } from "./selector.ts";
@@ -53,10 +55,10 @@ function resolveInto(source: Source, options: ResolveOptions, diagnostics: Diagn
   if (files === undefined) return undefined;
   const { root } = files;
 
-  const target = chooseTarget(root, options, diagnostics);
+  const target = chooseTarget(root, options, sorted.recipeParameters, diagnostics);
   if (target === undefined) return undefined;
   const cx = newInstantiateContext(diagnostics);
-  const scope = { constants: root.constants, broken: root.broken };
+  const scope = { constants: target.file.constants, broken: target.file.broken };
   const at = target.recipe?.model.span ?? target.module.declaration.name.span;
   const model = instantiate(cx, target.module, "", { args: target.args, scope, at, given: sorted.parameters });
   if (model === undefined) return undefined;
@@ -68,12 +70,13 @@ function resolveInto(source: Source, options: ResolveOptions, diagnostics: Diagn
   const policy =
     reference === undefined
       ? undefined
-      : resolvePolicy({ file: root, model, quantizers: options.quantizers ?? allQuantizers, diagnostics }, reference);
+      : resolvePolicy({ file: target.file, model, quantizers: options.quantizers ?? allQuantizers, diagnostics }, reference);
   let recipe: Resolved["recipe"];
   if (target.recipe !== undefined) {
-    recipe = resolveRecipe(overrideRecipe(target.recipe, sorted.recipe, diagnostics), root, model, diagnostics);
+    recipe = resolveRecipe(overrideRecipe(target.recipe, sorted.recipe, diagnostics), target.file, model, diagnostics);
   } else {
-    for (const override of sorted.recipe) diagnostics.push(error("wrong-override", "there is no recipe to set this in", override.span));
+    const spans = [...sorted.recipe.map(({ span }) => span), ...sorted.recipeParameters.map(({ name }) => name.span)];
+    for (const span of spans) diagnostics.push(error("wrong-override", "there is no recipe to set this in", span));
   }
   return {
     sources: files.sources,
@@ -90,9 +93,16 @@ interface Target {
   readonly module: Declared<ModuleDeclaration>;
   readonly args: readonly Argument[];
   readonly recipe?: RecipeDeclaration;
+  /** The root file; under a recipe its parameters are among the constants. */
+  readonly file: FileScope;
 }
 
-function chooseTarget(root: FileScope, options: ResolveOptions, diagnostics: Diagnostic[]): Target | undefined {
+function chooseTarget(
+  root: FileScope,
+  options: ResolveOptions,
+  given: readonly GivenParameter[],
+  diagnostics: Diagnostic[],
+): Target | undefined {
   const moduleNamed = (name: string, at?: RecipeDeclaration) => {
     const module = root.modules.get(name);
     if (module === undefined && !root.broken.has(name))
@@ -101,13 +111,13 @@ function chooseTarget(root: FileScope, options: ResolveOptions, diagnostics: Dia
   };
   if (options.model !== undefined && options.recipe === undefined) {
     const module = moduleNamed(options.model);
-    return module === undefined ? undefined : { module, args: [] };
+    return module === undefined ? undefined : { module, args: [], file: root };
   }
-  const names = [...root.recipes.keys()];
+  const names = [...root.recipes.values()].flatMap((r) => (r.kind === "recipe" && openParameters(r).length > 0 ? [] : [r.name.text]));
   const [only, ...others] = names;
   const name = options.recipe ?? (others.length === 0 ? only : undefined);
-  const recipe = name === undefined ? undefined : root.recipes.get(name);
-  if (recipe === undefined) {
+  const declared = name === undefined ? undefined : root.recipes.get(name);
+  if (declared === undefined) {
     if (name !== undefined)
       diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe \`${name}\``, undefined, "", suggest(name, names)));
     else if (names.length > 0)
@@ -118,8 +128,11 @@ function chooseTarget(root: FileScope, options: ResolveOptions, diagnostics: Dia
       diagnostics.push(error("unknown-recipe", `\`${root.source.path}\` has no recipe`, undefined, "", ["say which module is the model"]));
     return undefined;
   }
+  const bound = bindRecipe(root, declared, given, diagnostics);
+  if (bound === undefined) return undefined;
+  const { recipe, file } = bound;
   const module = moduleNamed(recipe.model.text, recipe);
-  return module === undefined ? undefined : { module, args: recipe.modelArgs, recipe };
+  return module === undefined ? undefined : { module, args: recipe.modelArgs, recipe, file };
 }
 
 function resolveTies(model: Instance, pending: readonly PendingTie[], diagnostics: Diagnostic[]): ReadonlyMap<string, string> {

@@ -1,6 +1,6 @@
 // The abstract syntax of `.loom`: policies, selectors, settings and recipes.
 import type { Span } from "../../ir/source.ts";
-import type { Block, InputDeclaration, ParameterDeclaration } from "./ast.ts";
+import type { Block, ConstDeclaration, InputDeclaration, ParameterDeclaration } from "./ast.ts";
 import type { Argument, Expression, Name } from "./ast-expression.ts";
 
 /** `quantize quest(w: bits, a: bits) for any { ... }`; no `model` means `any` */
@@ -89,18 +89,36 @@ export interface SelectorList {
   readonly items: readonly Selector[];
 }
 
-/** `train tiny of Llama(depth = 2) with quest_w4a4 { ... }` */
+/** `train tiny of Llama(depth = 2) with quest_w4a4 { ... }`, `train scaled(depth: int) of Llama(depth = depth) { ... }` */
 export interface RecipeDeclaration {
   readonly kind: "recipe";
   readonly span: Span;
   readonly name: Name;
+  readonly parameters: readonly ParameterDeclaration[];
   readonly model: Name;
   readonly modelArgs: readonly Argument[];
   readonly policy?: PolicyReference;
   readonly statements: readonly RecipeStatement[];
 }
 
+/** `train small = scaled(depth = 2)` */
+export interface RecipeAlias {
+  readonly kind: "recipe-alias";
+  readonly span: Span;
+  readonly name: Name;
+  readonly target: RecipeReference;
+}
+
+/** `scaled(depth = 2)` where a recipe is asked for */
+export interface RecipeReference {
+  readonly kind: "recipe-reference";
+  readonly span: Span;
+  readonly name: Name;
+  readonly args: readonly Argument[];
+}
+
 export type RecipeStatement =
+  | ConstDeclaration
   | DataStatement
   | LossStatement
   | OptimizerStatement

@@ -1,7 +1,7 @@
 // The abstract syntax of `.loom`: files, modules and statements. One interface per node kind, readonly, each with its span.
 import type { Source, Span } from "../../ir/source.ts";
 import type { Expression, Name, TextLiteral } from "./ast-expression.ts";
-import type { PolicyAlias, PolicyDeclaration, RecipeDeclaration, Selector } from "./ast-recipe.ts";
+import type { PolicyAlias, PolicyDeclaration, RecipeAlias, RecipeDeclaration, Selector } from "./ast-recipe.ts";
 
 export interface SourceFile {
   readonly kind: "file";
@@ -10,7 +10,14 @@ export interface SourceFile {
   readonly items: readonly Item[];
 }
 
-export type Item = UseDeclaration | ConstDeclaration | ModuleDeclaration | PolicyDeclaration | PolicyAlias | RecipeDeclaration;
+export type Item =
+  | UseDeclaration
+  | ConstDeclaration
+  | ModuleDeclaration
+  | PolicyDeclaration
+  | PolicyAlias
+  | RecipeDeclaration
+  | RecipeAlias;
 
 /** `use std.{Linear, RmsNorm}` */
 export interface UseDeclaration {
@@ -20,7 +27,7 @@ export interface UseDeclaration {
   readonly names: readonly Name[];
 }
 
-/** `const head = dim / heads`, in a file or a module */
+/** `const head = dim / heads`, in a file, a module or a recipe */
 export interface ConstDeclaration {
   readonly kind: "const";
   readonly span: Span;
@@ -36,7 +43,7 @@ export interface ModuleDeclaration {
   readonly members: readonly Member[];
 }
 
-/** `inputs: int`, `bias: bool = false`: a parameter of a module or a policy */
+/** `inputs: int`, `bias: bool = false`: a parameter of a module, a policy or a recipe */
 export interface ParameterDeclaration {
   readonly kind: "parameter";
   readonly span: Span;

@@ -1,19 +1,9 @@
-// Concrete to abstract syntax: policies, their selectors and settings, and recipes.
+// Concrete to abstract syntax: policies, their selectors and settings.
 import type { CstNode } from "chevrotain";
 import type { Name } from "./ast-expression.ts";
-import type {
-  PolicyAlias,
-  PolicyDeclaration,
-  PolicyReference,
-  RecipeDeclaration,
-  RecipeStatement,
-  Segment,
-  Selector,
-  Setting,
-  SettingValue,
-} from "./ast-recipe.ts";
-import { buildArguments, buildBlock, buildExpression, buildInputs, buildParameters } from "./build-expressions.ts";
-import { type BuildContext, chosen, complain, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
+import type { PolicyAlias, PolicyDeclaration, PolicyReference, Segment, Selector, Setting, SettingValue } from "./ast-recipe.ts";
+import { buildArguments, buildExpression, buildParameters } from "./build-expressions.ts";
+import { type BuildContext, nameOf, node, nodes, spanOf, token, tokens } from "./cst.ts";
 
 export function buildPolicy(cx: BuildContext, cst: CstNode): PolicyDeclaration | PolicyAlias {
   const span = spanOf(cx, cst);
@@ -71,7 +61,7 @@ function buildSegment(cx: BuildContext, cst: CstNode): readonly Segment[] {
   return [{ kind: "word", span, text: found.image }];
 }
 
-function buildSettings(cx: BuildContext, cst: CstNode | undefined): readonly Setting[] {
+export function buildSettings(cx: BuildContext, cst: CstNode | undefined): readonly Setting[] {
   return nodes(cst, "setting").map((setting) => {
     const name = nameOf(cx, token(setting, "Identifier"), setting);
     const written = node(setting, "settingValue");
@@ -89,56 +79,4 @@ export function buildSettingValue(cx: BuildContext, cst: CstNode | undefined, ne
     return { kind: "selectors", span: spanOf(cx, list), items: nodes(list, "selector").map((item) => buildSelector(cx, item, list)) };
   const selector = node(cst, "selector");
   return selector === undefined ? buildExpression(cx, node(cst, "expression"), cst ?? near) : buildSelector(cx, selector, near);
-}
-
-export function buildRecipe(cx: BuildContext, cst: CstNode): RecipeDeclaration {
-  const policy = node(cst, "policyReference");
-  return {
-    kind: "recipe",
-    span: spanOf(cx, cst),
-    name: nameOf(cx, token(cst, "Identifier"), cst),
-    model: nameOf(cx, token(cst, "Identifier", 1), cst),
-    modelArgs: buildArguments(cx, node(cst, "args")),
-    ...(policy === undefined ? {} : { policy: buildPolicyReference(cx, policy, cst) }),
-    statements: nodes(cst, "recipeStatement").flatMap((statement) => {
-      const inner = chosen(statement);
-      return inner === undefined ? [] : [buildRecipeStatement(cx, inner.rule, inner.node)];
-    }),
-  };
-}
-
-function buildRecipeStatement(cx: BuildContext, rule: string, cst: CstNode): RecipeStatement {
-  const span = spanOf(cx, cst);
-  const name = nameOf(cx, token(cst, "Identifier"), cst);
-  const value = () => buildExpression(cx, node(cst, "expression"), cst);
-  switch (rule) {
-    case "data":
-      return { kind: "data", span, arrays: buildInputs(cx, cst), origin: value() };
-    case "loss":
-      return { kind: "loss", span, body: buildBlock(cx, node(cst, "block"), cst) };
-    case "optimizer":
-    case "schedule":
-      return { kind: rule, span, name, settings: buildSettings(cx, node(cst, "settings")) };
-    case "clip":
-      return { kind: "clip", span, name, value: value() };
-    case "remat":
-      return { kind: "remat", span, selectors: nodes(cst, "selector").map((selector) => buildSelector(cx, selector, cst)) };
-    case "evaluate": {
-      const metrics = nodes(cst, "metric").map((metric) => ({
-        kind: "metric" as const,
-        span: spanOf(cx, metric),
-        name: nameOf(cx, token(metric, "Identifier"), metric),
-        ...(token(metric, "Over") === undefined ? {} : { over: buildExpression(cx, node(metric, "expression"), metric) }),
-      }));
-      if (metrics.length === 0 && token(cst, "CloseBrace") !== undefined)
-        complain(cx, "`eval` measures nothing", span, "", ["write `eval every 50 { loss over 20 }`"]);
-      return { kind: "eval", span, every: value(), metrics };
-    }
-    case "checkpoint":
-      return { kind: "checkpoint", span, every: value(), unit: token(cst, "Seconds") === undefined ? "steps" : "seconds" };
-    case "accumulate":
-      return { kind: "accumulate", span, value: value() };
-    default:
-      throw new Error(`no recipe statement is built from the rule ${rule}`);
-  }
 }

@@ -1,5 +1,5 @@
 // The grammar of `.loom` below its declarations: types, statements and expressions. Without actions, with error recovery.
-import { type CstNode, CstParser, type ParserMethod } from "chevrotain";
+import { type CstNode, CstParser, type ParserMethod, type TokenType } from "chevrotain";
 import { messages } from "./messages.ts";
 import * as t from "./tokens.ts";
 
@@ -11,9 +11,26 @@ export class BodyParser extends CstParser {
     super(t.vocabulary, { recoveryEnabled: true, maxLookahead: 3, errorMessageProvider: messages, nodeLocationTracking: "onlyOffset" });
   }
 
+  /** What follows the first item of a list up to its closing mark, which may have a comma before it. */
+  protected moreItems(close: TokenType, item: () => void): void {
+    this.MANY9({
+      // With one token of lookahead a comma always means a further item, so that what is wrong behind it is said there.
+      MAX_LOOKAHEAD: 1,
+      GATE: () => this.LA(2).tokenType !== close,
+      DEF: () => {
+        this.CONSUME8(t.Comma);
+        item();
+      },
+    });
+    this.OPTION9(() => this.CONSUME9(t.Comma));
+  }
+
   protected readonly parameters: Rule = this.RULE("parameters", () => {
     this.CONSUME(t.OpenParen);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.parameter) });
+    this.OPTION(() => {
+      this.SUBRULE(this.parameter);
+      this.moreItems(t.CloseParen, () => this.SUBRULE2(this.parameter));
+    });
     this.CONSUME(t.CloseParen);
   });
 
@@ -29,7 +46,10 @@ export class BodyParser extends CstParser {
 
   protected readonly inputs: Rule = this.RULE("inputs", () => {
     this.CONSUME(t.OpenParen);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.arrayInput) });
+    this.OPTION(() => {
+      this.SUBRULE(this.arrayInput);
+      this.moreItems(t.CloseParen, () => this.SUBRULE2(this.arrayInput));
+    });
     this.CONSUME(t.CloseParen);
   });
 
@@ -46,7 +66,10 @@ export class BodyParser extends CstParser {
 
   protected readonly dims: Rule = this.RULE("dims", () => {
     this.CONSUME(t.OpenBracket);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.indexItem) });
+    this.OPTION(() => {
+      this.SUBRULE(this.indexItem);
+      this.moreItems(t.CloseBracket, () => this.SUBRULE2(this.indexItem));
+    });
     this.CONSUME(t.CloseBracket);
   });
 
@@ -197,7 +220,10 @@ export class BodyParser extends CstParser {
 
   protected readonly args: Rule = this.RULE("args", () => {
     this.CONSUME(t.OpenParen);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.argument) });
+    this.OPTION(() => {
+      this.SUBRULE(this.argument);
+      this.moreItems(t.CloseParen, () => this.SUBRULE2(this.argument));
+    });
     this.CONSUME(t.CloseParen);
   });
 
@@ -242,11 +268,7 @@ export class BodyParser extends CstParser {
           },
         },
         {
-          ALT: () =>
-            this.MANY(() => {
-              this.CONSUME(t.Comma);
-              this.SUBRULE2(this.expression);
-            }),
+          ALT: () => this.moreItems(t.CloseBracket, () => this.SUBRULE2(this.expression)),
         },
       ]);
     });

@@ -54,7 +54,8 @@ export class LoomParser extends BodyParser {
 
   private readonly nameList: Rule = this.RULE("nameList", () => {
     this.CONSUME(t.OpenBrace);
-    this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.CONSUME(t.Identifier) });
+    this.CONSUME(t.Identifier);
+    this.moreItems(t.CloseBrace, () => this.CONSUME2(t.Identifier));
     this.CONSUME(t.CloseBrace);
   });
 
@@ -203,16 +204,17 @@ export class LoomParser extends BodyParser {
 
   private readonly choices: Rule = this.RULE("choices", () => {
     this.CONSUME(t.OpenBrace);
-    this.AT_LEAST_ONE_SEP({
-      SEP: t.Comma,
-      DEF: () => this.OR([{ ALT: () => this.CONSUME(t.Identifier) }, { ALT: () => this.CONSUME(t.Int) }]),
-    });
+    this.OR([{ ALT: () => this.CONSUME(t.Identifier) }, { ALT: () => this.CONSUME(t.Int) }]);
+    this.moreItems(t.CloseBrace, () => this.OR2([{ ALT: () => this.CONSUME2(t.Identifier) }, { ALT: () => this.CONSUME2(t.Int) }]));
     this.CONSUME(t.CloseBrace);
   });
 
   private readonly settings: Rule = this.RULE("settings", () => {
     this.CONSUME(t.OpenBrace);
-    this.MANY_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.setting) });
+    this.OPTION(() => {
+      this.SUBRULE(this.setting);
+      this.moreItems(t.CloseBrace, () => this.SUBRULE2(this.setting));
+    });
     this.CONSUME(t.CloseBrace);
   });
 
@@ -234,7 +236,8 @@ export class LoomParser extends BodyParser {
 
   private readonly selectorList: Rule = this.RULE("selectorList", () => {
     this.CONSUME(t.OpenBracket);
-    this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.selector) });
+    this.SUBRULE(this.selector);
+    this.moreItems(t.CloseBracket, () => this.SUBRULE2(this.selector));
     this.CONSUME(t.CloseBracket);
   });
 
@@ -243,10 +246,18 @@ export class LoomParser extends BodyParser {
   private readonly recipe: Rule = this.RULE("recipe", () => {
     this.CONSUME(t.Train);
     this.CONSUME(t.Identifier);
+    // Not by OR: where `of` is missing, what follows is a recipe's body all the same, and its own mistakes are found.
+    const isAlias = this.LA(1).tokenType === t.Assign;
+    if (isAlias || this.RECORDING_PHASE) {
+      this.CONSUME(t.Assign);
+      this.SUBRULE(this.recipeReference);
+    }
+    if (isAlias && !this.RECORDING_PHASE) return;
+    this.OPTION(() => this.SUBRULE(this.parameters));
     this.CONSUME(t.Of);
     this.CONSUME2(t.Identifier);
-    this.OPTION(() => this.SUBRULE(this.args));
-    this.OPTION2(() => {
+    this.OPTION2(() => this.SUBRULE(this.args));
+    this.OPTION3(() => {
       this.CONSUME(t.With);
       this.SUBRULE(this.policyReference);
     });
@@ -255,8 +266,14 @@ export class LoomParser extends BodyParser {
     this.CONSUME(t.CloseBrace);
   });
 
+  private readonly recipeReference: Rule = this.RULE("recipeReference", () => {
+    this.CONSUME(t.Identifier);
+    this.OPTION(() => this.SUBRULE(this.args));
+  });
+
   private readonly recipeStatement: Rule = this.RULE("recipeStatement", () => {
     this.OR([
+      { ALT: () => this.SUBRULE(this.constant) },
       { ALT: () => this.SUBRULE(this.data) },
       { ALT: () => this.SUBRULE(this.loss) },
       { ALT: () => this.SUBRULE(this.optimizer) },

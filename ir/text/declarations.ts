@@ -65,6 +65,7 @@ type NamesOf<T> = T extends unknown ? keyof T & string : never;
 const hostForms: Readonly<Record<NamesOf<HostRule>, AttributeSpec>> = {
   constant: { value: float },
   warmup_cosine: { peak: float, warmup: int, steps: int, floor: float },
+  one_cycle: { peak: float, warmup: int, steps: int, start: float, floor: float },
   bias_correction: { beta: float },
 };
 

@@ -10,6 +10,7 @@ import { lowerSource, printDiagnostic, type Report } from "../../compiler/index.
 import { parse } from "../../compiler/syntax/parse.ts";
 import { parseModule } from "../../ir/text/parse.ts";
 import { printModule } from "../../ir/text/print.ts";
+import { runnableRecipes } from "../support/recipes.ts";
 import { type CodeBlock, codeBlocks, projectRoot } from "./blocks.ts";
 
 const blocks = codeBlocks();
@@ -29,10 +30,7 @@ describe.each(inLanguage("loom"))("loom, $at", ({ at, text }) => {
     const source = { path: `models/${at.replace(":", "-")}.loom`, text };
     const parsed = parse(source);
     expect(complaints(parsed)).toEqual([]);
-    const recipes = parsed.value.items.filter(({ kind }) => kind === "recipe");
-    for (const recipe of recipes) {
-      if (recipe.kind === "recipe") expect(complaints(lowerSource(source, { recipe: recipe.name.text }))).toEqual([]);
-    }
+    for (const recipe of runnableRecipes(parsed.value)) expect(complaints(lowerSource(source, { recipe }))).toEqual([]);
   });
 });
 

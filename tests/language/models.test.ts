@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { lower } from "../../compiler/lower/lower.ts";
 import { type ResolveOptions, resolve } from "../../compiler/sema/resolve.ts";
+import { instancesBelow } from "../../compiler/sema/resolved.ts";
 import { parse } from "../../compiler/syntax/parse.ts";
 import { lexer } from "../../compiler/syntax/tokens.ts";
 import { printDiagnostic, unwrap } from "../../ir/diagnostic.ts";
@@ -10,7 +11,7 @@ import type { Module } from "../../ir/module.ts";
 import { printChoice } from "../../ir/quant/choice.ts";
 import { parseModule } from "../../ir/text/parse.ts";
 import { printModule } from "../../ir/text/print.ts";
-import { printType } from "../../ir/type.ts";
+import { elementCount, printType, shapeOf } from "../../ir/type.ts";
 import { verifyModule } from "../../ir/verify.ts";
 import { loadSource, modelSource } from "./file-cases.ts";
 
@@ -94,6 +95,45 @@ describe("models/mlp.loom", () => {
   test("a misspelt policy has a suggestion", () => {
     const { diagnostics } = resolve(mlp, { load: loadSource, policy: "quest_w4a5" });
     expect(diagnostics.map((d) => [d.code, d.help?.[0]])).toEqual([["unknown-policy", expect.stringContaining("did you mean `quest_w")]]);
+  });
+});
+
+describe("models/llama.loom", () => {
+  const llama = modelSource("models/llama.loom");
+
+  // QuEST (arXiv:2502.05003), appendix B: parameters outside embedding and head, iterations and warm-up of each size.
+  test.each([
+    { recipe: "m30", parameters: 30_482_560, hidden: 1792, peak: 1.2e-3, steps: 11_444, warmup: 1144 },
+    { recipe: "m50", parameters: 49_556_736, hidden: 2048, peak: 1.2e-3, steps: 19_073, warmup: 1907 },
+    { recipe: "m100", parameters: 102_777_856, hidden: 2816, peak: 6e-4, steps: 38_146, warmup: 3814 },
+    { recipe: "m200", parameters: 203_188_480, hidden: 3584, peak: 3e-4, steps: 76_293, warmup: 7629 },
+    { recipe: "m430", parameters: 443_068_288, hidden: 4608, peak: 1.5e-4, steps: 164_031, warmup: 16_403 },
+    { recipe: "m800", parameters: 822_151_168, hidden: 5632, peak: 7.5e-5, steps: 305_175, warmup: 30_517 },
+    { recipe: "m1600", parameters: 1_586_076_160, hidden: 6912, peak: 3.75e-5, steps: 610_351, warmup: 61_035 },
+  ])("$recipe is the paper's", ({ recipe, parameters, hidden, peak, steps, warmup }) => {
+    const { model, recipe: resolved } = unwrap(resolve(llama, { recipe, load: loadSource }));
+    const weights = instancesBelow(model).flatMap((instance) => [...instance.weights.values()]);
+    const inLayers = weights.filter(({ path }) => !/^(embed|lm_head)\./.test(path));
+    expect(inLayers.reduce((sum, { type }) => sum + elementCount(shapeOf(type)), 0)).toBe(parameters);
+    expect(model.parameters.get("hidden")).toEqual({ kind: "int", value: hidden });
+    expect(resolved?.learningRate).toEqual({ one_cycle: { peak, warmup, steps, start: 0.01, floor: 0.1 } });
+    expect(resolved?.run).toMatchObject({ steps, accumulate: 64 });
+    expect(resolved?.arrays.map(({ type }) => printType(type))).toEqual(["i32[8, 513]"]);
+    // Weights of the layers alone; deviations of what ends in the residual stream shrink with its length.
+    expect([...resolved!.decays].sort()).toEqual(
+      inLayers
+        .filter(({ type }) => type.dims.length === 2)
+        .map(({ path }) => path)
+        .sort(),
+    );
+    const depth = [...model.children.values()].flatMap((child) => (child.kind === "instances" ? child.items : [])).length;
+    for (const { path, init } of weights.filter(({ type }) => type.dims.length === 2))
+      expect(init, path).toEqual({ normal: [0, /\.(wo|down)\./.test(path) ? 0.02 / Math.sqrt(2 * depth) : 0.02] });
+  });
+
+  test("a larger micro-batch takes fewer of them for the same step", () => {
+    const { recipe } = unwrap(resolve(llama, { recipe: "m30", load: loadSource, set: ["recipe.batch=32"] }));
+    expect(recipe?.run).toMatchObject({ steps: 11_444, accumulate: 16 });
   });
 });
 

@@ -9,6 +9,7 @@ import { parseModule } from "../../ir/text/parse.ts";
 import { printModule } from "../../ir/text/print.ts";
 import { verifyModule } from "../../ir/verify.ts";
 import { pipeline } from "../../passes/pipeline.ts";
+import { runnableRecipes } from "../support/recipes.ts";
 import { moduleFile, moduleOf, run } from "./run.ts";
 
 const models = readdirSync(new URL("../../models/", import.meta.url)).filter((file) => file.endsWith(".loom"));
@@ -18,15 +19,25 @@ interface Variant {
   module(): Module;
 }
 
+/** Recipes that differ from another one in numbers alone are left out, and large models are made small. */
+const sizes: Readonly<Record<string, readonly string[] | "like another">> = {
+  demo: ["recipe.depth=1"],
+  tiny: "like another",
+  m30: ["recipe.depth=1", "recipe.dim=128", "recipe.context=32", "model.vocab=256"],
+  ...Object.fromEntries(["m50", "m100", "m200", "m430", "m800", "m1600"].map((name) => [name, "like another"] as const)),
+};
+
 /** Each recipe of each model under each of its policies that needs no arguments. */
 const variants = models.flatMap((file): readonly Variant[] => {
   const source = { path: `models/${file}`, text: readFileSync(new URL(`../../models/${file}`, import.meta.url), "utf8") };
-  const { items } = parse(source).value;
-  const recipes = items.flatMap((item) => (item.kind === "recipe" ? [item.name.text] : []));
-  const policies = items.flatMap((item) =>
+  const { value } = parse(source);
+  const policies = value.items.flatMap((item) =>
     item.kind === "alias" || (item.kind === "policy" && item.parameters.length === 0) ? [item.name.text] : [],
   );
-  const options = recipes.flatMap((recipe) => [...policies, "quest(w = 3, a = 5)"].map((policy) => ({ recipe, policy })));
+  const options = runnableRecipes(value).flatMap((recipe) => {
+    const set = sizes[recipe] ?? [];
+    return set === "like another" ? [] : [...policies, "quest(w = 3, a = 5)"].map((policy) => ({ recipe, policy, set }));
+  });
   return options.map((o) => ({ name: `${source.path} ${o.recipe} ${o.policy}`, module: () => unwrap(lowerSource(source, o)).module }));
 });
 

@@ -33,6 +33,25 @@ describe("warmup_cosine", () => {
   test("one step alone", () => near(hostValue({ warmup_cosine: { peak: 1, warmup: 0, steps: 1, floor: 0.1 } }, 0), 1));
 });
 
+describe("one_cycle", () => {
+  // PyTorch's OneCycleLR with two phases of cosine, as QuEST's 30M model was trained: from peak/100 to the peak to peak/10.
+  const rule = { one_cycle: { peak: 1.2e-3, warmup: 1144, steps: 11_444, start: 0.01, floor: 0.1 } };
+  test.each([
+    [0, 1.2e-5],
+    [100, 3.4296e-5],
+    [572, 6.06816e-4],
+    [1143, 1.2e-3],
+    [2000, 1.18166e-3],
+    [6000, 7.08194e-4],
+    [11_443, 1.2e-4],
+    [20_000, 1.2e-4],
+  ])("step %i", (step, expected) => expect(Math.abs(hostValue(rule, step) - expected)).toBeLessThan(5e-6 * expected));
+  test.each([0, 1])("a warm-up of %i steps begins at the peak", (warmup) =>
+    near(hostValue({ one_cycle: { ...rule.one_cycle, warmup } }, 0), 1.2e-3),
+  );
+  test("one step alone", () => near(hostValue({ one_cycle: { peak: 1, warmup: 1, steps: 1, start: 0.5, floor: 0.1 } }, 0), 1));
+});
+
 test("the bias correction of the first step is 1 - beta", () => {
   near(hostValue({ bias_correction: { beta: 0.95 } }, 0), 0.05);
   near(hostValue({ bias_correction: { beta: 0.95 } }, 1), 1 - 0.95 ** 2);
