@@ -2,7 +2,7 @@
 import { reject } from "../../ir/diagnostic.ts";
 import { type Dim, dimsEqual, shapesEqual } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
-import { add, div, mul, neg, sub } from "../../ir/ops/arithmetic.ts";
+import { add, div, mul, neg, rem, sub } from "../../ir/ops/arithmetic.ts";
 import { broadcast } from "../../ir/ops/broadcast.ts";
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from "../../ir/ops/compare.ts";
 import { isFloat, isInteger, printType, type Type, withDims } from "../../ir/type.ts";
@@ -16,6 +16,7 @@ const operators = {
   "-": sub,
   "*": mul,
   "/": div,
+  "%": rem,
   "==": equal,
   "!=": notEqual,
   "<": less,
@@ -26,7 +27,6 @@ const operators = {
 
 /** A pointwise op of two operands, by operator. Rejects what does not fit. */
 export function lowerOperator(cx: EntryContext, operator: BinaryOperator, a: Meaning, b: Meaning, hint?: string): Value {
-  if (operator === "%") return reject("`%` takes ints that are known when the model is compiled");
   return cx.emit(operators[operator], pairOf(cx, operator, a, b), {}, hint);
 }
 
@@ -34,14 +34,23 @@ export function lowerNegation(cx: EntryContext, x: Value, hint?: string): Value 
   return cx.emit(neg, [x], {}, hint);
 }
 
-/** Two tensors of one shape: a number takes the other's type, sizes of 1 and missing leading axes are repeated. */
+/** {@link alike} for the two operands of an operator. */
 export function pairOf(cx: EntryContext, operator: string, a: Meaning, b: Meaning): readonly [Value, Value] {
+  return alike(cx, operator, [a, b]) as readonly [Value, Value];
+}
+
+/** Tensors of one shape: a number takes the type of the last tensor beside it, sizes of 1 and missing leading axes are repeated. */
+export function alike(cx: EntryContext, operator: string, meanings: readonly Meaning[]): readonly Value[] {
   const op = `\`${operator}\``;
-  if (a.kind === "tensor" && b.kind === "constant") return [a.value, cx.splat(a.value.type, numberFor(op, b.constant, a.value.type))];
-  if (b.kind === "tensor" && a.kind === "constant") return [cx.splat(b.value.type, numberFor(op, a.constant, b.value.type)), b.value];
-  if (a.kind !== "tensor" || b.kind !== "tensor") return reject(`${op} does not take ${describe(a)} and ${describe(b)}`);
-  const dims = commonShape(op, a.value.type, b.value.type);
-  return [widened(cx, a.value, dims), widened(cx, b.value, dims)];
+  const tensors = meanings.flatMap((m) => (m.kind === "tensor" ? [m.value] : []));
+  const beside = tensors.at(-1);
+  const isFit = meanings.every((m) => m.kind === "tensor" || m.kind === "constant");
+  if (!isFit || beside === undefined) return reject(`${op} does not take ${meanings.map(describe).join(" and ")}`);
+  const numbers = meanings.map((m) => (m.kind === "constant" ? numberFor(op, m.constant, beside.type) : undefined));
+  const dims = tensors.map(({ type }) => type).reduce((a, b) => withDims(a, commonShape(op, a, b))).dims;
+  return meanings.map((m, i) =>
+    m.kind === "tensor" ? widened(cx, m.value, dims) : cx.splat(withDims(beside.type, dims), numbers[i] ?? Number.NaN),
+  );
 }
 
 /** A constant as an element of a type: integer literals adapt to floats, nothing else converts. */

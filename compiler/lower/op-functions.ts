@@ -8,7 +8,7 @@ import { ops } from "../../ir/ops/table.ts";
 import { reshape } from "../../ir/ops/views.ts";
 import { withDims } from "../../ir/type.ts";
 import type { Arguments, BuiltinSignature } from "./arguments.ts";
-import { pairOf } from "./arithmetic.ts";
+import { alike } from "./arithmetic.ts";
 import type { EntryContext } from "./entry-context.ts";
 
 export interface Builtin extends BuiltinSignature {
@@ -56,11 +56,14 @@ export function lowerOp(cx: EntryContext, op: Op, args: Arguments, hint: string 
   return cx.emit(reshape, [result], { type: withDims(result.type, dims) }, hint);
 }
 
-/** Pairs of elements take numbers and broadcast, as operators do; all else takes tensors as they are. */
+/** Several elements beside each other take numbers and broadcast, as operators do; all else takes tensors as they are. */
 function operandsOf(cx: EntryContext, { signature: { name, operands }, lower }: Op, args: Arguments): readonly Value[] {
-  const [a, b, ...more] = operands;
-  const isPair = lower.kind === "pointwise" && a !== undefined && b !== undefined && more.length === 0;
-  return isPair ? pairOf(cx, name, args.any(a), args.any(b)) : operands.map((operand) => args.tensor(operand));
+  if (lower.kind !== "pointwise" || operands.length < 2) return operands.map((operand) => args.tensor(operand));
+  return alike(
+    cx,
+    name,
+    operands.map((operand) => args.any(operand)),
+  );
 }
 
 /** Undefined for an attribute that was left out and has a fallback. */

@@ -2,9 +2,9 @@
 import { float as floatAttribute } from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
 import { signature } from "../op.ts";
-import { binary, float, minus, over, plus, times, unary } from "../scalar.ts";
+import { binary, constant, float, minus, over, plus, select, times, unary } from "../scalar.ts";
 import { numbers } from "./checks.ts";
-import { greater, greaterEqual, less, lessEqual, logicalAnd, select } from "./compare.ts";
+import { select as choose, greater, greaterEqual, less, lessEqual, logicalAnd } from "./compare.ts";
 import { pointwise } from "./pointwise.ts";
 import { splat, zerosLike } from "./source.ts";
 
@@ -31,6 +31,25 @@ export const divOp = pointwise(div, {
   },
 });
 
+export const rem = signature({
+  name: "rem",
+  summary: "What is left of integers x behind whole multiples of y: x - y floor(x / y), between 0 and y; 0 where y is 0.",
+  operands: ["x", "y"],
+});
+export const remOp = pointwise(rem, {
+  takes: ["i32", "u32"],
+  body([x, y]) {
+    // The target's remainder has the sign of x.
+    const left = binary("rem", x, y);
+    if (left.type !== "i32") return left;
+    const zero = constant("i32", 0);
+    const isAbove = binary("and", binary("gt", left, zero), binary("lt", y, zero));
+    const isBelow = binary("and", binary("lt", left, zero), binary("gt", y, zero));
+    return select(binary("or", isAbove, isBelow), plus(left, y), left);
+  },
+  vjp: "none",
+});
+
 export const neg = signature({ name: "neg", summary: "-x.", operands: ["x"] });
 export const negOp = pointwise(neg, {
   takes: ["f32", "f16", "bf16", "i32", "i8"],
@@ -44,8 +63,8 @@ export const absOp = pointwise(abs, {
   body: ([x]) => unary("abs", x),
   vjp(b, ct, [x]) {
     const zero = zerosLike(b, x);
-    const otherwise = b.emit(select, [b.emit(less, [x, zero]), b.emit(neg, [ct]), zero]);
-    return [b.emit(select, [b.emit(greater, [x, zero]), ct, otherwise])];
+    const otherwise = b.emit(choose, [b.emit(less, [x, zero]), b.emit(neg, [ct]), zero]);
+    return [b.emit(choose, [b.emit(greater, [x, zero]), ct, otherwise])];
   },
 });
 
@@ -60,7 +79,7 @@ export const minimumOp = pointwise(minimum, {
   vjp(b, ct, [x, y]) {
     const first = b.emit(lessEqual, [x, y]);
     const zero = zerosLike(b, ct);
-    return [b.emit(select, [first, ct, zero]), b.emit(select, [first, zero, ct])];
+    return [b.emit(choose, [first, ct, zero]), b.emit(choose, [first, zero, ct])];
   },
 });
 
@@ -75,7 +94,7 @@ export const maximumOp = pointwise(maximum, {
   vjp(b, ct, [x, y]) {
     const first = b.emit(greaterEqual, [x, y]);
     const zero = zerosLike(b, ct);
-    return [b.emit(select, [first, ct, zero]), b.emit(select, [first, zero, ct])];
+    return [b.emit(choose, [first, ct, zero]), b.emit(choose, [first, zero, ct])];
   },
 });
 
@@ -95,7 +114,7 @@ export const clampOp = pointwise(clamp, {
   vjp(b, ct, [x], _result, { low, high }) {
     const above = b.emit(greaterEqual, [x, splat(b, x.type, low)]);
     const below = b.emit(lessEqual, [x, splat(b, x.type, high)]);
-    return [b.emit(select, [b.emit(logicalAnd, [above, below]), ct, zerosLike(b, ct)])];
+    return [b.emit(choose, [b.emit(logicalAnd, [above, below]), ct, zerosLike(b, ct)])];
   },
 });
 

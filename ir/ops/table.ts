@@ -2,7 +2,7 @@
 import { Builder } from "../builder.ts";
 import type { Op } from "../op.ts";
 import { geluOp, geluSlopeOp, reluOp, sigmoidOp, siluOp, tanhOp } from "./activation.ts";
-import { absOp, addOp, clampOp, divOp, floorOp, maximumOp, minimumOp, mulOp, negOp, roundOp, subOp } from "./arithmetic.ts";
+import { absOp, addOp, clampOp, divOp, floorOp, maximumOp, minimumOp, mulOp, negOp, remOp, roundOp, subOp } from "./arithmetic.ts";
 import { attentionGradKeyOp, attentionGradQueryOp, attentionOp, cachedAttentionOp } from "./attention.ts";
 import { broadcastOp, sumOp } from "./broadcast.ts";
 import { castOp } from "./cast.ts";
@@ -42,6 +42,7 @@ export const ops: readonly Op[] = [
   subOp,
   mulOp,
   divOp,
+  remOp,
   negOp,
   absOp,
   minimumOp,

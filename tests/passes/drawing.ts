@@ -131,7 +131,8 @@ export class Drawing {
     const x = this.#any((v) => isScalar(v, "f32", "i32", "u32", "i8", "u8"));
     if (x === undefined) return;
     const y = this.#like(x);
-    this.emit(this.#tape.pick(["add", "sub", "mul", "minimum", "maximum", ...(this.#exact ? [] : ["div"])]), [x, y]);
+    const more = [...(this.#exact ? [] : ["div"]), ...(isScalar(x, "i32", "u32") ? ["rem"] : [])];
+    this.emit(this.#tape.pick(["add", "sub", "mul", "minimum", "maximum", ...more]), [x, y]);
   }
 
   #compare(): void {

@@ -23,6 +23,7 @@ interface Variant {
 const sizes: Readonly<Record<string, readonly string[] | "like another">> = {
   demo: ["recipe.depth=1"],
   tiny: "like another",
+  small: ["recipe.depth=1"],
   m30: ["recipe.depth=1", "recipe.dim=128", "recipe.context=32", "model.vocab=256"],
   ...Object.fromEntries(["m50", "m100", "m200", "m430", "m800", "m1600"].map((name) => [name, "like another"] as const)),
 };

@@ -40,6 +40,17 @@ export const arithmeticCases: Cases = {
     ],
     gradients: [{ operands: [x, random(3, [2, 3], 0.5, 2)] }],
   },
+  rem: {
+    semantics: [
+      {
+        what: "with the sign of y",
+        operands: [i32([7], [7, -7, 7, -7, 6, -1, 5]), i32([7], [3, 3, -3, -3, 3, 7, 0])],
+        expect: [i32([7], [1, 2, -2, -1, 0, 6, 0])],
+      },
+      { what: "unsigned", operands: [u32([2], [4294967295, 4]), u32([2], [10, 4294967295])], expect: [u32([2], [5, 4])] },
+    ],
+    rejects: [{ operands: [f32([1], [1]), f32([1], [2])], says: "takes i32 or u32 as `x`" }],
+  },
   neg: {
     semantics: [{ what: "floats", operands: [f32([2], [1.5, -2])], expect: [f32([2], [-1.5, 2])] }],
     gradients: [{ operands: [x] }],
