@@ -56,6 +56,7 @@ const init: Check<InitRule> = (value, at) => (typeof value === "string" ? namedI
 const hostRule = keyed<HostRule>({
   constant: objectOf({ value: finite }),
   warmup_cosine: objectOf({ peak: finite, warmup: whole(0), steps: whole(1), floor: finite }),
+  one_cycle: objectOf({ peak: finite, warmup: whole(0), steps: whole(1), start: finite, floor: finite }),
   bias_correction: objectOf({ beta: finite }),
 });
 
@@ -84,6 +85,7 @@ type Evaluation = NonNullable<RunRecord["evaluate"]>;
 const run = objectOf<RunRecord>({
   steps: whole(1),
   data: objectOf<RunRecord["data"]>({ source: text, args: listOf(literal), named: recordOf(literal), arrays: listOf(text) }),
+  accumulate: optional(whole(1)),
   evaluate: optional(
     objectOf<Evaluation>({
       everySteps: whole(1),
