@@ -65,23 +65,30 @@ describe.each(models)("%s %s", (path, recipe, slabWide) => {
   });
 });
 
-test("a training graph of 800 million parameters, in seconds and in little memory", () => {
-  const path = "models/llama.loom";
-  const [, tiny = ""] = /(train tiny of [\s\S]*)$/.exec(readFileSync(path, "utf8")) ?? [];
-  const large = tiny
-    .replace("train tiny of Llama", "train large of Llama(vocab = 50304, dim = 2048, depth = 16, heads = 16, kv_heads = 16, hidden = 5632)")
-    .replace("i32[8, 129]", "i32[8, 513]")
-    .replace("0..128", "0..512")
-    .replace("1..129", "1..513");
+describe("the 800 million parameters of `m800`, micro-batches of 8 x 512, bindings and buffers of 2 GiB", () => {
   const bytes = 2 ** 31;
   const limits = { ...portable.limits, maxStorageBufferBindingSize: bytes, maxBufferSize: bytes };
   const target: Target = { ...portable, name: "large", limits };
-  const text = `${readFileSync(path, "utf8")}\n${large}`;
-  const { plan, cpuSeconds } = compileText(path, text, { recipe: "large", targets: [target] });
-  expect(cpuSeconds).toBeLessThan(5);
-  expect(process.resourceUsage().maxRSS).toBeLessThan(1.5 * 2 ** 20);
-  const { memory } = plan;
-  expect(memory.peakBytes / memory.lowerBoundBytes).toBeLessThan(1.05);
-  expect(memory.slabs.find((s) => s.name === "arena.1")).toBeDefined();
-  for (const slab of memory.slabs) expect(slab.bytes).toBeLessThanOrEqual(bytes);
+  const path = "models/llama.loom";
+  const compileLarge = (...set: readonly string[]) =>
+    compileText(path, readFileSync(path, "utf8"), { recipe: "m800", set, targets: [target] });
+
+  test("compile in seconds and in little memory", () => {
+    const { plan, artifact, cpuSeconds } = compileLarge();
+    expect(cpuSeconds).toBeLessThan(5);
+    expect(process.resourceUsage().maxRSS).toBeLessThan(1.5 * 2 ** 20);
+    expect(Object.keys(artifact.manifest.entries)).toEqual(["accumulate", "apply"]);
+    expect(artifact.manifest.entries["accumulate"]?.inputs[0]?.type).toBe("i32[8, 513]");
+    const parameters = artifact.manifest.state.filter(({ role }) => role === "parameter");
+    expect(parameters.reduce((sum, state) => sum + state.bytes / 4, 0)).toBeGreaterThan(8e8);
+    const { memory } = plan;
+    expect(memory.peakBytes / memory.lowerBoundBytes).toBeLessThan(1.05);
+    for (const slab of memory.slabs) expect(slab.bytes).toBeLessThanOrEqual(bytes);
+  });
+
+  test("have the same kernels at depth 4 and 16, although slabs are cut at one and not at the other", () => {
+    const [shallow, deep] = [compileLarge("recipe.depth=4"), compileLarge()];
+    expect(deep.plan.memory.slabs.length).toBeGreaterThan(shallow.plan.memory.slabs.length);
+    expect(kernelTexts(deep)).toEqual(kernelTexts(shallow));
+  });
 });
