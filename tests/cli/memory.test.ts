@@ -9,7 +9,7 @@ import { cli } from "./run-cli.ts";
 const folder = mkdtempSync(join(tmpdir(), "bitloom-memory-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const stack = ["tests/scale/stack.loom", "residual", "--set", "model.depth=12"] as const;
+const stack = ["tests/scale/stack.loom", "residual", "--set", "model.depth=6"] as const;
 const peakOf = async (...more: readonly string[]): Promise<number> => {
   const { out } = await cli("plan", ...stack, "--portable", "--json", ...more);
   return JSON.parse(out).peakBytes;
@@ -51,7 +51,7 @@ test("train and compile refuse before they write anything", async () => {
     ["train", ...stack, "--out", join(folder, "run")],
     ["compile", ...stack, "-o", join(folder, "artifact")],
   ]) {
-    const { code, err } = await cli(...command, "--memory", "1.5MiB");
+    const { code, err } = await cli(...command, "--memory", "900KiB");
     expect(code).toBe(1);
     expect(err).toContain("error[memory-budget]: the plan for ");
   }
