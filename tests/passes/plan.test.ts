@@ -7,6 +7,8 @@ import { runPasses } from "../../compiler/driver/passes.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateEntry } from "../../ir/interpreter.ts";
 import type { Module } from "../../ir/module.ts";
+import type { PointwiseProblem } from "../../ir/plan.ts";
+import { binary, plus, uint } from "../../ir/scalar.ts";
 import { contiguous, denseTensor } from "../../ir/tensor.ts";
 import { elementCount, shapeOf } from "../../ir/type.ts";
 import { verifyPlan } from "../../passes/verify-plan.ts";
@@ -105,6 +107,50 @@ describe("the plan verifier", () => {
       const dispatches = train.dispatches.filter((d) => !d.bind.some((b) => b.buffer === name && b.access !== "read"));
       expect(() => verifyPlan({ ...plan, entries: [{ ...train, dispatches }] }), name).toThrow(`${name} is read before it is written`);
     }
+  });
+
+  test("notices a result that does not lie where the operand lies whose place it takes", () => {
+    const use = train.dispatches.flatMap((d) => d.bind).find((b) => b.over !== undefined && b.buffer.startsWith("%d_"))!;
+    const { offset, ...rest } = plan.memory.places["train"]![use.over!]!;
+    const places = { ...plan.memory.places, train: { ...plan.memory.places["train"], [use.over!]: { ...rest, offset: offset + 256 } } };
+    expect(() => verifyPlan({ ...plan, memory: { ...plan.memory, places } })).toThrow(
+      /does not lie where %\w+ lies, whose place it takes|overlap/,
+    );
+  });
+
+  test("notices an operand that is read elsewhere than where its place is written", () => {
+    const at = train.dispatches.findIndex((d) => d.problem.kind === "pointwise" && d.bind.some((b) => b.over !== undefined));
+    const dispatch = train.dispatches[at]!;
+    const problem = dispatch.problem as PointwiseProblem;
+    const stores = problem.stores.map((s) => ({ ...s, column: binary("rem", plus(s.column, uint(1)), uint(4)) }));
+    const dispatches = train.dispatches.with(at, { ...dispatch, problem: { ...problem, stores } });
+    expect(() => verifyPlan({ ...plan, entries: [{ ...train, dispatches }] })).toThrow("is read and written at different elements");
+  });
+
+  test("notices a read of what was in the place before a result took it", () => {
+    const at = train.dispatches.findIndex((d) => d.bind.some((b) => b.over !== undefined));
+    const { over } = train.dispatches[at]!.bind.find((b) => b.over !== undefined)!;
+    const dispatches = [...train.dispatches.slice(0, at + 1), ...train.dispatches.slice(at)];
+    expect(() => verifyPlan({ ...plan, entries: [{ ...train, dispatches }] })).toThrow(`${over} has been overwritten`);
+  });
+
+  test("notices a buffer in the padding of gradients, which is summed as zeros", () => {
+    const { places } = plan.memory;
+    const ends = train.buffers
+      .filter((b) => b.role.kind === "gradient" && b.bytes % 256 !== 0)
+      .map((b) => places["train"]![b.name]!.offset + b.bytes);
+    const eval_ = plan.entries.find((e) => e.name === "eval")!;
+    const [moved] = eval_.buffers.filter((b) => b.role.kind === "temporary" && b.bytes === 16);
+    const offset = Math.floor(ends[0]! / 256) * 256;
+    const into = { ...places, eval: { ...places["eval"], [moved!.name]: { slab: "arena.0", offset } } };
+    const alone = { ...eval_, dispatches: [], outputs: [] };
+    expect(() =>
+      verifyPlan({
+        ...plan,
+        entries: [train, { ...alone, buffers: [{ ...moved!, bytes: 256 }] }],
+        memory: { ...plan.memory, places: into },
+      }),
+    ).toThrow("lies in the gap behind");
   });
 
   test("notices a place that no adapter can bind", () => {
