@@ -2,30 +2,32 @@
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { compile } from "../../compiler/driver/compile.ts";
+import type { CompiledArtifact } from "../../ir/artifact.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
+import { parseType } from "../../ir/parse-type.ts";
 import type { PlacedPlan, Target } from "../../ir/plan.ts";
-import { Session } from "../../runtime/session.ts";
+import { type Inputs, Session } from "../../runtime/session.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { targetOn } from "../support/backends.ts";
 
-const path = "tests/scale/stack.loom";
-const text = readFileSync(path, "utf8");
-/** The stack of six layers without residuals, and the one with them. */
-const cases: readonly (readonly [recipe: string, policy: string, selector: string])[] = [
-  ["mlp", "float", "layers.*"],
-  ["mlp", "quest_w4a4", "layers.*"],
-  ["residual", "float", "layers.*"],
-  ["residual", "quest_w4a4", "layers.*"],
-  ["residual", "quest_w1a1", "[layers.*.mixer, layers.1.out]"],
+const stack = "tests/scale/stack.loom";
+/** The stack of six layers without residuals, the one with them, and layers with attention. */
+const cases: readonly (readonly [path: string, recipe: string, policy: string, selector: string])[] = [
+  [stack, "mlp", "float", "layers.*"],
+  [stack, "mlp", "quest_w4a4", "layers.*"],
+  [stack, "residual", "float", "layers.*"],
+  [stack, "residual", "quest_w4a4", "layers.*"],
+  [stack, "residual", "quest_w1a1", "[layers.*.mixer, layers.1.out]"],
+  ["models/llama.loom", "demo", "quest_w4a4", "layers.*"],
 ];
 
 const steps = 3;
 
-function planAndArtifact(recipe: string, policy: string, target: Target, selector: string) {
+function planAndArtifact(path: string, recipe: string, policy: string, target: Target, selector: string) {
   const plans: PlacedPlan[] = [];
   const artifact = unwrap(
     compile(
-      { path, text },
+      { path, text: readFileSync(path, "utf8") },
       {
         recipe,
         policy,
@@ -40,23 +42,39 @@ function planAndArtifact(recipe: string, policy: string, target: Target, selecto
   return { artifact, plan: plans[0]! };
 }
 
+/** Numbers without meaning, other ones in each step. */
+function inputsOf({ manifest }: CompiledArtifact, step: number): Inputs {
+  const data = manifest.entries["train"]!.inputs.filter((input) => input.source === "data");
+  return Object.fromEntries(
+    data.map(({ name, type }) => {
+      const { dims, ...rest } = parseType(type);
+      const length = dims.reduce<number>((n, d) => n * Number(d), 1);
+      const isFloat = rest.kind === "tensor" && rest.scalar === "f32";
+      return [
+        name,
+        isFloat
+          ? Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898 + step))
+          : Int32Array.from({ length }, (_, i) => (i * 7 + step) % 10),
+      ];
+    }),
+  );
+}
+
 for (const adapter of await availableAdapters()) {
   describe(adapter.name, () => {
     const opened = adapter.open();
     afterAll(async () => (await opened).dispose());
 
-    test.each(cases)("%s %s, remat %s", async (recipe, policy, selector) => {
+    test.each(cases)("%s %s %s, remat %s", async (path, recipe, policy, selector) => {
       const device = await opened;
       const target = await targetOn(device);
       const run = async (what: string) => {
-        const { artifact, plan } = planAndArtifact(recipe, policy, target, what);
+        const { artifact, plan } = planAndArtifact(path, recipe, policy, target, what);
         using session = await Session.open(artifact, device, { seed: 3 });
         expect(session.byteLength).toBe(plan.memory.peakBytes);
         const losses: number[] = [];
         for (let step = 0; step < steps; step++) {
-          const x = Float32Array.from({ length: 4 * 16 * 32 }, (_, i) => Math.sin(i * 12.9898 + step));
-          const labels = Int32Array.from({ length: 4 * 16 }, (_, i) => (i * 7 + step) % 10);
-          const { loss, ok } = await session.run("train", { x, labels }, { step });
+          const { loss, ok } = await session.run("train", inputsOf(artifact, step), { step });
           expect(ok?.[0]).toBe(1);
           losses.push(loss?.[0] ?? Number.NaN);
         }
