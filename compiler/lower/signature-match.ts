@@ -87,9 +87,10 @@ export interface Mismatch {
 export function matchType(node: TypeNode, actual: Type, scope: SizeScope): Mismatch | undefined {
   const whole = (kind: "scalar" | "rank"): Mismatch => ({ kind, wanted: printWritten(node, scope), got: printShape(actual), help: [] });
   if (actual.kind !== "tensor" || actual.scalar !== node.scalar.text) {
-    const help =
-      actual.kind === "tensor" && scalars.some((s) => s === node.scalar.text) ? [`convert it with \`cast(${node.scalar.text})\``] : [];
-    return { ...whole("scalar"), help };
+    const more = actual.dims.length - node.dims.length;
+    const isOnlyScalar =
+      actual.kind === "tensor" && scalars.some((s) => s === node.scalar.text) && (more === 0 || (node.leading && more > 0));
+    return { ...whole("scalar"), help: isOnlyScalar ? [`convert it with \`cast(${node.scalar.text})\``] : [] };
   }
   const extra = actual.dims.length - node.dims.length;
   if (extra < 0 || (extra > 0 && !node.leading)) return whole("rank");

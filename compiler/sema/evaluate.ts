@@ -42,9 +42,7 @@ export function evaluate(expression: Expression, scope: Scope, diagnostics: Diag
       if (known !== undefined || scope.broken?.has(expression.text)) return known;
       if (scope.words) return { kind: "word", value: expression.text };
       if (expression.text === "none") return { kind: "word", value: "none" };
-      diagnostics.push(
-        error("unknown-name", `no constant is named \`${expression.text}\``, span, "", suggest(expression.text, scope.constants.keys())),
-      );
+      diagnostics.push(error("unknown-name", `no constant is named \`${expression.text}\``, span, "", helpForName(expression.text, scope)));
       return undefined;
     }
     case "list": {
@@ -96,6 +94,12 @@ export function evaluate(expression: Expression, scope: Scope, diagnostics: Diag
     default:
       return expression satisfies never;
   }
+}
+
+/** Capitals are what functions call the sizes of their inputs. */
+function helpForName(name: string, scope: Scope): readonly string[] {
+  const near = suggest(name, scope.constants.keys());
+  return /^[A-Z]\w?$/.test(name) ? ["the sizes of inputs are names in functions alone: a number or a constant is needed here"] : near;
 }
 
 /** A constant of one kind, or a diagnostic that says what was wanted: `"an int"`. */

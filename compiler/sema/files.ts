@@ -1,5 +1,5 @@
 // Files and their names: loads what a file uses, and says what each name at the top of a file means.
-import { type Diagnostic, error } from "../../ir/diagnostic.ts";
+import { type Diagnostic, error, hasErrors } from "../../ir/diagnostic.ts";
 import { suggest } from "../../ir/nearest.ts";
 import type { Source } from "../../ir/source.ts";
 import type { Item, ModuleDeclaration, SourceFile, UseDeclaration } from "../syntax/ast.ts";
@@ -47,6 +47,7 @@ interface MutableScope extends FileScope {
 
 /** Parse a file and all that it uses. Answers undefined after a syntax error, since what follows would be noise. */
 export function loadFiles(root: Source, load: LoadSource, diagnostics: Diagnostic[]): LoadedFiles | undefined {
+  const before = diagnostics.length;
   const files = new Map<string, SourceFile>();
   const visit = (source: Source) => {
     const { value: file, diagnostics: problems } = parse(source);
@@ -59,7 +60,7 @@ export function loadFiles(root: Source, load: LoadSource, diagnostics: Diagnosti
     }
   };
   visit(root);
-  if (diagnostics.some((d) => d.severity === "error")) return undefined;
+  if (hasErrors(diagnostics.slice(before))) return undefined;
 
   const scopes = new Map<string, MutableScope>();
   const scopeOf = (file: SourceFile): MutableScope => {
@@ -94,6 +95,12 @@ export function loadFiles(root: Source, load: LoadSource, diagnostics: Diagnosti
   if (rootFile === undefined) return undefined;
   const scope = scopeOf(rootFile);
   return { root: scope, sources: [...files.values()].map((file) => file.source) };
+}
+
+/** Names of the modules of the standard library. */
+export function standardModules(load: LoadSource): readonly string[] {
+  const source = load("std.loom");
+  return source === undefined ? [] : parse(source).value.items.flatMap((item) => (item.kind === "module" ? [item.name.text] : []));
 }
 
 function findUsed(use: UseDeclaration, from: Source, load: LoadSource): Source | undefined {

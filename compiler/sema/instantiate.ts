@@ -2,7 +2,7 @@
 import { type Diagnostic, error, type Label } from "../../ir/diagnostic.ts";
 import type { DiagnosticCode } from "../../ir/errors/table.ts";
 import { type InitRule, initFrom } from "../../ir/init.ts";
-import { suggest } from "../../ir/nearest.ts";
+import { didYouMean, suggest } from "../../ir/nearest.ts";
 import type { Span } from "../../ir/source.ts";
 import { type Scalar, scalars, type TensorType, tensor } from "../../ir/type.ts";
 import type {
@@ -32,15 +32,24 @@ export interface InstantiateContext {
   readonly diagnostics: Diagnostic[];
   readonly ties: PendingTie[];
   /** Modules with their parameters that are being made, outermost first: one that comes again contains itself. */
-  readonly open: string[];
+  readonly open: OpenModule[];
+  /** Names of the modules of the standard library, for help. */
+  readonly standardModules: () => readonly string[];
   /** How many more instances may be made. */
   budget: number;
 }
 
-export const newInstantiateContext = (diagnostics: Diagnostic[]): InstantiateContext => ({
+interface OpenModule {
+  readonly name: string;
+  /** With file and parameters. */
+  readonly key: string;
+}
+
+export const newInstantiateContext = (diagnostics: Diagnostic[], standardModules: () => readonly string[]): InstantiateContext => ({
   diagnostics,
   ties: [],
   open: [],
+  standardModules,
   budget: mostInstances,
 });
 
@@ -62,15 +71,19 @@ export function instantiate(cx: InstantiateContext, target: Declared<ModuleDecla
   const { declaration: module, scope: file } = target;
   const callee = { name: module.name, parameters: module.parameters, constants: file.constants, broken: file.broken };
   const parameters = bindParameters(callee, call.args, call.scope, call.at, call.given, cx.diagnostics);
-  const name = `${file.source.path} ${callName(module, parameters)}`;
-  if (cx.open.includes(name) || cx.open.length >= deepest || cx.budget <= 0) {
+  const name = module.name.text;
+  const key = `${file.source.path} ${callName(module, parameters)}`;
+  const known = cx.open.findIndex((outer) => outer.key === key);
+  if (known >= 0 || cx.open.length >= deepest || cx.budget <= 0) {
     // Only the first time: a module that contains itself twice would say so without end.
-    if (cx.budget > 0) cx.diagnostics.push(error("endless-model", `\`${module.name.text}\` contains itself without end`, call.at));
+    const round = [...cx.open.slice(known).map((outer) => outer.name), name];
+    const help = known < 0 ? [] : [`it goes round: ${round.join(" > ")}`];
+    if (cx.budget > 0) cx.diagnostics.push(error("endless-model", `\`${name}\` contains itself without end`, call.at, "", help));
     cx.budget = 0;
     return undefined;
   }
   cx.budget--;
-  cx.open.push(name);
+  cx.open.push({ name, key });
   const instance = new InstanceBuilder(cx, module, file, path, parameters, call.at).build();
   cx.open.pop();
   return instance;
@@ -314,16 +327,17 @@ class InstanceBuilder {
     const target = this.#file.modules.get(callee.text);
     if (target === undefined) {
       if (!this.#file.broken.has(callee.text))
-        this.#report(
-          "unknown-name",
-          `no module is named \`${callee.text}\``,
-          callee.span,
-          "",
-          suggest(callee.text, this.#file.modules.keys()),
-        );
+        this.#report("unknown-name", `no module is named \`${callee.text}\``, callee.span, "", this.#moduleHelp(callee.text));
       return undefined;
     }
     return instantiate(this.#cx, target, path, { args: value.kind === "call" ? value.args : [], scope, at: value.span, given: [] });
+  }
+
+  #moduleHelp(name: string): readonly string[] {
+    const standard = this.#cx.standardModules();
+    if (standard.includes(name)) return [`it is in the standard library: write \`use std.{${name}}\` at the top`];
+    const near = didYouMean(name, [...this.#file.modules.keys(), ...standard]);
+    return near.length > 0 ? near : suggest(name, this.#file.modules.keys());
   }
 }
 

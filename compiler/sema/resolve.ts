@@ -9,7 +9,7 @@ import type { ModuleDeclaration } from "../syntax/ast.ts";
 import type { Argument } from "../syntax/ast-expression.ts";
 import type { PolicyReference, RecipeDeclaration, Selector } from "../syntax/ast-recipe.ts";
 import { withinStack } from "../syntax/nesting.ts";
-import { type Declared, type FileScope, type LoadSource, loadFiles } from "./files.ts";
+import { type Declared, type FileScope, type LoadSource, loadFiles, standardModules } from "./files.ts";
 import { callName, instantiate, newInstantiateContext, type PendingTie } from "./instantiate.ts";
 import { overrideRecipe, readOverride, readPolicyOverride, sortOverrides } from "./overrides.ts";
 import type { GivenParameter } from "./parameters.ts";
@@ -51,20 +51,21 @@ function resolveInto(source: Source, options: ResolveOptions, diagnostics: Diagn
   const overrides = (options.set ?? []).map((text) => readOverride(text, diagnostics)).filter((override) => override !== undefined);
   const policyOverride = options.policy === undefined ? undefined : readPolicyOverride(options.policy, diagnostics);
   const sorted = sortOverrides(overrides, diagnostics);
+  const before = diagnostics.length;
   const files = loadFiles(source, options.load, diagnostics);
   if (files === undefined) return undefined;
   const { root } = files;
 
   const target = chooseTarget(root, options, sorted.recipeParameters, diagnostics);
   if (target === undefined) return undefined;
-  const cx = newInstantiateContext(diagnostics);
+  const cx = newInstantiateContext(diagnostics, () => standardModules(options.load));
   const scope = { constants: target.file.constants, broken: target.file.broken };
   const at = target.recipe?.model.span ?? target.module.declaration.name.span;
   const model = instantiate(cx, target.module, "", { args: target.args, scope, at, given: sorted.parameters });
   if (model === undefined) return undefined;
   const ties = resolveTies(model, cx.ties, diagnostics);
   // A model with holes would make every selector and every shape look wrong.
-  if (hasErrors(diagnostics)) return undefined;
+  if (hasErrors(diagnostics.slice(before))) return undefined;
 
   const reference: PolicyReference | undefined = policyOverride ?? (options.policy === undefined ? target.recipe?.policy : undefined);
   const policy =

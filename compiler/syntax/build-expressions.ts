@@ -117,7 +117,8 @@ function buildPrimary(cx: BuildContext, cst: CstNode | undefined, near: CstNode)
       if (!Number.isSafeInteger(value)) complain(cx, "this integer is too large", span);
       return { kind: "int", span, value };
     }
-    case "Float":
+    case "FloatLiteral":
+    case "WrongNumber":
       return { kind: "float", span, value: Number(found.image.replaceAll("_", "")) };
     case "Text":
     case "UnclosedText":

@@ -1,16 +1,17 @@
 // From text to abstract syntax: lexer, parser and builder in one call, problems as diagnostics.
-import type { CstNode, ILexingError, ILexingResult, IRecognitionException, IToken } from "chevrotain";
+import type { CstNode, ILexingResult, IToken } from "chevrotain";
 import { type Diagnostic, error, type Report } from "../../ir/diagnostic.ts";
-import type { Source, Span } from "../../ir/source.ts";
+import type { Source } from "../../ir/source.ts";
 import type { Item, SourceFile } from "./ast.ts";
 import type { PolicyReference, SettingValue } from "./ast-recipe.ts";
 import { buildConst, buildModule, buildUse } from "./build-modules.ts";
 import { buildPolicy, buildPolicyReference, buildSettingValue } from "./build-policies.ts";
 import { buildRecipe } from "./build-recipes.ts";
-import { type BuildContext, chosen, isReal, node, nodes, token } from "./cst.ts";
+import { type BuildContext, chosen, node, nodes, token } from "./cst.ts";
 import { type EntryRule, LoomParser } from "./grammar.ts";
-import { deepestBrackets, tooDeepBracket, withinStack } from "./nesting.ts";
-import { lexer, UnclosedText } from "./tokens.ts";
+import { withinStack } from "./nesting.ts";
+import { parserErrors, readTokens } from "./syntax-errors.ts";
+import { lexer } from "./tokens.ts";
 
 type Parsed = Report<SourceFile> & { readonly value: SourceFile };
 
@@ -62,73 +63,26 @@ export function parseOverrideValue(source: Source, from: number): Report<{ reado
   return { value: { value: buildSettingValue(cx, inner, inner), inSeconds }, diagnostics: cx.diagnostics };
 }
 
-/** So many tokens must have been accepted after an error before the next one is worth reading. */
-const quietTokens = 3;
-const place = ({ token }: IRecognitionException) => (isReal(token) ? token.startOffset : Number.POSITIVE_INFINITY);
-
 /** Building the tables takes some 20 ms, so one parser serves all calls; a parse leaves nothing behind in it. */
 const parser = new LoomParser();
 
-function read(source: Source, rule: EntryRule, from = 0): { cx: BuildContext; cst: CstNode; lexed: ILexingResult } {
+interface ReadTree {
+  readonly cx: BuildContext;
+  readonly cst: CstNode;
+  readonly lexed: ILexingResult;
+}
+
+function read(source: Source, rule: EntryRule, from = 0): ReadTree {
   // Blanks in place of what is left out keep offsets those of the text.
   const lexed = lexer.tokenize(" ".repeat(from) + source.text.slice(from));
-  const unclosed = lexed.tokens.filter((token) => token.tokenType === UnclosedText).map((token) => unclosedText(source, token));
-  const diagnostics: Diagnostic[] = [...lexed.errors.map((problem) => lexingError(source, problem)), ...unclosed];
-  const deepest = tooDeepBracket(lexed.tokens);
-  if (deepest !== undefined) {
-    diagnostics.push(tooDeep(source, deepest));
-    lexed.tokens = [];
-  }
-  parser.input = lexed.tokens;
+  const { tokens, diagnostics } = readTokens(source, lexed);
+  parser.input = tokens;
   const cst = parser[rule]();
-  const indexOf = (offset: number) => {
-    const index = lexed.tokens.findIndex((token) => token.startOffset >= offset);
-    return index < 0 ? lexed.tokens.length : index;
-  };
-  const wrong = diagnostics.map((d) => indexOf(startOf(d)));
-  for (const problem of [...parser.errors].sort((a, b) => place(a) - place(b))) {
-    const index = indexOf(place(problem));
-    // An error in the wake of another one is its consequence.
-    if (!wrong.some((before) => before <= index && index - before < quietTokens)) diagnostics.push(recognitionError(source, problem));
-    wrong.push(index);
-  }
-  return { cx: { source, diagnostics }, cst, lexed };
-}
-
-function unclosedText(source: Source, token: IToken): Diagnostic {
-  const at = { source, start: token.startOffset, end: token.startOffset + token.image.length };
-  return error("syntax", 'the text is not closed: it needs `"` on the same line', at);
-}
-
-function tooDeep(source: Source, { startOffset, image }: IToken): Diagnostic {
-  const at = { source, start: startOffset, end: startOffset + image.length };
-  return error("too-deep", `brackets nest at most ${deepestBrackets} deep`, at, "one bracket too many stands open here");
+  return { cx: { source, diagnostics: [...diagnostics, ...parserErrors(source, tokens, parser.errors, diagnostics)] }, cst, lexed };
 }
 
 const startOf = (diagnostic: Diagnostic): number => diagnostic.primary?.span.start ?? 0;
 const inOrder = (diagnostics: readonly Diagnostic[]): readonly Diagnostic[] => diagnostics.toSorted((a, b) => startOf(a) - startOf(b));
-
-function lexingError(source: Source, { offset, length }: ILexingError): Diagnostic {
-  const at: Span = { source, start: offset, end: offset + Math.max(1, length) };
-  return error("syntax", `\`${source.text.slice(at.start, at.end)}\` has no meaning here`, at);
-}
-
-function recognitionError(
-  source: Source,
-  { message, token, previousToken }: IRecognitionException & { readonly previousToken?: IToken },
-): Diagnostic {
-  const [text, label] = message.split("\n");
-  let at: Span = { source, start: token.startOffset, end: token.startOffset + token.image.length };
-  if (!isReal(token)) {
-    // The end of the text: point behind what was read last.
-    const start =
-      previousToken === undefined || !isReal(previousToken)
-        ? source.text.trimEnd().length
-        : previousToken.startOffset + previousToken.image.length;
-    at = { source, start, end: start };
-  }
-  return error("syntax", text ?? message, at, label);
-}
 
 function buildItem(cx: BuildContext, rule: string, cst: CstNode): Item {
   switch (rule) {

@@ -47,15 +47,25 @@ export const Checkpoint = blockWord("checkpoint");
 export const Accumulate = blockWord("accumulate");
 export const Seconds = createToken({ name: "Seconds", pattern: "s", longer_alt: Identifier, categories: [Identifier], label: "`s`" });
 
+export const Float = createToken({ name: "Float", pattern: Lexer.NA, label: "a number" });
+/** `1.`, `.5`, `0x10`, `1e`, but not `60s`: taken for a number, so that it is one problem and not several. */
+export const WrongNumber = createToken({
+  name: "WrongNumber",
+  pattern: /\d[\d_]*\.(?![\w.*{])|\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?(?!s(?!\w))[A-Za-z]\w*|(?<![\w)\]}*.])\.\d\w*/,
+  categories: [Float],
+  start_chars_hint: [..."0123456789."],
+  line_breaks: false,
+});
 // A number after a dot belongs to a path (`layers.0.1`), so it never takes the next dot as its own.
-export const Float = createToken({
-  name: "Float",
+const FloatLiteral = createToken({
+  name: "FloatLiteral",
   pattern: /(?<!\.)\d[\d_]*\.\d[\d_]*(?:[eE][+-]?\d+)?|\d[\d_]*[eE][+-]?\d+/,
-  label: "a number",
+  categories: [Float],
+  longer_alt: WrongNumber,
   start_chars_hint: [..."0123456789"],
   line_breaks: false,
 });
-export const Int = createToken({ name: "Int", pattern: /\d[\d_]*/, label: "an integer" });
+export const Int = createToken({ name: "Int", pattern: /\d[\d_]*/, label: "an integer", longer_alt: WrongNumber });
 export const Text = createToken({ name: "Text", pattern: /"(?:[^"\\\n\r]|\\[^\n\r])*"/, label: "a text" });
 export const UnclosedText = createToken({ name: "UnclosedText", pattern: /"[^\n\r]*/, categories: [Text] });
 
@@ -88,6 +98,14 @@ export const Slash = mark("Slash", "/");
 export const Percent = mark("Percent", "%");
 
 const Space = createToken({ name: "Space", pattern: /\s+/, group: Lexer.SKIPPED });
+/** Reported; what stands in it is a comment all the same. */
+const BlockComment = createToken({
+  name: "BlockComment",
+  pattern: /\/\*(?:[^*]|\*(?!\/))*(?:\*\/)?/,
+  group: "blockComments",
+  start_chars_hint: ["/"],
+  line_breaks: true,
+});
 const Comment = createToken({ name: "Comment", pattern: /\/\/[^\n\r]*/, group: "comments" });
 
 export const reservedWords: readonly TokenType[] = [
@@ -112,6 +130,10 @@ export const reservedWords: readonly TokenType[] = [
   Quantize,
   Train,
 ];
+/** What the items of a file begin with. */
+export const itemWords: ReadonlySet<TokenType> = new Set([Use, Const, Module, Quantize, Train]);
+/** A name follows them. */
+export const namingWords: ReadonlySet<TokenType> = new Set([Let, Var, Param, Const, Module, For, Quantize, Train]);
 const blockWords = [Of, With, Any, Data, Loss, Optimizer, Schedule, Clip, Remat, Eval, Every, Over, Checkpoint, Accumulate, Seconds];
 const marks = [
   Arrow,
@@ -147,11 +169,14 @@ const marks = [
 export const vocabulary: TokenType[] = [
   Space,
   Comment,
+  BlockComment,
   ...reservedWords,
   ...blockWords,
   Identifier,
   Float,
+  FloatLiteral,
   Int,
+  WrongNumber,
   Text,
   UnclosedText,
   ...marks,

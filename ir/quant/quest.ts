@@ -61,10 +61,16 @@ function blockFor(setting: SettingValue, columns: number): number {
     );
   }
   const block = Number(setting);
-  if (!isPowerOfTwo(block)) return reject(`hadamard = ${block} is not a power of two`);
+  if (!isPowerOfTwo(block)) return reject(`hadamard = ${block} is not a power of two`, blockHelp(columns));
   if (block > largestBlock) return reject(`hadamard = ${block} is above ${largestBlock}, the widest block that kernels make`);
-  if (columns % block !== 0) return reject(`hadamard = ${block} does not divide the axis of ${columns}`);
+  if (columns % block !== 0) return reject(`hadamard = ${block} does not divide the axis of ${columns}`, blockHelp(columns));
   return block;
+}
+
+function blockHelp(columns: number): readonly string[] {
+  let largest = largestBlock;
+  while (columns % largest !== 0) largest /= 2;
+  return largest === 1 ? ["the axis is odd: say `hadamard = none`"] : [`the largest block that fits is \`hadamard = ${largest}\``];
 }
 
 export const quest: Quantizer = {
