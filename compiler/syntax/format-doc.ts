@@ -1,12 +1,18 @@
 // Texts with places where they may break, and their layout in a given width (Wadler 2003, "A prettier printer"; Prettier's groups).
 
 /** A text that is not laid out yet. A string has no line ends. */
-export type Doc = string | readonly Doc[] | Break | HardBreak | Indent | Group | OwnLine | EndOfLine;
+export type Doc = string | readonly Doc[] | Break | IfBroken | HardBreak | Indent | Group | OwnLine | EndOfLine;
 
 /** Where a group may break: a line end in a broken group, `flat` in one that fits on a line. */
 interface Break {
   readonly kind: "break";
   readonly flat: "" | " ";
+}
+
+/** What stands only where the group is broken: the comma behind the last item. */
+interface IfBroken {
+  readonly kind: "if-broken";
+  readonly text: string;
 }
 
 /** A line end in any case; never more than one, but for the empty line that `blank` asks for. */
@@ -43,6 +49,7 @@ export const softBreak: Doc = { kind: "break", flat: "" };
 export const spaceBreak: Doc = { kind: "break", flat: " " };
 export const hardBreak: Doc = { kind: "hard", blank: false };
 export const blankLine: Doc = { kind: "hard", blank: true };
+export const ifBroken = (text: string): Doc => ({ kind: "if-broken", text });
 export const indent = (...docs: readonly Doc[]): Doc => ({ kind: "indent", doc: docs });
 export const ownLine = (comment: string): Doc => ({ kind: "own-line", comment });
 export const endOfLine = (comment: string): Doc => ({ kind: "end-of-line", comment });
@@ -69,6 +76,7 @@ function outlineOf(doc: Doc): Outline {
   if (!("kind" in doc)) return doc.map(outlineOf).reduce(joinOutlines, nothing);
   switch (doc.kind) {
     case "break":
+    case "if-broken":
       return nothing;
     case "hard":
       return { ...nothing, breaks: true };
@@ -114,6 +122,9 @@ export function layOut(doc: Doc, width: number): string {
           if (mode === "flat") page.write(at.flat, depth);
           else page.endLine();
           break;
+        case "if-broken":
+          if (mode === "broken") page.write(at.text, depth);
+          break;
         case "hard":
           page.endLine(at.blank);
           break;
@@ -154,6 +165,7 @@ function fits(depth: number, doc: Doc, rest: readonly Command[], width: number, 
     else if (part.kind === "indent") commands.push([at + indentWidth, mode, part.doc]);
     else if (part.kind === "group") commands.push([at, part.outline.breaks ? "broken" : mode, part.doc]);
     else if (part.kind === "break" && mode === "flat") room -= part.flat.length;
+    else if (part.kind === "if-broken") room -= mode === "flat" ? 0 : part.text.length;
     else if (part.kind === "own-line") room = width - at;
     else return true;
   }

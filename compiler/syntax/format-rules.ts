@@ -1,7 +1,7 @@
 // How each rule of the grammar is written: from a concrete syntax tree to a text that can break.
 import type { CstNode, IToken } from "chevrotain";
 import { inTextOrder, isToken } from "./cst.ts";
-import { blankLine, type Doc, endOfLine, group, hardBreak, indent, ownLine, softBreak, spaceBreak } from "./format-doc.ts";
+import { blankLine, type Doc, endOfLine, group, hardBreak, ifBroken, indent, ownLine, softBreak, spaceBreak } from "./format-doc.ts";
 import type { Comment, TriviaTable } from "./format-trivia.ts";
 
 /** A whole file. Its tree must be free of errors. */
@@ -19,6 +19,8 @@ const comments = (list: readonly Comment[]): Doc => list.map((comment, i) => [i 
 
 class Formatter {
   readonly #trivia: TriviaTable;
+  /** Tokens whose comment at the end of their line is written behind a comma. */
+  readonly #moved = new Set<IToken>();
 
   constructor(trivia: TriviaTable) {
     this.#trivia = trivia;
@@ -52,13 +54,18 @@ class Formatter {
   /** A closing bracket whose comments above are written by {@link beforeClosing}. */
   closing(token: IToken): Doc {
     const { trailing } = this.#trivia.of(token);
-    return trailing === undefined ? token.image : [token.image, endOfLine(trailing)];
+    return trailing === undefined || this.#moved.has(token) ? token.image : [token.image, endOfLine(trailing)];
   }
 
-  /** What stood by a token that is not written. */
-  commentsOf(token: IToken): Doc {
-    const { leading, trailing } = this.#trivia.of(token);
-    return [comments(leading), trailing === undefined ? "" : endOfLine(trailing)];
+  /** The last item of a list, with a comma where each item has a line: before the comment that stands behind it. */
+  withComma(item: Element, comma: Element | undefined): Doc {
+    const token = lastToken(item);
+    const written = comma !== undefined && isToken(comma) ? this.#trivia.of(comma) : undefined;
+    const behind = token === undefined ? undefined : this.#trivia.of(token).trailing;
+    if (token !== undefined) this.#moved.add(token);
+    const doc = [this.write(item), ifBroken(","), behind === undefined ? "" : endOfLine(behind)];
+    if (written === undefined) return doc;
+    return [doc, comments(written.leading), written.trailing === undefined ? "" : endOfLine(written.trailing)];
   }
 
   hasComments(token: IToken): boolean {
@@ -72,7 +79,7 @@ class Formatter {
       comments(leading),
       leading.length > 0 && blankBefore ? blankLine : "",
       token.image,
-      trailing === undefined ? "" : endOfLine(trailing),
+      trailing === undefined || this.#moved.has(token) ? "" : endOfLine(trailing),
     ];
   }
 
@@ -90,6 +97,12 @@ function firstToken(element: Element): IToken | undefined {
   return first === undefined ? undefined : firstToken(first);
 }
 
+function lastToken(element: Element): IToken | undefined {
+  if (isToken(element)) return element;
+  const last = inTextOrder(element).at(-1);
+  return last === undefined ? undefined : lastToken(last);
+}
+
 const isMark = (element: Element | undefined, image: string): boolean =>
   element !== undefined && isToken(element) && element.image === image;
 
@@ -101,20 +114,20 @@ const isTight = (part: Element): boolean => (isToken(part) ? part.image === "," 
 
 const tight: Write = (f, parts) => f.all(parts);
 
-/** `(a, b)`, `[a, b]`, `{ a, b }`: on one line, or one item a line. */
+/** `(a, b)`, `[a, b]`, `{ a, b }`: on one line, or one item a line with a comma behind each. */
 const bracketed =
-  (padding: Doc): Write =>
+  (padding: Doc, comma: "," | "" = ","): Write =>
   (f, parts) => {
     const [open, ...rest] = parts;
     const close = rest.pop();
     if (open === undefined || close === undefined || !isToken(close)) return f.all(parts);
     const items: Doc[] = [];
+    const last = rest.findLastIndex((part) => !isMark(part, ","));
     for (const [i, part] of rest.entries()) {
-      const isComma = isMark(part, ",");
-      // Commas between metrics may be left out, and the last one may be there.
-      if (isToken(part) && isComma && i === rest.length - 1) items.push(f.commentsOf(part));
-      else if (isComma) items.push(f.write(part), spaceBreak);
-      else items.push(i === 0 || isMark(rest[i - 1], ",") ? "" : [",", spaceBreak], f.write(part));
+      // Commas between metrics may be left out.
+      if (i > 0 && i <= last && !isMark(part, ",")) items.push(isMark(rest[i - 1], ",") ? "" : ",", spaceBreak);
+      if (i === last) items.push(comma === "" ? f.write(part) : f.withComma(part, rest[i + 1]));
+      else if (i < last) items.push(f.write(part));
     }
     if (items.length === 0)
       return group(f.write(open), indent(f.beforeClosing(close, true)), f.hasComments(close) ? softBreak : "", f.closing(close));
@@ -211,7 +224,7 @@ const rules: Readonly<Record<string, Write>> = {
   dims: bracketed(softBreak),
   evaluate,
   fn,
-  group: bracketed(softBreak),
+  group: bracketed(softBreak, ""),
   indexItem: tight,
   inputs: bracketed(softBreak),
   list,

@@ -72,9 +72,14 @@ describe("layout", () => {
       "    return f(",
       `      ${long},`,
       `      ${long},`,
-      `      k = ${long}`,
+      `      k = ${long},`,
       "    )",
     ]));
+  test("a comma behind the last item stands where each has a line, before its comment", () => {
+    expect(formatted("const a = [1, 2,]\nconst b = f(x,)\n")).toBe("const a = [1, 2]\nconst b = f(x)\n");
+    expect(checkFormat("const a = [\n  1,\n  2 // two\n]\n")).toBe("const a = [\n  1,\n  2, // two\n]\n");
+    expect(checkFormat("const a = [ // one\n 1, 2, // two\n]\n")).toBe("const a = [ // one\n  1,\n  2, // two\n]\n");
+  });
   test("a pipe that is too long has a step a line", () =>
     expect(lines(`return ${long} |> ${long} |> ${long}(2)`)).toEqual([`    return ${long}`, `      |> ${long}`, `      |> ${long}(2)`]));
   test("the outer operator breaks first", () =>
@@ -126,7 +131,7 @@ describe("comments", () => {
       "const a = 1    // one\nconst long = 2 // two\n\nconst b = 3 // three\n",
     ));
   test("between arguments they break the call", () =>
-    expect(checkFormat("const a = f(1, // one\n  // of two\n  2)\n")).toBe("const a = f(\n  1, // one\n  // of two\n  2\n)\n"));
+    expect(checkFormat("const a = f(1, // one\n  // of two\n  2)\n")).toBe("const a = f(\n  1, // one\n  // of two\n  2,\n)\n"));
   test("in an empty body", () =>
     expect(checkFormat("module M { // a\n // b\n\n // c\n }\n")).toBe("module M { // a\n  // b\n\n  // c\n}\n"));
 });

@@ -25,7 +25,7 @@ const { expression } = fc.letrec<{ readonly expression: string; readonly postfix
     postfix: fc.oneof(
       { depthSize: "small", withCrossShrink: true },
       name,
-      fc.tuple(name, fc.array(argument, { maxLength: 5 })).map(([n, args]) => `${n}(${args.join(", ")})`),
+      fc.tuple(name, fc.array(argument, { maxLength: 5 })).map(([n, args]) => `${n}(${args.join(", ")}${args.length > 3 ? "," : ""})`),
       fc.tuple(name, fc.array(item, { minLength: 1, maxLength: 3 })).map(([n, items]) => `${n}[${items.join(", ")}]`),
       fc.tuple(name, name).map(([a, b]) => `${a}.${b}`),
     ),
