@@ -46,7 +46,10 @@ export function runCommand(output: Output): Command {
       "Run any entry or named function of a model on given tensors. Sizes without a number follow from the shapes of the inputs.",
     )
     .argument("<file>", "model file (.loom) or IR (.loomir), `-` for a model on the standard input")
-    .argument("<entry>", "`logits`, `train`, `eval`, `prefill`, `decode`, or the name of a function of the model")
+    .argument(
+      "<entry>",
+      "`logits`, `train` (with accumulation `accumulate` or `apply`), `eval`, `prefill`, `decode`, or the name of a function of the model",
+    )
     .addOption(
       new Option(
         "--input <name=value>",
@@ -75,9 +78,12 @@ async function runEntry(file: string, name: string, flags: RunFlags, output: Out
   const given = readInputs(flags.input);
   // A chunk is as long as what it is given.
   const { module: whole, sources } = await moduleOf(source, name, flags, given.get("ids")?.shape[1], output);
-  const entry = entryNamed(whole, name);
+  const accumulates = (whole.training?.accumulate ?? 1) > 1;
+  // With accumulation, what is written as one step becomes these two.
+  const isPart = accumulates && (name === "accumulate" || name === "apply");
+  const entry = accumulates && name === "train" ? undefined : entryNamed(whole, isPart ? "train" : name);
   if (entry === undefined) {
-    const names = whole.entries.map((e) => e.name);
+    const names = whole.entries.flatMap((e) => (accumulates && e.name === "train" ? ["accumulate", "apply"] : [e.name]));
     throw new DiagnosticError([error("no-entry", `\`${file}\` has no entry \`${name}\``, undefined, "", suggest(name, names))]);
   }
   // Up to here passes decide what is computed, and what a training step takes and gives; behind it only how.

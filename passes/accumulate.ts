@@ -29,8 +29,7 @@ export function splitStep(entry: Entry, loss: Value, trained: readonly Trained[]
     name: "accumulate",
     inputs: entry.inputs,
     instructions: withAdditions(entry.inputs, builder.instructions, additions),
-    // Nothing: it would be copied out for every micro-batch.
-    outputs: [],
+    outputs: entry.outputs,
     updates: [...entry.updates, ...additions.map(({ update }) => update)],
   };
 

@@ -21,6 +21,7 @@ export function startStep(
 ): PendingRun {
   const parts = session.artifact.manifest.run?.accumulate ?? 1;
   if (parts === 1) return session.submit("train", batches.training(seed, step), { step });
-  for (let part = 0; part < parts; part++) session.submit("accumulate", batches.training(seed, step * parts + part), { step });
+  for (let part = 0; part < parts; part++)
+    session.submit("accumulate", batches.training(seed, step * parts + part), { step, unread: true });
   return session.submit("apply", {}, { step });
 }

@@ -125,6 +125,22 @@ describe("on an adapter and in the interpreter", () => {
     await both("train", ...data, "--input", "lr=0.5");
   });
 
+  test("the two parts of a step in micro-batches", async () => {
+    const set = ["--set", "accumulate=2"];
+    const data = ["--input", `x=${at("x.npy")}`, "--input", "y=[[1, 2], [3, 4], [5, 6], [7, 8]]"];
+    const [loss] = await both("accumulate", ...data, ...set);
+    expect(loss).toMatchObject({ name: "loss", type: "f32[]" });
+    const applied = await both("apply", ...set);
+    expect(applied.map(({ name, values }) => [name, ...values])).toEqual([
+      ["loss", 0],
+      ["grad_norm", 0],
+      ["ok", 1],
+    ]);
+    const { code, err } = await cli("run", at("net.loom"), "train", ...data, ...set);
+    expect([code, err]).toEqual([1, expect.stringContaining("has no entry `train`")]);
+    expect(err).toContain("`accumulate`, `apply`");
+  });
+
   test("weights from a file", async () => {
     const weights = new Map([
       ["fc.weight", f32([2, 3], [1, 0, 0, 0, 1, 0])],

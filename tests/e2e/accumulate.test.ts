@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { compile } from "../../compiler/driver/compile.ts";
+import { compileChecked } from "../../compiler/driver/compile-checked.ts";
 import type { CompiledArtifact } from "../../ir/artifact.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import type { Target } from "../../ir/plan.ts";
 import { Batches } from "../../runtime/data/batches.ts";
+import type { Dataset } from "../../runtime/data/dataset.ts";
 import { Session } from "../../runtime/session.ts";
 import { train } from "../../runtime/train.ts";
 import type { StepMetrics } from "../../runtime/train-options.ts";
@@ -24,16 +26,16 @@ const dataset = await openDigits();
 const parent = mkdtempSync(join(tmpdir(), "bitloom-accumulate-"));
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
+const optionsOf = (parts: number, policy: string) => ({
+  recipe: "digits",
+  policy,
+  set: [...smallModel, "schedule.warmup=1", `accumulate=${parts}`, `data.batch=${examples / parts}`],
+});
+
 /** The digits in steps of 24 examples, in that many micro-batches. */
 function compileParts(parts: number, policy: string, target: Target): CompiledArtifact {
-  const { path, text } = mlpSource();
-  const source = {
-    path,
-    text: text.replace("f32[64, 784], labels: i32[64]", `f32[${examples / parts}, 784], labels: i32[${examples / parts}]`),
-  };
-  const set = [...smallModel, "schedule.warmup=1", `accumulate=${parts}`];
   const entries = (name: string) => name === "train" || name === "eval";
-  return unwrap(compile(source, { recipe: "digits", policy, set, targets: [target], portable: false, entries }));
+  return unwrap(compile(mlpSource(), { ...optionsOf(parts, policy), targets: [target], portable: false, entries }));
 }
 
 async function floats(session: Session): Promise<ReadonlyMap<string, readonly number[]>> {
@@ -95,6 +97,59 @@ describe.each(await availableAdapters())("$name", (adapter) => {
     expect(await run(1)).toEqual(clean[1]);
     expect(clean[1]!["ok"]).toEqual(Uint32Array.of(1));
     expect(await stateBytes(session)).toEqual(reached);
+  });
+
+  test("what made a micro-batch not finite is found, with the example's place in the step", async () => {
+    const target = await targetOn(await device);
+    using session = await open(3, "float");
+    const batches = new Batches(dataset, session.artifact.manifest.run!.data, trainingEntry(session.artifact.manifest)!);
+    // The example with index 19 of the second step, whose pixels are told from all others by their sum.
+    const sumOf = (pixels: Float32Array) => pixels.reduce((sum, x, i) => sum + x * (i + 1), 0);
+    const wanted = sumOf((batches.training(5, 3 + 2)["images"] as Float32Array).subarray(3 * 784, 4 * 784));
+    const poisoned: Dataset = {
+      ...dataset,
+      copy(split, example, field, out, from) {
+        dataset.copy(split, example, field, out, from);
+        if (split === "training" && field === 0 && sumOf((out as Float32Array).subarray(from, from + 784)) === wanted)
+          out[from + 7] = Number.NaN;
+      },
+    };
+    const warnings: string[] = [];
+    const checked = () => unwrap(compileChecked(mlpSource(), { ...optionsOf(3, "float"), targets: [target], portable: false }));
+    const { skipped } = await train(session, {
+      seed: 5,
+      steps: 3,
+      dataset: poisoned,
+      checked,
+      progress: { warned: (d) => warnings.push(d.message) },
+    });
+    expect(skipped).toBe(1);
+    expect(warnings).toEqual([expect.stringContaining("step 2 had a loss or a gradient that is not finite")]);
+    expect(warnings[0]).toContain("example 19 of its batch holds a value in `images` that is not finite");
+  });
+
+  test("a recomputed forward pass changes no bit", async () => {
+    const trainGpt = async (remat: readonly string[]) => {
+      const path = "models/gpt.loom";
+      const source = { path, text: readFileSync(new URL(`../../${path}`, import.meta.url), "utf8") };
+      const set = ["recipe.batch=2", "recipe.context=16", "accumulate=2", "schedule.warmup=1", ...remat];
+      const entries = (name: string) => name === "train";
+      const artifact = unwrap(compile(source, { recipe: "small", set, targets: [await targetOn(await device)], portable: false, entries }));
+      using gpt = await Session.open(artifact, await device, { seed: 5 });
+      const again = Object.values(artifact.manifest.targets[0]!.dispatches).map((dispatches) => dispatches.length);
+      for (let step = 0; step < 2; step++) {
+        for (let part = 0; part < 2; part++) {
+          const tokens = Int32Array.from({ length: 2 * 17 }, (_, i) => (i * i * (2 * step + part + 3)) % 101);
+          await gpt.run("accumulate", { tokens });
+        }
+        expect(await gpt.run("apply", {}, { step })).toMatchObject({ ok: Uint32Array.of(1) });
+      }
+      return { state: await stateBytes(gpt), again };
+    };
+    const [kept, recomputed] = [await trainGpt([]), await trainGpt(["remat=layers.*"])];
+    expect(recomputed.again[0]).toBeGreaterThan(kept.again[0]! + 10);
+    expect(recomputed.again[1]).toBe(kept.again[1]);
+    expect(recomputed.state).toEqual(kept.state);
   });
 
   test("checkpoints hold no sums, and a resumed run goes on to the bit", async () => {

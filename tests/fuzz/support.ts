@@ -7,6 +7,7 @@ import { DiagnosticError, hasErrors, printDiagnostic, type Report } from "../../
 import type { Source } from "../../ir/source.ts";
 import { verifyModule } from "../../ir/verify.ts";
 import { loadSource } from "../language/file-cases.ts";
+import { runnableRecipes } from "../support/recipes.ts";
 import { splitWords } from "./mutate.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -59,12 +60,12 @@ export const modelWords: readonly string[] = [
   ...new Set([...models.flatMap(({ text }) => splitWords(text)), "none", "f64", "@", "tie", "remat"]),
 ];
 
-/** The first recipe of a file; without one its first module, with 8 for each parameter that has no default. */
+/** The first recipe of a file that runs as it is; without one its first module, with 8 for each parameter that has no default. */
 export function targetOf(source: Source): FrontEndOptions {
-  const { items } = parse(source).value;
-  const recipe = items.find((item) => item.kind === "recipe");
-  if (recipe !== undefined) return { load: loadSource, recipe: recipe.name.text };
-  const model = items.find((item) => item.kind === "module");
+  const file = parse(source).value;
+  const [recipe] = runnableRecipes(file);
+  if (recipe !== undefined) return { load: loadSource, recipe };
+  const model = file.items.find((item) => item.kind === "module");
   if (model === undefined) throw new Error(`${source.path} has neither a recipe nor a module`);
   const open = model.parameters.filter(({ initial }) => initial === undefined);
   return { load: loadSource, model: model.name.text, set: open.map(({ name }) => `model.${name.text}=8`) };
