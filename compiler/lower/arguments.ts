@@ -167,5 +167,9 @@ function literalsOf(meaning: Meaning): readonly Literal[] {
 
 function normalAxis(op: string, axis: number, rank: number): number {
   const normal = axis < 0 ? axis + rank : axis;
-  return normal >= 0 && normal < rank ? normal : refuse(`\`${op}\` along axis ${axis} of a tensor of ${rank} axes`);
+  if (normal >= 0 && normal < rank) return normal;
+  return refuse(
+    `\`${op}\` along axis ${axis} of a tensor of ${rank} axes`,
+    rank === 0 ? [] : [`its axes are 0 to ${rank - 1}, or -${rank} to -1`],
+  );
 }

@@ -148,6 +148,7 @@ class InstanceBuilder {
           if (this.#claim(member.name.text, member.name.span) && this.#present(member.name.text, member.condition)) this.#child(member);
           break;
         case "function":
+          for (const { scalar } of [...member.inputs.map(({ type }) => type), member.result]) scalarOf(scalar, this.#cx.diagnostics);
           if (this.#claim(member.name?.text ?? "", member.name?.span ?? member.span)) this.#functions.set(member.name?.text ?? "", member);
           break;
         case "tie":
@@ -358,6 +359,13 @@ function iterate(over: Expression, scope: Scope, diagnostics: Diagnostic[]): rea
 export function scalarOf(name: Name, diagnostics: Diagnostic[]): Scalar | undefined {
   const scalar = scalars.find((s) => s === name.text);
   if (scalar === undefined)
-    diagnostics.push(error("unknown-type", `there is no type \`${name.text}\``, name.span, "", suggest(name.text, scalars)));
+    diagnostics.push(error("unknown-type", `there is no type \`${name.text}\``, name.span, "", helpForScalar(name.text)));
   return scalar;
+}
+
+const foreignScalars: Readonly<Record<string, Scalar>> = { float: "f32", half: "f16", int: "i32", uint: "u32", bfloat16: "bf16" };
+
+function helpForScalar(name: string): readonly string[] {
+  const meant = Object.hasOwn(foreignScalars, name) ? foreignScalars[name] : undefined;
+  return meant === undefined ? suggest(name, scalars) : [`did you mean \`${meant}\`?`];
 }

@@ -70,6 +70,10 @@ function statementHint({ tokens, index, rule }: Stop): Hint | undefined {
     return { message: "`if` chooses between values: it is no statement", help: ["write `let y = if condition then a else b`"] };
   if (found.tokenType === t.StarStar && (rule === "statement" || rule === "block"))
     return { help: ["there is no power operator: `x * x`"] };
+  if (rule === "policyRule" && found.tokenType === t.OpenBracket)
+    return { help: ["an item of an array is `layers.0`, all of them `layers.*`"] };
+  if (rule === "policyRule" && found.tokenType === t.Dot)
+    return { message: "a selector has no white space in it", help: ["write `layers.0`"] };
   if (rule === "policyRule" && (found.tokenType === t.Arrow || found.tokenType === t.Assign))
     return { help: ["write `selector => scheme { setting = value }`"] };
   return undefined;

@@ -1,7 +1,7 @@
 // What the parser says: our own words for each rule, and a plain sentence where a rule has none.
 // Chevrotain carries one string an error; ours is `message\nlabel`, the label to stand under the guilty token.
 import { EOF, type IParserErrorMessageProvider, type IToken, type TokenType, tokenLabel } from "chevrotain";
-import { Identifier, reservedWords } from "./tokens.ts";
+import { Identifier, In, reservedWords } from "./tokens.ts";
 
 /** By rule, then by the name of the token that was expected. */
 const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -119,7 +119,7 @@ function alternative(ruleName: string, actual: IToken | undefined): string {
 
 export const messages: IParserErrorMessageProvider = {
   buildMismatchTokenMessage({ expected, actual, ruleName }: { expected: TokenType; actual: IToken; ruleName: string }) {
-    if (expected === Identifier && reservedWords.includes(actual.tokenType))
+    if (expected === Identifier && reservedWords.includes(actual.tokenType) && actual.tokenType !== In)
       return `\`${actual.image}\` is a word of the language and cannot be a name`;
     if (expected === EOF) return alternative(ruleName, actual);
     const known = expectations[ruleName]?.[expected.name];

@@ -42,7 +42,8 @@ function unknownTexts(source: Source, errors: readonly ILexingError[]): readonly
 function isMisusedWord(token: IToken, before: IToken | undefined, after: IToken | undefined): boolean {
   if (!t.reservedWords.includes(token.tokenType)) return false;
   const isNamed = before !== undefined && t.namingWords.has(before.tokenType) && before.startLine === token.startLine;
-  return isNamed || after?.tokenType === t.Assign;
+  // In `let = 3` and `for in xs` it is the name that is missing.
+  return (isNamed && token.tokenType !== t.In) || (after?.tokenType === t.Assign && !t.namingWords.has(token.tokenType));
 }
 
 const asName = (token: IToken): IToken => ({ ...token, tokenType: t.Identifier, tokenTypeIdx: t.Identifier.tokenTypeIdx ?? 0 });

@@ -56,12 +56,21 @@ function readHeader(text: string, name: string): Header {
   };
 }
 
-export const caseNames: readonly string[] = readdirSync(folder)
+export const caseNames: readonly string[] = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".loom"))
   .sort();
+/** Broken model files, one kind of mistake each. */
+export const brokenNames: readonly string[] = caseNames.filter((name) => name.startsWith("broken/"));
+
+export interface CaseRun {
+  readonly actual: string;
+  readonly expected: string | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+  bless(): void;
+}
 
 /** What a case prints: its stage's text, then its problems. */
-export function runCase(name: string): { readonly actual: string; readonly expected: string | undefined; bless(): void } {
+export function runCase(name: string): CaseRun {
   const source: Source = { path: `tests/language/cases/${name}`, text: readFileSync(folder + name, "utf8") };
   const { stage, options } = readHeader(source.text, name);
   const { text, diagnostics } = print(source, stage, options);
@@ -71,7 +80,8 @@ export function runCase(name: string): { readonly actual: string; readonly expec
   const problems = diagnostics.map((d) => `${printDiagnostic(d)}\n`).join("");
   const actual = stage === "errors" ? problems : text + problems;
   const beside = `${folder}${name.replace(/\.loom$/, ".expected")}`;
-  return { actual, expected: existsSync(beside) ? readFileSync(beside, "utf8") : undefined, bless: () => writeFileSync(beside, actual) };
+  const expected = existsSync(beside) ? readFileSync(beside, "utf8") : undefined;
+  return { actual, expected, diagnostics, bless: () => writeFileSync(beside, actual) };
 }
 
 function print(
