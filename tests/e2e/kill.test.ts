@@ -17,7 +17,8 @@ const parent = mkdtempSync(join(tmpdir(), "bitloom-kill-"));
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 const kills = 20;
-const steps = 2_000;
+/** More than all killed processes together come to, also where the machine is fast. */
+const steps = 3_000;
 
 /** A process that trains, and what became of it. */
 function start(run: string) {
@@ -31,7 +32,9 @@ function start(run: string) {
 
 test("every run folder survives, to the byte", async () => {
   const whole = join(parent, "whole");
+  const begun = performance.now();
   expect(await start(whole).ended).toEqual({ code: 0, signal: null });
+  const longestDelayMs = Math.min(500, (performance.now() - begun) / (2 * kills));
 
   const run = join(parent, "killed");
   await mkdir(join(run, "checkpoints"), { recursive: true });
@@ -42,13 +45,15 @@ test("every run folder survives, to the byte", async () => {
     const { child, ended, said } = start(run);
     if (kill % 2 === 0) {
       // From the start of the process, or from that of the training: both are moments at which runs die.
-      const delayMs = next() % 500;
-      if (kill % 4 === 0) setTimeout(() => child.kill("SIGKILL"), delayMs);
-      else child.stdout.once("data", () => setTimeout(() => child.kill("SIGKILL"), delayMs));
+      if (kill % 4 === 0) setTimeout(() => child.kill("SIGKILL"), next() % 500);
+      else {
+        const delayMs = next() % longestDelayMs;
+        child.stdout.once("data", () => setTimeout(() => child.kill("SIGKILL"), delayMs));
+      }
     } else {
       // While one of the first checkpoints is being written.
       let seen = 0;
-      const wanted = 1 + (next() % 60);
+      const wanted = 1 + (next() % 30);
       const watcher = watch(join(run, "checkpoints"), (_, name) => {
         if (name?.includes(".partial-") && ++seen === wanted) child.kill("SIGKILL");
       });
