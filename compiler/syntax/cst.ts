@@ -10,13 +10,17 @@ export interface BuildContext {
   readonly diagnostics: Diagnostic[];
 }
 
+/** Most rules have few of their possible children. */
+const none: readonly never[] = [];
+
+const isNode = (element: CstNode | IToken): element is CstNode => !isToken(element);
 export const isToken = (element: CstNode | IToken): element is IToken => "image" in element;
 
 /** Whether a token stands in the text. The end of the text and what recovery makes up have no offset. */
 export const isReal = (token: IToken): boolean => token.startOffset >= 0;
 
 export function nodes(node: CstNode | undefined, rule: string): readonly CstNode[] {
-  return (node?.children[rule] ?? []).flatMap((c) => (isToken(c) ? [] : [c]));
+  return node?.children[rule]?.filter(isNode) ?? none;
 }
 
 export function node(parent: CstNode | undefined, rule: string, index = 0): CstNode | undefined {
@@ -24,8 +28,9 @@ export function node(parent: CstNode | undefined, rule: string, index = 0): CstN
 }
 
 export function tokens(parent: CstNode | undefined, ...types: readonly string[]): readonly IToken[] {
-  const found = types.flatMap((type) => (parent?.children[type] ?? []).flatMap((c) => (isToken(c) ? [c] : [])));
-  return types.length > 1 ? found.sort((a, b) => a.startOffset - b.startOffset) : found;
+  const [only, ...others] = types;
+  if (only !== undefined && others.length === 0) return parent?.children[only]?.filter(isToken) ?? none;
+  return types.flatMap((type) => tokens(parent, type)).sort((a, b) => a.startOffset - b.startOffset);
 }
 
 export function token(parent: CstNode | undefined, type: string, index = 0): IToken | undefined {

@@ -4,6 +4,9 @@ import { mutateText, Random } from "./mutate.ts";
 import { compileModel, models, modelWords, survive, targetOf } from "./support.ts";
 
 const count = 20_000;
+/** Small files get more of them, so that each takes about as long. */
+const weights = models.map(({ text }) => 1 / text.length);
+const weightSum = weights.reduce((sum, weight) => sum + weight, 0);
 
 describe("changed model files", () => {
   test.each(models)(
@@ -12,7 +15,7 @@ describe("changed model files", () => {
       const { path, text } = source;
       const options = targetOf(source);
       const random = new Random(1);
-      const share = Math.ceil(count / models.length);
+      const share = Math.ceil(count / text.length / weightSum);
       let compiled = 0;
       for (let i = 0; i < share; i++) {
         const changed = mutateText(text, modelWords, random);
