@@ -19,9 +19,9 @@ import { compileFrom } from "./compilation.ts";
 import { adapterOption, anyNumber, jsonOption, policyOption, setOption, weightsOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
 import { targetOf } from "./target.ts";
-import { type ModelFlags, trainedModel, warnOfChanges } from "./trained-model.ts";
+import { type ModelFlags, type TrainedModel, trainedModel, warnOfChanges } from "./trained-model.ts";
 
-export interface GenerateFlags extends ModelFlags, SamplingOptions {
+interface GenerateFlags extends ModelFlags, SamplingOptions {
   readonly prompt: string;
   readonly tokens: number;
   readonly contextEnd: "slide" | "stop";
@@ -62,11 +62,22 @@ export function generateCommand(output: Output): Command {
     .action((first: string, recipe: string | undefined, flags: GenerateFlags) => generateText(first, recipe, flags, output));
 }
 
-/** What the command does, for others that end with a sample. */
-export async function generateText(first: string, recipe: string | undefined, flags: GenerateFlags, output: Output): Promise<void> {
+async function generateText(first: string, recipe: string | undefined, flags: GenerateFlags, output: Output): Promise<void> {
+  // Before a device is opened: what is wrong with the input needs none.
   const model = await trainedModel(first, recipe, flags);
-  const prompt = flags.prompt === "-" ? await textOf(process.stdin) : flags.prompt;
+  const prompt = await promptOf(flags);
   using device = await Device.open({ adapter: flags.adapter });
+  await continueText(model, prompt, flags, device, output);
+}
+
+/** What the command does with a run's latest weights, for a command that has a device open. */
+export async function sampleOf(run: string, flags: GenerateFlags, device: Device, output: Output): Promise<void> {
+  await continueText(await trainedModel(run, undefined, flags), await promptOf(flags), flags, device, output);
+}
+
+const promptOf = async ({ prompt }: GenerateFlags): Promise<string> => (prompt === "-" ? await textOf(process.stdin) : prompt);
+
+async function continueText(model: TrainedModel, prompt: string, flags: GenerateFlags, device: Device, output: Output): Promise<void> {
   const artifact = await compileFrom(
     model.source,
     model.recipe,

@@ -16,7 +16,7 @@ import {
   train,
 } from "../runtime/index.ts";
 import { readSource } from "./files.ts";
-import { generateText } from "./generate.ts";
+import { sampleOf } from "./generate.ts";
 import { OpenRun } from "./open-run.ts";
 import { adapterOption, collect, jsonOption, memoryOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -146,13 +146,13 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   const beside =
     other === undefined || result.ended === "interrupted" ? undefined : await trainBeside(other, open.device, result, flags, output);
   tell(result, { folder, seconds, device, artifact, output, ...(beside === undefined ? {} : { beside }) });
-  if (flags.sample !== undefined && result.ended === "finished") await sample(folder, flags.sample, flags.adapter, output);
+  if (flags.sample !== undefined && result.ended === "finished") await sample(folder, flags, open.device, output);
 }
 
 /** Drawn at a temperature at which small models neither repeat themselves nor babble. */
-async function sample(folder: string, tokens: number, adapter: AdapterChoice, output: Output): Promise<void> {
+async function sample(folder: string, { sample: tokens = 0, adapter }: TrainFlags, device: Device, output: Output): Promise<void> {
   output.say("");
-  await generateText(folder, undefined, { prompt: "\n", tokens, temperature: 0.8, seed: 0, contextEnd: "slide", set: [], adapter }, output);
+  await sampleOf(folder, { prompt: "\n", tokens, temperature: 0.8, seed: 0, contextEnd: "slide", set: [], adapter }, device, output);
 }
 
 /** A session as a run begins: with drawn weights, or with those that are given. */
