@@ -59,7 +59,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 16 },
-    dot: { small: 2 ** 20, rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
+    dot: { small: 2 ** 20, rows: [2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
     rows: { rowsPerGroup: 4, workgroup: 32 },
     attention: { rows: 4, workgroup: 4 },
   },
