@@ -31,12 +31,14 @@ export interface ScheduleTable {
   /** Lanes an output where outputs are few: with subgroups the subgroup, and beyond `wideFrom` elements an output this many. */
   readonly reduce: { readonly workgroup: number; readonly wide: number; readonly wideFrom: number; readonly plainLanes: number };
   /**
-   * Row groups of the broadcast frame, best first; instructions that load and store, above which kernels take too long to compile;
+   * Row groups of the broadcast frame, best first, and those where the side that all rows share is computed on load (decoded), which
+   * more rows pay for; instructions that load and store, above which kernels take too long to compile;
    * and products below which small tiles do, because compiling costs more than running.
    */
   readonly dot: {
     readonly small: number;
     readonly rows: readonly number[];
+    readonly rowsOfComputed: readonly number[];
     readonly mostSites: number;
     readonly tileRows: readonly number[];
     readonly tileWorkgroup: readonly [number, number];
@@ -51,7 +53,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 32 },
-    dot: { small: 2 ** 20, rows: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
+    dot: { small: 2 ** 20, rows: [4, 2, 1], rowsOfComputed: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
     rows: { rowsPerGroup: 4, workgroup: 64 },
     attention: { rows: 2, workgroup: 8 },
   },
@@ -59,7 +61,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 16 },
-    dot: { small: 2 ** 20, rows: [2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
+    dot: { small: 2 ** 20, rows: [2, 1], rowsOfComputed: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
     rows: { rowsPerGroup: 4, workgroup: 32 },
     attention: { rows: 4, workgroup: 4 },
   },
@@ -67,7 +69,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     pointwise: { workgroup: 256, perLane: 1, smallest: 64 },
     groups: 64,
     reduce: { workgroup: 64, wide: 256, wideFrom: 4096, plainLanes: 64 },
-    dot: { small: 0, rows: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [8, 8] },
+    dot: { small: 0, rows: [4, 2, 1], rowsOfComputed: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [8, 8] },
     rows: { rowsPerGroup: 1, workgroup: 64 },
     attention: { rows: 1, workgroup: 32 },
   },
@@ -80,7 +82,7 @@ export const schedulesHash = (): string =>
     .digest("hex")}`;
 
 /** Counts changes of the rules below that tables do not show. */
-const rulesVersion = 3;
+const rulesVersion = 4;
 
 /** The default schedule of a problem on a target. Throws where nothing fits, with the reasons: a target must run every problem. */
 export const chooseSchedule: ChooseSchedule = (problem, target) => {
@@ -167,7 +169,8 @@ function reduceCandidates(problem: ReduceProblem, target: Target, table: Schedul
 }
 
 function dotCandidates(problem: DotProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
-  const { rows, mostSites, tileRows, tileWorkgroup, small } = table.dot;
+  const { mostSites, tileRows, tileWorkgroup, small } = table.dot;
+  const rows = problem.b.element.kind === "load" ? table.dot.rows : table.dot.rowsOfComputed;
   const s = target.subgroupSize;
   const perRow = epilogueSites(problem);
   const batches = product(problem.batch);
