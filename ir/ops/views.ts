@@ -99,6 +99,7 @@ export const pad = signature({
   summary: "Zeros before and after the elements of one axis.",
   operands: ["x"],
   attrs: { axis, before: int, after: int },
+  callable: true,
 });
 export const padOp = define(pad, {
   infer([x], { axis, before, after }) {
