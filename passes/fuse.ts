@@ -163,8 +163,8 @@ class Grouping {
   }
 
   #absorbChain(group: Group, anchor: Instruction): void {
-    // A write computes some elements of its result alone.
-    if (familyOf(anchor) === "write") return;
+    // A write computes some elements of its result alone; attention stores what it computes and nothing else.
+    if (familyOf(anchor) === "write" || familyOf(anchor) === "attention") return;
     const chain: Instruction[] = [];
     for (;;) {
       const last = chain.at(-1) ?? anchor;

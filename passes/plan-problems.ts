@@ -239,6 +239,7 @@ function attentionProblem(kernel: Kernel, anchor: Instruction, scope: KernelScop
     return [name, scope.element(operand, coordinatesFor[name] ?? [])] as const;
   });
   const elements = { q: scope.element(q, query), k: scope.element(k, key), v: scope.element(v, key), ...Object.fromEntries(further) };
+  if (kernel.stored.some((value) => !anchor.results.includes(value))) throw new Error("attention stores its own results alone");
   const [main, second] = anchor.results;
   const stored = (value: Value | undefined, at: Coordinates, index: number): readonly Store[] => {
     if (value === undefined) return [];

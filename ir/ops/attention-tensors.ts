@@ -51,7 +51,7 @@ function addScaled(into: Float64Array, start: number, factor: number, x: Numbers
   for (let c = 0; c < count; c++) into[start + c] = (into[start + c] ?? 0) + factor * (x[xStart + c] ?? 0);
 }
 
-/** The weighted values of each query, and log(sum(exp(scores))) of its row: [batch, queries, heads]. A query that sees nothing gives zeros. */
+/** The weighted values of each query, and log(sum(exp(scores))) of its row: [batch, queries, heads]. A `first` below 0 counts as 0. */
 export function attentionForward(
   shape: AttentionShape,
   rule: AttentionRule,
@@ -64,7 +64,7 @@ export function attentionForward(
   const out = new Float64Array(batch * queries * heads * channels);
   const lse = new Float64Array(batch * queries * heads);
   const scores = new Float64Array(shape.keys);
-  forEachQuery(shape, rule, first, (row, keyRow, stride, seen) => {
+  forEachQuery(shape, rule, Math.max(0, first), (row, keyRow, stride, seen) => {
     let largest = Number.NEGATIVE_INFINITY;
     for (let s = 0; s < seen; s++) {
       const score = rule.scale * product(q, row * channels, k, keyRow + s * stride, channels);

@@ -229,10 +229,7 @@ for (const adapter of await availableAdapters()) {
       const buffers = [inputs, new Float32Array(20), new Float32Array(20), new Int32Array(20), new Float32Array(20)];
       const expected = [Math.tanh, Math.log];
       const bound = (binding: number, index: number) => 8e-7 * Math.abs(expected[binding - 1]?.(inputs[index] ?? 0) ?? 0);
-      // The own tanh answers 1 for NaN, which the reference does not.
-      const finite = buffers.map((b) => (b === inputs ? inputs.map((v) => (Number.isNaN(v) ? 2 : v)) : b));
-      await check(problem, finite, every.slice(0, 1), bound);
-      await check(pointwise([20], problem.stores.slice(1, 3)), buffers, every.slice(0, 1), bound);
+      await check(problem, buffers, every.slice(0, 1), bound);
     });
 
     test("integers wrap, divide and shift as in the reference", async () => {

@@ -41,6 +41,14 @@ train step of Net {
 
 const fused = (causal: boolean) => source(`    let out = attention(q, k, v, causal = ${causal})`);
 
+/** With arithmetic right in front of attention and right behind it, which must not end up in its kernels. */
+const wrapped = source("    let out = silu(attention(silu(q), k * 0.5, tanh(v), causal = true)) * q");
+const wrappedUnfused =
+  source(`    let scores = matmul(silu(q) |> transpose(1, 2), k * 0.5 |> transpose(1, 2) |> transpose) * ${1 / Math.sqrt(channels)}
+    let row = reshape(cast(positions(${length}), f32), [${length}, 1])
+    let hidden = max(reshape(row, [1, ${length}]) - row, 0.0) * -1e4
+    let out = silu(matmul(softmax(scores + hidden), tanh(v) |> transpose(1, 2)) |> transpose(1, 2)) * q`);
+
 /** Scores of keys behind the query are pushed to where their exponentials are 0. */
 const unfused = (causal: boolean) =>
   source(`    let scores = matmul(q |> transpose(1, 2), k |> transpose(1, 2) |> transpose) * ${1 / Math.sqrt(channels)}
@@ -73,8 +81,12 @@ function step(module: Module) {
   return { loss: contiguous(outputs["loss"]!)[0]!, after: Object.fromEntries(Object.keys(types).map((n) => [n, contiguous(after[n]!)])) };
 }
 
-describe.each([false, true])("causal = %s", (causal) => {
-  const [one, other] = [moduleOf(fused(causal)), moduleOf(unfused(causal))];
+describe.each([
+  ["all keys", fused(false), unfused(false)],
+  ["causal", fused(true), unfused(true)],
+  ["between pointwise ops", wrapped, wrappedUnfused],
+])("%s", (_, whole, written) => {
+  const [one, other] = [moduleOf(whole), moduleOf(written)];
 
   test("result and gradients are those of the unfused form, in 64 bits", () => {
     const [a, b] = [step(one), step(other)];

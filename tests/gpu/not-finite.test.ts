@@ -30,7 +30,7 @@ describe.each(adapters)("$name", (adapter) => {
   const device = adapter.open();
   afterAll(async () => (await device).dispose());
 
-  test.each(["relu", "silu", "sigmoid"])("%s", async (activation) => {
+  test.each(["relu", "silu", "sigmoid", "tanh", "gelu"])("%s", async (activation) => {
     const kernels = throughPasses(moduleOf(text(activation)));
     if (kernels === undefined) throw new Error("rejected");
     using session = await openSession(kernels, await device, { w: ramp(20), v: ramp(15) });

@@ -331,6 +331,18 @@ const fewOperands: Readonly<Record<string, string>> = {
   return %a, %b, %c, %d
 }`,
   ),
+  "arithmetic in front of attention over a cache, and behind it": primitive(
+    "",
+    `entry @main(%q: f32[1, 2, 2, 4], %k: f32[1, 3, 1, 4], %v: f32[1, 3, 1, 4]) -> (y: f32[1, 2, 2, 4]) {
+  %half: f32[1, 3, 1, 4] = constant {values = [0.5]}
+  %first: i32[] = constant {values = [1.0]}
+  %sq: f32[1, 2, 2, 4] = silu %q
+  %hk: f32[1, 3, 1, 4] = mul %k, %half
+  %o: f32[1, 2, 2, 4] = cached_attention %sq, %hk, %v, %first
+  %y: f32[1, 2, 2, 4] = silu %o
+  return %y
+}`,
+  ),
   "instructions that nothing needs": primitive(
     "",
     `entry @main(%x: f32[3], %y: f32[3]) -> (s: f32[3]) {
