@@ -4,7 +4,8 @@ import type { Entry, EntryInput, Module, StateDeclaration, Value } from "../../i
 import { mul } from "../../ir/ops/arithmetic.ts";
 import { sum } from "../../ir/ops/broadcast.ts";
 import { cast } from "../../ir/ops/cast.ts";
-import { equal, greaterEqual } from "../../ir/ops/compare.ts";
+import { equal } from "../../ir/ops/compare.ts";
+import { countedLabels } from "../../ir/ops/loss.ts";
 import { argmax } from "../../ir/ops/reductions.ts";
 import { tensor } from "../../ir/type.ts";
 import { type Instance, instancesBelow, type Recipe, type Resolved } from "../sema/resolved.ts";
@@ -164,8 +165,8 @@ function lowerEval(resolved: Resolved, recipe: Recipe, problems: Problems): Entr
     const count = (hit: Value, hint: string) => cx.emit(sum, [cx.emit(cast, [hit], { to: "i32" })], { axes }, hint);
     const guess = cx.emit(argmax, [logits], { axis: logits.type.dims.length - 1 }, "guess");
     correct = count(cx.emit(equal, [guess, labels], {}, "hit"), "correct");
-    // As in `cross_entropy`: a negative label does not count.
-    targets = count(cx.emit(greaterEqual, [labels, cx.splat(labels.type, 0)], {}, "counted"), "targets");
+    // As in `cross_entropy`: a label that is no class does not count.
+    targets = count(countedLabels(cx.builder, logits, labels), "targets");
   } else {
     const accuracy = recipe.run.evaluate?.metrics.some(({ metric }) => metric === "accuracy");
     if (accuracy)

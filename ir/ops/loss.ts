@@ -9,7 +9,7 @@ import { div, maximum, mul, neg, sub } from "./arithmetic.ts";
 import { broadcast, spread, sum } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { requireSameDims, requireScalar } from "./checks.ts";
-import { equal, greaterEqual, select } from "./compare.ts";
+import { equal, greaterEqual, less, logicalAnd, select } from "./compare.ts";
 import { vjpOfOne } from "./pointwise.ts";
 import { countAs, mean } from "./reductions.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
@@ -17,7 +17,7 @@ import { iota, splat, zerosLike } from "./source.ts";
 
 export const crossEntropy = signature({
   name: "cross_entropy",
-  summary: "Mean of -log softmax(logits)[label] over the rows whose label is not negative; 0 where there is none.",
+  summary: "Mean of -log softmax(logits)[label] over the rows whose label is a class, from 0 on; 0 where there is none.",
   operands: ["logits", "labels"],
 });
 export const crossEntropyOp = define(crossEntropy, {
@@ -50,12 +50,20 @@ export const crossEntropyOp = define(crossEntropy, {
   },
 });
 
-/** Which logit is a row's label (none where it is negative), which rows count, and how many (at least 1). */
+/** Which labels are classes of the logits: rows of all others (-1 by custom) do not count. */
+export function countedLabels(b: Builder, logits: Value, labels: Value): Value {
+  const classes = logits.type.dims.at(-1);
+  const notNegative = b.emit(greaterEqual, [labels, zerosLike(b, labels)]);
+  if (typeof classes !== "number") return notNegative;
+  return b.emit(logicalAnd, [notNegative, b.emit(less, [labels, splat(b, labels.type, classes)])], {}, { hint: "counted" });
+}
+
+/** Which logit is a row's label (none where it is no class), which rows count, and how many (at least 1). */
 function labelMasks(b: Builder, logits: Value, labels: Value) {
   const axis = logits.type.dims.length - 1;
   const positions = b.emit(iota, [], { axis, type: tensor("i32", logits.type.dims) });
   const hit = b.emit(equal, [positions, spread(b, labels, logits.type, [axis])]);
-  const counted = b.emit(greaterEqual, [labels, zerosLike(b, labels)]);
+  const counted = countedLabels(b, logits, labels);
   const found = b.emit(sum, [b.emit(cast, [counted], { to: "f32" })], { axes: allAxes(labels.type) });
   return { hit, counted, count: b.emit(maximum, [found, splat(b, found.type, 1)]) };
 }

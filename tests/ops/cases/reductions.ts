@@ -114,11 +114,18 @@ export const reductionCases: Cases = {
         expect: [f32([], [Math.log(12) / 2])],
         within,
       },
+      {
+        what: "a label behind the last class does not count either",
+        operands: [f32([2, 2], [0, 0, 1, 5]), i32([2], [1, 2])],
+        expect: [f32([], [Math.log(2)])],
+        within,
+      },
       { what: "0 where no row has a label", operands: [f32([2, 2], [1, 2, 3, 4]), i32([2], [-1, -7])], expect: [f32([], [0])] },
       { what: "rows of rank 1", operands: [logs, i32([1], [1])], expect: [f32([], [Math.log(3)])], within },
     ],
     gradients: [
       { operands: [random(52, [5, 4], -2, 2), i32([5], [0, 3, -1, 2, 2])] },
+      { what: "labels that are no class", operands: [random(56, [4, 3], -2, 2), i32([4], [0, 3, 12, 2])] },
       { what: "tokens", operands: [random(53, [2, 3, 4], -2, 2), i32([2, 3], [0, 3, -1, 2, 2, 1])] },
     ],
     rejects: [{ operands: [sixes, i32([3], [0, 1, 2])], says: "one label per row of its logits, got f32[2, 3] and i32[3]" }],
