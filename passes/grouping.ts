@@ -1,6 +1,7 @@
 // Groups of instructions that will each be one kernel: what may join which, and what a group loads and stores. Used by `fuse`.
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { quantMask } from "../ir/ops/quant.ts";
+import { contiguous } from "../ir/tensor.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
 
 /** Where a member stands: before the anchor's sum or transform, the anchor itself, or after it. */
@@ -74,6 +75,18 @@ export function roleOf(instruction: Instruction): Role {
 export function isInlineSource(instruction: Instruction): boolean {
   const { name } = instruction.op.signature;
   return name === "iota" || (name === "constant" && (instruction.attrs["values"] as readonly number[]).length === 1);
+}
+
+/** The elements of a source that is a table: written out, or computed from the attributes. */
+export function constantValues({ op, attrs, results }: Instruction): readonly number[] {
+  if (op.evaluate === "from lower") throw new Error(`the source ${op.signature.name} has no values`);
+  const [table] = op.evaluate(
+    [],
+    attrs,
+    results.map((r) => r.type),
+  );
+  if (table === undefined) throw new Error(`the source ${op.signature.name} gives nothing`);
+  return Array.from(contiguous(table));
 }
 
 const isScalar = (value: Value): boolean => elementCount(shapeOf(value.type)) === 1;

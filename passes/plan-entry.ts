@@ -1,12 +1,11 @@
 // The plan of one entry: buffers for values, problems for kernels, in-place updates where no one reads the old value any more.
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { valueNames } from "../ir/module.ts";
-import { quantMask } from "../ir/ops/quant.ts";
-import { bufferBytes, storageOf } from "../ir/packing.ts";
+import { bufferBytes } from "../ir/packing.ts";
 import type { BindingUse, BufferRole, Dispatch, EntryPort, Placement, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
-import { contiguous } from "../ir/tensor.ts";
 import { f32, shapeOf } from "../ir/type.ts";
-import { isInlineSource } from "./grouping.ts";
+import { collectKernels, isFlat, type KernelUses, usesOf, writeOf } from "./collect-kernels.ts";
+import { constantValues, isInlineSource } from "./grouping.ts";
 import { formOf, type ProblemTable } from "./kernel-form.ts";
 import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
 import { fillDispatches } from "./plan-fill.ts";
@@ -33,12 +32,7 @@ export class EntryPlanner {
   readonly #buffers = new Map<string, VirtualBuffer>();
   readonly #constants: { buffer: string; values: readonly number[] }[] = [];
   readonly #kernels: readonly Kernel[];
-  /** The kernel that stores a value. */
-  readonly #storing = new Map<Value, Kernel>();
-  /** Numbers of the kernels that read a state. */
-  readonly #readers = new Map<string, Set<number>>();
-  /** What instructions take. */
-  readonly #operands = new Set<Value>();
+  readonly #uses: KernelUses;
   /** State -> the kernel that replaces it in place. */
   readonly #inPlace = new Map<string, number>();
   /** State -> the buffer with its old value, for what reads that behind the kernel which replaces it. */
@@ -54,22 +48,8 @@ export class EntryPlanner {
     this.#names = valueNames(entry);
     this.#taken = new Set([...this.#names.values()].map((name) => `%${name}`));
     for (const instruction of entry.instructions) for (const r of instruction.results) this.#producers.set(r, instruction);
-    this.#kernels = this.#collectKernels();
-    for (const kernel of this.#kernels) this.#index(kernel);
-  }
-
-  #index(kernel: Kernel): void {
-    for (const value of kernel.stored) this.#storing.set(value, kernel);
-    for (const { operands } of kernel.members) {
-      for (const operand of operands) {
-        this.#operands.add(operand);
-        const state = this.#stateRead(operand);
-        if (state === undefined) continue;
-        const known = this.#readers.get(state);
-        if (known === undefined) this.#readers.set(state, new Set([kernel.number]));
-        else known.add(kernel.number);
-      }
-    }
+    this.#kernels = collectKernels(entry, (value) => this.#producers.get(value));
+    this.#uses = usesOf(this.#kernels, (value) => this.#stateRead(value));
   }
 
   plan(): Omit<PlanEntry, "dispatches"> & { readonly dispatches: readonly Planned[] } {
@@ -126,31 +106,6 @@ export class EntryPlanner {
     const origin = this.#entry.inputs.find((i) => i.value === value)?.origin;
     if (origin === undefined || origin === "caller") return this.#name(value);
     return "host" in origin ? origin.host : this.#name(value);
-  }
-
-  #collectKernels(): Kernel[] {
-    const members = new Map<number, Instruction[]>();
-    const kernelsOf = (i: Instruction) => i.marks.kernel;
-    const wanted = new Set([...this.#entry.outputs, ...this.#entry.updates].map((o) => o.value));
-    for (const instruction of this.#entry.instructions) {
-      const kernel = kernelsOf(instruction);
-      const known = kernel === undefined ? undefined : members.get(kernel);
-      if (known !== undefined) known.push(instruction);
-      else if (kernel !== undefined) members.set(kernel, [instruction]);
-      for (const operand of instruction.operands) {
-        const producer = this.#producers.get(operand);
-        if (producer !== undefined && kernelsOf(producer) !== kernel) wanted.add(operand);
-      }
-      // A mask is stored also where nothing reads it: see `fuse`.
-      if (instruction.op.signature.name === quantMask.name) for (const mask of instruction.results) wanted.add(mask);
-    }
-    return [...members]
-      .sort(([a], [b]) => a - b)
-      .map(([number, list]) => ({
-        number,
-        members: list,
-        stored: list.flatMap((i) => i.results.filter((r) => wanted.has(r))),
-      }));
   }
 
   /** A buffer's name that no value and no state has. */
@@ -224,7 +179,8 @@ export class EntryPlanner {
   /** The gradient is the update's operand of the parameter's shape that is no state: it moves into the block of gradients. */
   #placeGradient({ instruction, state }: UpdateKernel): void {
     const gradient = instruction.operands.find((o) => o.type.dims.length > 0 && !isStateRead(this.#producers.get(o)));
-    if (gradient === undefined || this.#places.has(gradient) || !this.#storing.has(gradient) || !this.#layout.gradients.has(state)) return;
+    if (gradient === undefined || this.#places.has(gradient) || !this.#uses.storing.has(gradient) || !this.#layout.gradients.has(state))
+      return;
     this.#place(gradient, `%${this.#name(gradient)}`, { kind: "gradient", state });
   }
 
@@ -234,9 +190,9 @@ export class EntryPlanner {
    */
   #placeUpdates(): void {
     for (const { state, value } of this.#entry.updates) {
-      const writer = this.#storing.get(value);
+      const writer = this.#uses.storing.get(value);
       if (writer === undefined || this.#places.has(value)) continue;
-      const readsOld = this.#readers.get(state)?.has(writer.number) === true;
+      const readsOld = this.#uses.readers.get(state)?.has(writer.number) === true;
       const isOwn = !readsOld || readsOwnElement(writer, value, (v) => this.#reads(v, state)) || this.#onlyWritesInto(writer, state);
       if (!isOwn) continue;
       this.#place(value, state, { kind: "state", name: state });
@@ -244,7 +200,7 @@ export class EntryPlanner {
     }
     const returned = new Set([...this.#entry.outputs, ...this.#entry.updates].map(({ value }) => this.#stateRead(value)));
     for (const [state, writer] of this.#inPlace) {
-      const isReadLater = [...(this.#readers.get(state) ?? [])].some((kernel) => kernel > writer);
+      const isReadLater = [...(this.#uses.readers.get(state) ?? [])].some((kernel) => kernel > writer);
       if (isReadLater || returned.has(state)) this.#snapshots.set(state, this.#unusedName(`%old.${state}`));
     }
   }
@@ -280,7 +236,7 @@ export class EntryPlanner {
   #mayMerge({ kernel, instruction, state }: UpdateKernel): boolean {
     const { operands, results } = instruction;
     const inPlace = results.every((_, i) => this.#inPlace.get(this.#stateRead(operands[i]) ?? "") === kernel);
-    const isRead = results.some((r) => this.#operands.has(r));
+    const isRead = results.some((r) => this.#uses.operands.has(r));
     const others = operands.slice(results.length).filter((o) => o.type.dims.length > 0);
     const ownGradient = others.every((o) => this.#gradientOf(o) === state && !this.#inPlace.has(this.#stateRead(o) ?? ""));
     return inPlace && !isRead && ownGradient && (operands[0]?.type.dims.length ?? 0) > 0;
@@ -298,22 +254,6 @@ export class EntryPlanner {
     const role = this.#buffers.get(this.#placeOf(value).buffer)?.role;
     if (role?.kind === "state") return this.#layout.states.get(role.name);
     return role?.kind === "gradient" ? this.#layout.gradients.get(role.state) : undefined;
-  }
-
-  /** Whether a kernel's tensors all have one shape and are dense, so that it walks along positions. */
-  #isFlat(kernel: Kernel): boolean {
-    const [first] = kernel.stored;
-    if (first === undefined || anchorsOf(kernel).length > 0) return false;
-    const shape = shapeOf(first.type);
-    const fits = (v: Value) => {
-      const own = shapeOf(v.type);
-      const isDense = v.type.kind === "tensor" && storageOf(v.type).kind === "dense";
-      return isDense && (own.length === 0 || (own.length === shape.length && own.every((d, i) => d === shape[i])));
-    };
-    return kernel.members.every((m) => {
-      const inside = m.op.lower.kind === "pointwise" && m.results.every((r) => shapeOf(r.type).length === shape.length && fits(r));
-      return inside && m.operands.every((o) => fits(o) && this.#producers.get(o)?.op.signature.name !== "iota");
-    });
   }
 
   #scope(kernel: Kernel, flat: boolean): KernelScope {
@@ -338,7 +278,7 @@ export class EntryPlanner {
     if (norm !== undefined) return this.#normDispatches(kernel, norm);
     const form = formOf(kernel, { producer: (v) => this.#producers.get(v), placeOf: (v) => this.#placeFor(v, kernel.number) });
     const made = this.#problems.get(form, () => {
-      const flat = this.#isFlat(kernel);
+      const flat = isFlat(kernel, (value) => this.#producers.get(value));
       const scope = this.#scope(kernel, flat);
       return { problem: problemOf(kernel, scope, flat), bind: scope.bindings };
     });
@@ -376,7 +316,7 @@ export class EntryPlanner {
     const [first] = run;
     const last = run.at(-1);
     const [written] = first?.instruction.results ?? [];
-    const kernel = written === undefined ? undefined : this.#storing.get(written);
+    const kernel = written === undefined ? undefined : this.#uses.storing.get(written);
     const [weight] = last?.instruction.operands ?? [];
     if (first === undefined || last === undefined || kernel === undefined || weight === undefined)
       throw new Error("an empty run of updates");
@@ -400,7 +340,7 @@ export class EntryPlanner {
   /** Where an output is; a value that no kernel stores (an input, a constant, a state) is copied. */
   #port(value: Value, dispatches: Planned[], name: string): { readonly buffer: string; readonly byteOffset: number } {
     const place = this.#places.get(value);
-    if (this.#storing.has(value) && place !== undefined) return { buffer: place.buffer, byteOffset: place.element * wordBytes };
+    if (this.#uses.storing.has(value) && place !== undefined) return { buffer: place.buffer, byteOffset: place.element * wordBytes };
     const copy = this.#unusedName(`%out.${name}`);
     dispatches.push(this.#copy(value, copy, { kind: "temporary" }));
     return { buffer: copy, byteOffset: 0 };
@@ -445,19 +385,4 @@ export class EntryPlanner {
     }
     return [...first, ...second, ...fills.map(({ states, ...fill }): Planned => ({ ...fill, serves: states }))];
   }
-}
-
-const writeOf = (kernel: Kernel): Instruction | undefined =>
-  anchorsOf(kernel).find(({ op: { lower } }) => lower.kind === "kernel" && lower.family === "write");
-
-/** The elements of a source that is a table: written out, or computed from the attributes. */
-function constantValues({ op, attrs, results }: Instruction): readonly number[] {
-  if (op.evaluate === "from lower") throw new Error(`the source ${op.signature.name} has no values`);
-  const [table] = op.evaluate(
-    [],
-    attrs,
-    results.map((r) => r.type),
-  );
-  if (table === undefined) throw new Error(`the source ${op.signature.name} gives nothing`);
-  return Array.from(contiguous(table));
 }

@@ -83,7 +83,7 @@ function reduceProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope):
 
 /**
  * out[row, ..] = sum over ids of x where ids == row: a gather's transpose as a contraction with rows of zeros and ones, made where they
- * are loaded. In fixed order, without atomics, and as fast as any contraction. What is not finite reaches every row (0 times NaN is NaN)
+ * are loaded. In fixed order, without atomics, with no kernel of its own. What is not finite reaches every row (0 times NaN is NaN)
  * and not its own alone: a step with such a gradient changes nothing either way.
  */
 function scatterProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {

@@ -1,48 +1,19 @@
 // Streaming attention, forward and both gradients. A lane owns positions of one side and keeps their rows and sums in registers; the
 // other side streams by in chunks: each lane loads one row of a chunk and hands it to all by broadcast (or, without subgroups, every
 // lane loads every row). Nothing is as large as positions squared, and all sums run in a fixed order.
-import type { AttentionElements, AttentionProblem, Schedule, Store, Target } from "../../ir/plan.ts";
+import type { AttentionElements, AttentionProblem, Store, Target } from "../../ir/plan.ts";
 import { binary, cast, float, int, plus, type ScalarExpr, select as selectExpr, times, uint, unary } from "../../ir/scalar.ts";
+import { type AttentionSchedule, groupsOf, refuseAttention, tileOf } from "./attention-schedule.ts";
 import { Emitter, quad } from "./emitter.ts";
-import { finishKernel, type Kernel, labelOf, type Triple } from "./kernel.ts";
+import { finishKernel, type Kernel, labelOf } from "./kernel.ts";
 import { prepareStore, storeElement, storeQuad } from "./store.ts";
 import { add, both, component, type E, exp, f32, lanes, lt, max, min, mul, scale, select, size, sub, u32, type Var, Wgsl } from "./wgsl.ts";
 
-export type AttentionSchedule = Extract<Schedule, { kind: "attention" }>;
-
-/** Rows of more channels would need more registers and load instructions than any adapter has. */
-const mostChannels = 256;
 /** The least finite f32: exp(least - anything) is 0, and least - least is 0, not NaN. */
 const least = -(2 - 2 ** -23) * 2 ** 127;
 
 type Vector = E<"vec4f">;
 type Row = readonly Vector[];
-
-/** Why a schedule does not fit, or undefined. */
-export function refuseAttention(problem: AttentionProblem, schedule: AttentionSchedule, target: Target): string | undefined {
-  const { shape } = problem;
-  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupsPerDimension } = target.limits;
-  if (shape.channels > mostChannels) return `${shape.channels} channels a head, more than ${mostChannels}`;
-  if (schedule.frame === "broadcast") {
-    const s = target.subgroupSize;
-    if (target.subgroups === "none") return "the target has no subgroups";
-    if (s < 2 || !Number.isInteger(Math.log2(s))) return `subgroups of ${s}: the frame needs a power of two from 2 on`;
-    if (schedule.rows < 1 || schedule.rows > 4) return `${schedule.rows} positions a lane: 1 to 4`;
-  } else if (schedule.workgroup < 1 || schedule.workgroup > maxComputeInvocationsPerWorkgroup)
-    return `${schedule.workgroup} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
-  if (problem.stores.concat(problem.rowStores).some((s) => s.storage.kind === "packed")) return "attention cannot store packed results";
-  const most = groupsOf(problem, tileOf(schedule, target)).find((count) => count > maxComputeWorkgroupsPerDimension);
-  return most === undefined ? undefined : `${most} workgroups in one dimension, more than ${maxComputeWorkgroupsPerDimension}`;
-}
-
-/** Positions of a workgroup. */
-const tileOf = (schedule: AttentionSchedule, target: Target): number =>
-  schedule.frame === "broadcast" ? schedule.rows * target.subgroupSize : schedule.workgroup;
-
-const groupsOf = ({ pass, shape }: AttentionProblem, tile: number): Triple =>
-  pass === "grad_key"
-    ? [Math.ceil(shape.keys / tile), shape.groups, shape.batch]
-    : [Math.ceil(shape.queries / tile), shape.heads, shape.batch];
 
 export function emitAttention(
   problem: AttentionProblem,

@@ -1,7 +1,8 @@
 // All kernel templates behind one door: a problem and a schedule to a kernel, or why not.
 import type { Problem, Schedule, Store, Target } from "../../ir/plan.ts";
 import { storesOf } from "../../ir/problem.ts";
-import { emitAttention, refuseAttention } from "./attention.ts";
+import { emitAttention } from "./attention.ts";
+import { refuseAttention } from "./attention-schedule.ts";
 import { emitBroadcast, refuseBroadcast } from "./dot-broadcast.ts";
 import { emitTile, refuseTile } from "./dot-tile.ts";
 import type { Kernel } from "./kernel.ts";

@@ -6,7 +6,7 @@ import { printType } from "../../ir/type.ts";
 import { type Constant, callConstantFunction, combine, constantFunctionNames, negate } from "../sema/constant.ts";
 import type { Instance } from "../sema/resolved.ts";
 import type { Block, ForStatement, FunctionDeclaration, ReturnStatement, Statement } from "../syntax/ast.ts";
-import type { CallExpression, Expression, IndexExpression, PipeExpression, RangeExpression } from "../syntax/ast-expression.ts";
+import type { CallExpression, Expression, IndexExpression, PipeExpression } from "../syntax/ast-expression.ts";
 import type { GivenArgument } from "./arguments.ts";
 import { lowerNegation, lowerOperator } from "./arithmetic.ts";
 import { lowerBuiltin } from "./builtins.ts";
@@ -15,7 +15,7 @@ import { type Frame, Locals, lookUp, memberOf, namesIn, newFrame } from "./frame
 import { bindInputs, calledName, reportInput, resultTensor, tensorFor } from "./inputs.ts";
 import { asDim, constantMeaning, describe, dimMeaning, failed, type Meaning, tensorMeaning } from "./meaning.ts";
 import { combineSizes, matchType, printWritten } from "./signature-match.ts";
-import { type IndexItem, lowerIndex } from "./slicing.ts";
+import { type IndexItem, lowerIndex, rangeItem } from "./slicing.ts";
 
 const deepest = 100;
 const longestLoop = 65_536;
@@ -388,15 +388,4 @@ function indexItem(cx: EntryContext, frame: Frame, item: Expression): IndexItem 
     return at === undefined ? undefined : { kind: "position", at };
   }
   return rangeItem(size(item.from), item, size);
-}
-
-function rangeItem(
-  from: ReturnType<typeof asDim>,
-  item: RangeExpression,
-  size: (expression: Expression) => ReturnType<typeof asDim>,
-): IndexItem | undefined {
-  if (from === undefined) return undefined;
-  if (item.to === undefined) return { kind: "range", from };
-  const to = size(item.to);
-  return to === undefined ? undefined : { kind: "range", from, to };
 }

@@ -4,6 +4,7 @@ import { type Dim, dimsEqual, printDim } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
 import { reshape, slice } from "../../ir/ops/views.ts";
 import { printType, withDims } from "../../ir/type.ts";
+import type { Expression, RangeExpression } from "../syntax/ast-expression.ts";
 import type { EntryContext } from "./entry-context.ts";
 
 /** One item of an index: a range of an axis (without `to`: to its end), or a single position. */
@@ -42,4 +43,16 @@ function takeRange(cx: EntryContext, x: Value, axis: number, item: IndexItem, hi
   if (from < 0 || to > (typeof whole === "number" ? whole : to)) return reject(`the range ${from}..${to} leaves ${place}`);
   if (to <= from) return reject(`the range ${from}..${to} of ${place} is empty`);
   return cx.emit(slice, [x], { axis, start: from, size: to - from }, hint);
+}
+
+/** A written range as an item; undefined after a problem, which `size` has reported. */
+export function rangeItem(
+  from: Dim | undefined,
+  item: RangeExpression,
+  size: (expression: Expression) => Dim | undefined,
+): IndexItem | undefined {
+  if (from === undefined) return undefined;
+  if (item.to === undefined) return { kind: "range", from };
+  const to = size(item.to);
+  return to === undefined ? undefined : { kind: "range", from, to };
 }
