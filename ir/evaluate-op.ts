@@ -24,7 +24,14 @@ export function evaluateOp(
 ): readonly Tensor[] {
   const tensors = operands.map((o) => o.tensor);
   const out =
-    op.evaluate === "from lower" ? evaluateFromLower(op, operands, attrs, results, precision) : op.evaluate(tensors, attrs, results);
+    op.evaluate === "from lower"
+      ? evaluateFromLower(op, operands, attrs, results, precision)
+      : op.evaluate(
+          tensors,
+          attrs,
+          results,
+          operands.map((o) => o.type),
+        );
   return results.map((type, i) => {
     const tensor = out[i];
     if (tensor === undefined) throw new Error(`${op.signature.name} answers ${out.length} results`);

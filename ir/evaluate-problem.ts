@@ -95,10 +95,12 @@ function dotStores({ batch, m, n, k, a, b, stores }: DotProblem, read: Load): re
     multiplyTransposed(part(left, m * k), part(right, n * k), part(sums, m * n), m, n, k);
   }
   const variables = coordinateLeaves([...axisNames("z", batch), "m", "n"], [...batch, m, n]);
-  return evaluateStores(stores, sums.length, { inputs: [Float32Array.from(sums)], variables, load: read });
+  const rounded = scalarStorage(a.element.type, sums.length, "f32");
+  rounded.set(sums);
+  return evaluateStores(stores, sums.length, { inputs: [rounded], variables, load: read });
 }
 
-/** One side's elements [batch, free, k], each rounded to f32. */
+/** One side's elements [batch, free, k], each rounded to f32 (or an integer). */
 function contractedLast({ element, contracted }: DotOperand, batch: readonly number[], free: number, k: number, read: Load): Float64Array {
   const sizes = contracted === "row" ? [k, free] : [free, k];
   const shape = [...batch, ...sizes];

@@ -120,12 +120,17 @@ export interface Rules<O extends OperandNames, R extends readonly string[], A ex
   /** Result types from operand types; rejects with a message what does not fit. */
   infer(operands: PerOperand<O, Type>, attrs: AttributesOf<A>): PerResult<R, Type>;
   /**
-   * Reference semantics. Floats may be answered in f64: the interpreter rounds them to its precision (see tensor.ts).
+   * Reference semantics; `types` are the operands'. Floats may be answered in f64: the interpreter rounds them to its precision (see tensor.ts).
    * Pointwise ops and composites have theirs from `lower`, views may.
    */
   readonly evaluate:
     | "from lower"
-    | ((operands: PerOperand<O, Tensor>, attrs: AttributesOf<A>, results: Each<R, Type>) => PerResult<R, Tensor>);
+    | ((
+        operands: PerOperand<O, Tensor>,
+        attrs: AttributesOf<A>,
+        results: Each<R, Type>,
+        types: PerOperand<O, Type>,
+      ) => PerResult<R, Tensor>);
   readonly vjp: "none" | Vjp<O, R, A>;
   readonly lower: Lowering<O, R, A>;
 }
@@ -134,7 +139,9 @@ export interface Rules<O extends OperandNames, R extends readonly string[], A ex
 export interface Op {
   readonly signature: Signature;
   infer(operands: readonly Type[], attrs: Attributes): readonly Type[];
-  readonly evaluate: "from lower" | ((operands: readonly Tensor[], attrs: Attributes, results: readonly Type[]) => readonly Tensor[]);
+  readonly evaluate:
+    | "from lower"
+    | ((operands: readonly Tensor[], attrs: Attributes, results: readonly Type[], types: readonly Type[]) => readonly Tensor[]);
   readonly vjp: "none" | Vjp<OperandNames, readonly string[], AttributeSpec>;
   readonly lower: Lowering<OperandNames, readonly [string, string], AttributeSpec>;
 }
@@ -153,7 +160,7 @@ export function define<O extends OperandNames, R extends readonly string[], A ex
   return {
     signature: { ...(sig as unknown as Signature), forms: isComposite ? sig.forms.filter((form) => form !== "primitive") : sig.forms },
     infer: (operands, attrs) => each(erased.infer(operands, attrs)),
-    evaluate: evaluate === "from lower" ? evaluate : (operands, attrs, results) => each(evaluate(operands, attrs, results)),
+    evaluate: evaluate === "from lower" ? evaluate : (operands, attrs, results, types) => each(evaluate(operands, attrs, results, types)),
     vjp: erased.vjp as Op["vjp"],
     lower:
       lower.kind === "pointwise"

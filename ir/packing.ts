@@ -2,7 +2,7 @@
 // 32-bit scalars are dense. Codes, i8, u8 and bits are packed into rows along the last axis, padded with zero bits to 16 bytes.
 import { reject } from "./diagnostic.ts";
 import type { Storage } from "./scalar.ts";
-import { elementCount, printType, shapeOf, type Type } from "./type.ts";
+import { type CodesType, elementCount, printType, shapeOf, type Type } from "./type.ts";
 
 export type PackedStorage = Extract<Storage, { kind: "packed" }>;
 export type PackedLayout = PackedStorage["layout"];
@@ -20,9 +20,12 @@ export function rowPitch(bits: number, columns: number, layout: PackedLayout = d
   return layout === "linear" ? padded(Math.ceil((columns * bits) / 32)) : bits * padded(Math.ceil(columns / 32));
 }
 
-/** Storage of a value. `layout` overrides the default for codes. Needs concrete dims; rejects scalars that have no storage yet. */
-export function storageOf(type: Type, layout?: PackedLayout): Storage {
-  if (type.kind === "codes") return packed(type, type.bits, true, layout);
+/** Storage of a value. Needs concrete dims; rejects scalars that have no storage yet, and codes too wide for their layout. */
+export function storageOf(type: Type): Storage {
+  if (type.kind === "codes") {
+    const { bits, layout } = codeFields(type);
+    return packed(type, bits, true, layout);
+  }
   switch (type.scalar) {
     case "f32":
     case "i32":
@@ -42,6 +45,16 @@ export function storageOf(type: Type, layout?: PackedLayout): Storage {
   }
 }
 
+/** The fields that hold codes, whatever the dims. Rejects codes that their layout is too narrow for. */
+export function codeFields({ bits, layout }: Pick<CodesType, "bits" | "layout">): {
+  readonly bits: number;
+  readonly layout: PackedLayout;
+} {
+  if (layout === undefined || layout === "planes") return { bits, layout: layout ?? defaultLayout(bits) };
+  const width = layout === "nibbles" ? 4 : 8;
+  return bits <= width ? { bits: width, layout: "linear" } : reject(`codes of ${bits} bits do not fit ${layout}`);
+}
+
 function packed(type: Type, bits: number, signed: boolean, layout = defaultLayout(bits)): PackedStorage {
   const columns = shapeOf(type).at(-1) ?? 1;
   return { kind: "packed", bits, layout, pitch: rowPitch(bits, columns, layout), signed };
@@ -54,13 +67,13 @@ function rowsOf(type: Type): { readonly rows: number; readonly columns: number }
 }
 
 /** Bytes that a value's elements take: 4 for f32[]. Rows of packed values are whole. */
-export function byteLength(type: Type, layout?: PackedLayout): number {
-  const storage = storageOf(type, layout);
+export function byteLength(type: Type): number {
+  const storage = storageOf(type);
   return storage.kind === "dense" ? 4 * elementCount(shapeOf(type)) : 4 * storage.pitch * rowsOf(type).rows;
 }
 
 /** Bytes of a buffer that holds a value: {@link byteLength}, padded to 16. */
-export const bufferBytes = (type: Type, layout?: PackedLayout): number => Math.ceil(byteLength(type, layout) / alignment) * alignment;
+export const bufferBytes = (type: Type): number => Math.ceil(byteLength(type) / alignment) * alignment;
 
 /** The code (or bit) at a place. */
 export function readPacked(words: Uint32Array, storage: PackedStorage, row: number, column: number): number {
@@ -93,9 +106,9 @@ export function writePacked(words: Uint32Array, storage: PackedStorage, row: num
 }
 
 /** A buffer of {@link bufferBytes} with a value's elements, given in row-major order. */
-export function packValues(type: Type, values: ArrayLike<number>, layout?: PackedLayout): ArrayBuffer {
-  const buffer = new ArrayBuffer(bufferBytes(type, layout));
-  const storage = storageOf(type, layout);
+export function packValues(type: Type, values: ArrayLike<number>): ArrayBuffer {
+  const buffer = new ArrayBuffer(bufferBytes(type));
+  const storage = storageOf(type);
   if (storage.kind === "dense") {
     denseView(storage.scalar, buffer).set(values);
     return buffer;
@@ -109,15 +122,10 @@ export function packValues(type: Type, values: ArrayLike<number>, layout?: Packe
 }
 
 /** The elements of a value in row-major order, from its buffer. Bits come as 0 and 1. */
-export function unpackValues(
-  type: Type,
-  buffer: ArrayBufferLike,
-  byteOffset = 0,
-  layout?: PackedLayout,
-): Float32Array | Int32Array | Uint32Array | Uint8Array {
-  const storage = storageOf(type, layout);
+export function unpackValues(type: Type, buffer: ArrayBufferLike, byteOffset = 0): Float32Array | Int32Array | Uint32Array | Uint8Array {
+  const storage = storageOf(type);
   if (storage.kind === "dense") return denseView(storage.scalar, buffer, byteOffset, elementCount(shapeOf(type))).slice();
-  const words = new Uint32Array(buffer, byteOffset, byteLength(type, layout) / 4);
+  const words = new Uint32Array(buffer, byteOffset, byteLength(type) / 4);
   const { rows, columns } = rowsOf(type);
   const count = rows * columns;
   const out =

@@ -1,7 +1,7 @@
 // Reads types as `printType` writes them: `f32[8, 128]`, `f32[2*B*T + 1]`, `q4[256, 512; grid = half]`.
 import { reject } from "./diagnostic.ts";
 import { addDims, type Dim, multiplyDims, subtractDims, symbol } from "./dim.ts";
-import { codes, grids, scalars, type Type, tensor } from "./type.ts";
+import { type CodeLayout, codeLayouts, codes, grids, scalars, type Type, tensor } from "./type.ts";
 
 /** The type that is the whole of `text`. Throws a Rejection. */
 export function parseType(text: string): Type {
@@ -33,8 +33,16 @@ export function readType(text: string, at: number): { readonly type: Type; reado
   cursor.expect("=");
   const gridName = cursor.take(/[a-z0-9_]+/y) ?? reject(`expected a grid, got \`${cursor.rest()}\``);
   const grid = grids.find((g) => g === gridName) ?? reject(`unknown grid \`${gridName}\``, [`the grids are ${grids.join(", ")}`]);
+  const layout = cursor.accept(",") ? readLayout(cursor) : undefined;
   cursor.expect("]");
-  return { type: codes(Number(width), grid, dims), end: cursor.at };
+  return { type: codes(Number(width), grid, dims, layout), end: cursor.at };
+}
+
+function readLayout(cursor: Cursor): CodeLayout {
+  cursor.expect("layout");
+  cursor.expect("=");
+  const name = cursor.take(/[a-z]+/y) ?? reject(`expected a layout, got \`${cursor.rest()}\``);
+  return codeLayouts.find((l) => l === name) ?? reject(`unknown layout \`${name}\``, [`the layouts are ${codeLayouts.join(", ")}`]);
 }
 
 function readDim(cursor: Cursor): Dim {

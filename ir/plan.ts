@@ -1,6 +1,7 @@
 // The kernel plan: ordered dispatches over virtual buffers, a problem and a schedule each, for one target.
 // A problem says what a kernel computes, with scalar expressions for everything pointwise; a schedule says how.
 import type { AttentionRule, AttentionShape } from "./ops/attention-tensors.ts";
+import type { CodeArithmetic } from "./ops/quant-dot.ts";
 import type { ScalarExpr, Storage } from "./scalar.ts";
 import type { Location } from "./source.ts";
 import type { Type } from "./type.ts";
@@ -74,7 +75,8 @@ export interface DotOperand {
 
 /**
  * out[z, m, n] = sum_k a[z, m, k] b[z, n, k]. `a`: rows are m unless its contracted axis is `row` (then rows are k, columns m);
- * `b`: likewise with n. Stores use `z0..`, `m`, `n` and `input 0` = the sum.
+ * `b`: likewise with n. Stores use `z0..`, `m`, `n` and `input 0` = the sum, f32, or i32 where the elements of both sides are i32: such a
+ * sum is exact.
  */
 export interface DotProblem {
   readonly kind: "dot";
@@ -135,6 +137,9 @@ export interface AttentionElements {
   readonly first?: ScalarExpr;
 }
 
+/** Words of codes that a lane of a contraction loads of a row at once. */
+export type CodeDepth = 1 | 2 | 4;
+
 export type Problem = PointwiseProblem | ReduceProblem | DotProblem | RowsProblem | AttentionProblem;
 export type Family = Problem["kind"];
 
@@ -144,7 +149,7 @@ export type Family = Problem["kind"];
  * - reduce: `lanes` lanes cooperate on one output (1, or a power of two up to `workgroup`); by shuffles where the workgroup is one
  *   subgroup, else through workgroup memory.
  * - dot `broadcast`: the subgroup-broadcast frame, `rows` = RA rows of A loads (RA * S rows of C a workgroup); `tile`: no subgroups,
- *   `rows` rows of C a lane, 4 columns a lane.
+ *   `rows` rows of C a lane, 4 columns a lane. `depth`: words of codes that a lane loads of a row at once, absent for floats.
  * - attention `broadcast`: a workgroup is one subgroup, a lane has `rows` positions of its own, and lanes hand each other what they
  *   loaded of the other side; `plain`: no subgroups, `workgroup` lanes of one position, each of which loads everything itself.
  * - rows `subgroup`: a workgroup is one subgroup and takes `rowsPerGroup` rows, one after another; `workgroup`: workgroup memory and
@@ -153,12 +158,26 @@ export type Family = Problem["kind"];
 export type Schedule =
   | { readonly kind: "pointwise"; readonly width: 1 | 4; readonly perLane: number; readonly workgroup: number }
   | { readonly kind: "reduce"; readonly lanes: number; readonly workgroup: number }
-  | { readonly kind: "dot"; readonly frame: "broadcast"; readonly rows: number }
-  | { readonly kind: "dot"; readonly frame: "tile"; readonly rows: number; readonly workgroup: readonly [number, number] }
+  | { readonly kind: "dot"; readonly frame: "broadcast"; readonly rows: number; readonly depth?: CodeDepth }
+  | {
+      readonly kind: "dot";
+      readonly frame: "tile";
+      readonly rows: number;
+      readonly depth?: CodeDepth;
+      readonly workgroup: readonly [number, number];
+    }
   | { readonly kind: "rows"; readonly frame: "subgroup"; readonly rowsPerGroup: number }
   | { readonly kind: "rows"; readonly frame: "workgroup"; readonly workgroup: number }
   | { readonly kind: "attention"; readonly frame: "broadcast"; readonly rows: number }
   | { readonly kind: "attention"; readonly frame: "plain"; readonly workgroup: number };
+
+/** What contractions of codes cost on a target, a product of floats being 1. */
+export interface CodeCosts {
+  /** A product of codes of so many bits on either side. */
+  product(arithmetic: CodeArithmetic, lhsBits: number, rhsBits: number): number;
+  /** What each plane beyond the first adds to a product of floats one side of which is decoded as it is loaded. */
+  readonly decodedPlane: number;
+}
 
 /** Hand of code generation to the passes: the schedule for a problem on a target. */
 export type ChooseSchedule = (problem: Problem, target: Target) => Schedule;

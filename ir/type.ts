@@ -23,18 +23,28 @@ export interface TensorType {
   readonly dims: readonly Dim[];
 }
 
+/**
+ * How codes lie in a row when not by the packing rule's own choice (packing.ts): as bit planes, or in fields of 4 or 8 bits, which
+ * is how kernels that multiply integers read them.
+ */
+export const codeLayouts = ["planes", "nibbles", "bytes"] as const;
+export type CodeLayout = (typeof codeLayouts)[number];
+
 /** Codes of `bits` bits, packed along the last axis by the one rule of packing.ts. */
 export interface CodesType {
   readonly kind: "codes";
   readonly bits: number;
   readonly grid: Grid;
+  /** Absent: the packing rule's own layout. */
+  readonly layout?: CodeLayout;
   readonly dims: readonly Dim[];
 }
 
 export type Type = TensorType | CodesType;
 
 export const tensor = (scalar: Scalar, dims: readonly Dim[]): TensorType => ({ kind: "tensor", scalar, dims });
-export const codes = (bits: number, grid: Grid, dims: readonly Dim[]): CodesType => ({ kind: "codes", bits, grid, dims });
+export const codes = (bits: number, grid: Grid, dims: readonly Dim[], layout?: CodeLayout): CodesType =>
+  layout === undefined ? { kind: "codes", bits, grid, dims } : { kind: "codes", bits, grid, layout, dims };
 export const f32 = (...dims: readonly Dim[]): TensorType => tensor("f32", dims);
 
 export const isFloat = (scalar: Scalar): boolean => scalar === "f32" || scalar === "f16" || scalar === "bf16";
@@ -45,7 +55,7 @@ export const isBits = (type: Type): boolean => type.kind === "codes" || type.sca
 export function typesEqual(a: Type, b: Type): boolean {
   if (!shapesEqual(a.dims, b.dims)) return false;
   if (a.kind === "tensor") return b.kind === "tensor" && a.scalar === b.scalar;
-  return b.kind === "codes" && a.bits === b.bits && a.grid === b.grid;
+  return b.kind === "codes" && a.bits === b.bits && a.grid === b.grid && a.layout === b.layout;
 }
 
 export function withDims<T extends Type>(type: T, dims: readonly Dim[]): T {
@@ -78,8 +88,9 @@ export function shapeOf(type: Type): readonly number[] {
 
 export const elementCount = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
-/** `f32[8, 128]`, `f32[]`, `q4[256, 512; grid = half]`, `b1[64, 784]`. */
+/** `f32[8, 128]`, `f32[]`, `q4[256, 512; grid = half]`, `q2[64, 784; grid = half, layout = planes]`, `b1[64, 784]`. */
 export function printType(type: Type): string {
   const dims = type.dims.map(printDim).join(", ");
-  return type.kind === "tensor" ? `${type.scalar}[${dims}]` : `q${type.bits}[${dims}; grid = ${type.grid}]`;
+  if (type.kind === "tensor") return `${type.scalar}[${dims}]`;
+  return `q${type.bits}[${dims}; grid = ${type.grid}${type.layout === undefined ? "" : `, layout = ${type.layout}`}]`;
 }

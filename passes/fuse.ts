@@ -67,7 +67,8 @@ function withMasks(entry: Entry): Entry {
     const [x] = i.operands;
     if (!lacks(i) || x === undefined) return [i];
     const builder = newBuilder();
-    builder.emitOp(opNamed(quantMask.name), i.operands, i.attrs, {
+    const { layout: _, ...attrs } = i.attrs;
+    builder.emitOp(opNamed(quantMask.name), i.operands, attrs, {
       hint: quantName(x, "m"),
       marks: i.marks,
       ...(i.at === undefined ? {} : { at: i.at }),

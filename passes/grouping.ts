@@ -84,6 +84,7 @@ export function constantValues({ op, attrs, results }: Instruction): readonly nu
     [],
     attrs,
     results.map((r) => r.type),
+    [],
   );
   if (table === undefined) throw new Error(`the source ${op.signature.name} gives nothing`);
   return Array.from(contiguous(table));

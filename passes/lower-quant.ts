@@ -1,30 +1,72 @@
-// lower-quant: fake quantization becomes codes and their decoding, with the gradient mask made where the codes are made.
+// lower-quant: fake quantization becomes codes and their decoding, with the gradient mask made where the codes are made, and
+// contractions of two decoded tensors become contractions of their codes.
 import { regionOf } from "../ir/marks.ts";
 import { type Entry, type Instruction, mapEntries, type Value } from "../ir/module.ts";
 import type { Signature } from "../ir/op.ts";
+import { dot } from "../ir/ops/dot.ts";
 import { quantDecode, quantEncode, quantFake, quantMask } from "../ir/ops/quant.ts";
-import { type Rule, replaceValues, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
+import { quantDot } from "../ir/ops/quant-dot.ts";
+import { integerLevels } from "../ir/quant/quantizer.ts";
+import { type RewriteContext, type Rule, replaceValues, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
+import type { CodesType } from "../ir/type.ts";
 import { definePass } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 
 export const lowerQuant = definePass({
   name: "lower-quant",
-  summary: "Turn quant.fake into quant.encode and quant.decode, so that codes, scales and one mask bit are what lives until backward.",
+  summary: "Turn quant.fake into codes and their decoding, and contractions of two decoded tensors into quant.dot on the codes.",
   needs: ["quantized", "differentiated"],
   leaves: "same",
   options: {},
   run: (module, _options, cx) =>
     mapEntries(module, (entry) => {
       const hoisted = hoistMasks(entry, (times) => cx.count("hoist-mask", times));
-      return rewriteEntry(hoisted, [fakeToCodes], (name) => cx.count(name));
+      return rewriteEntry(hoisted, [fakeToCodes, dotOfDecoded], (name) => cx.count(name));
     }),
 });
 
 /** Forward and backward contractions share one decode: it is pointwise, each of them loads the codes through it. */
 const fakeToCodes: Rule = ruleFor(quantFake, "fake-to-codes", ([x, scale], attrs, { builder }) => {
-  const codes = builder.emit(quantEncode, [x, scale], attrs, { hint: quantName(x, "c") });
+  const codes = builder.emit(quantEncode, [x, scale], { ...attrs, layout: "auto" }, { hint: quantName(x, "c") });
   return [builder.emit(quantDecode, [codes, scale])];
 });
+
+/**
+ * dot(decode(x), decode(w)) = quant.dot(x, w), where each row has one scale and levels are whole multiples of it. Backward contractions
+ * have a gradient on one side and keep the decode, which is fused as their load.
+ */
+const dotOfDecoded: Rule = ruleFor(dot, "dot-of-decoded", ([lhs, rhs], { contract, batch }, cx) => {
+  const [left, right] = [rowsOfCodes(lhs, contract[0], cx), rowsOfCodes(rhs, contract[1], cx)];
+  if (left === undefined || right === undefined || batch[0].length > 0) return undefined;
+  if (largestLevel(left) * largestLevel(right) * left.columns > largestI32) return undefined;
+  return [cx.builder.emit(quantDot, [left.codes, left.scale, right.codes, right.scale], { contract, batch, arithmetic: "auto" })];
+});
+
+interface RowsOfCodes {
+  readonly codes: Value;
+  readonly scale: Value;
+  readonly type: CodesType;
+  readonly columns: number;
+}
+
+function rowsOfCodes(value: Value, contract: readonly number[], cx: RewriteContext): RowsOfCodes | undefined {
+  const decode = cx.producer(value);
+  const [codes, scale] = decode?.operands ?? [];
+  if (decode === undefined || !isOp(decode, quantDecode) || codes?.type.kind !== "codes" || scale === undefined) return undefined;
+  const { type } = codes;
+  const columns = type.dims.at(-1);
+  const isAlongLast = contract.length === 1 && contract[0] === type.dims.length - 1;
+  if (!isAlongLast || typeof columns !== "number" || scale.type.dims.at(-1) !== 1) return undefined;
+  return integerLevels(type.grid) === undefined ? undefined : { codes, scale, type, columns };
+}
+
+const largestI32 = 2 ** 31 - 1;
+
+/** The largest level of a row, as a multiple of its unit. */
+function largestLevel({ type: { bits, grid } }: RowsOfCodes): number {
+  const { factor, offset } = integerLevels(grid) ?? { factor: 1, offset: 0 };
+  return Math.abs(factor * -(2 ** (bits - 1)) + offset);
+}
 
 /**
  * Move each mask up behind the rounding of the same values. Backward emits it where the gradient needs it, which would keep the

@@ -1,12 +1,14 @@
 // From a kernel's instructions to its problem (ir/plan.ts): one builder per anchor.
 import type { Instruction, Value } from "../ir/module.ts";
 import { attentionShape, ruleOf } from "../ir/ops/attention.ts";
+import { quantDot } from "../ir/ops/quant-dot.ts";
 import type { AttentionProblem, Combine, Problem, Store } from "../ir/plan.ts";
 import { quantizerNamed } from "../ir/quant/table.ts";
 import { binary, cast, constant, input, plus, type ScalarExpr, scalarTypeOf, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
 import { axisVariables, type Coordinates, coordinatesOf, type KernelScope } from "./kernel-scope.ts";
+import { dotProblem, quantDotProblem, scatterProblem } from "./plan-dot.ts";
 
 /** One kernel as `fuse` numbered it. */
 export interface Kernel {
@@ -35,7 +37,7 @@ export function problemOf(kernel: Kernel, scope: KernelScope, flat: boolean): Pr
   if (lower.kind !== "kernel") throw new Error("an anchor is a kernel");
   switch (lower.family) {
     case "dot":
-      return dotProblem(kernel, anchor, scope);
+      return isNamed(anchor, quantDot.name) ? quantDotProblem(kernel, anchor, scope) : dotProblem(kernel, anchor, scope);
     case "reduce":
       return reduceProblem(kernel, anchor, scope);
     case "rows":
@@ -81,27 +83,6 @@ function reduceProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope):
   return { kind: "reduce", shape, reduced, accumulators: [{ combine, element }], stores: kernel.stored.map((v) => scope.store(v, outer)) };
 }
 
-/**
- * out[row, ..] = sum over ids of x where ids == row: a gather's transpose as a contraction with rows of zeros and ones, made where they
- * are loaded. In fixed order, without atomics, with no kernel of its own. What is not finite reaches every row (0 times NaN is NaN)
- * and not its own alone: a step with such a gradient changes nothing either way.
- */
-function scatterProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
-  const [x, ids] = anchor.operands;
-  const result = only(anchor.results, "a result");
-  if (x === undefined || ids === undefined) throw new Error("scatter_add takes x and ids");
-  const [m = 1, ...rest] = shapeOf(result.type);
-  const idShape = shapeOf(ids.type);
-  const [n, k] = [elementCount(rest), elementCount(idShape)];
-  const hit = binary("eq", cast("i32", scope.element(ids, coordinatesOf(variable("column", k), idShape))), cast("i32", variable("row", m)));
-  const a = { contracted: "column" as const, element: cast("f32", hit) };
-  const at = [...coordinatesOf(variable("row", k), idShape), ...coordinatesOf(variable("column", n), rest)];
-  const b = { contracted: "row" as const, element: scope.element(x, at) };
-  scope.give(result, input(0, "f32"));
-  const place: Coordinates = [variable("m", m), ...coordinatesOf(variable("n", n), rest)];
-  return { kind: "dot", batch: [], m, n, k, a, b, stores: kernel.stored.map((v) => scope.store(v, place)) };
-}
-
 /** Only what is fresh is computed and stored, at its place in the cache; whoever plans the kernel sees to it that the rest lies there. */
 function writeProblem(anchor: Instruction, scope: KernelScope): Problem {
   const [, fresh, first] = anchor.operands;
@@ -117,64 +98,6 @@ function writeProblem(anchor: Instruction, scope: KernelScope): Problem {
   scope.give(result, scope.element(fresh, at));
   const store = scope.storeWithin(result, at.with(along, cast("u32", clamped)));
   return { kind: "pointwise", shape, where: simplify(where), stores: [store] };
-}
-
-function dotProblem(kernel: Kernel, anchor: Instruction, scope: KernelScope): Problem {
-  const [a, b] = anchor.operands;
-  const result = only(anchor.results, "a result");
-  if (a === undefined || b === undefined) throw new Error("dot takes two operands");
-  const contract = anchor.attrs["contract"] as readonly (readonly number[])[];
-  const batch = anchor.attrs["batch"] as readonly (readonly number[])[];
-  const sideOf = (value: Value, side: number) => {
-    const shape = shapeOf(value.type);
-    const summed = contract[side] ?? [];
-    const batched = batch[side] ?? [];
-    const free = shape.map((_, i) => i).filter((i) => !summed.includes(i) && !batched.includes(i));
-    return { value, shape, summed, batched, free, sizes: (axes: readonly number[]) => axes.map((i) => shape[i] ?? 1) };
-  };
-  const [left, right] = [sideOf(a, 0), sideOf(b, 1)];
-  const batchShape = left.sizes(left.batched);
-  const z = axisVariables("z", batchShape);
-  const k = elementCount(left.sizes(left.summed));
-  const operand = (side: ReturnType<typeof sideOf>) => {
-    const free = elementCount(side.sizes(side.free));
-    // Columns run along the last axis, which is contiguous in memory.
-    const contracted = side.summed.includes(side.shape.length - 1) ? ("column" as const) : ("row" as const);
-    const row = variable("row", contracted === "column" ? free : k);
-    const column = variable("column", contracted === "column" ? k : free);
-    const freeAt = coordinatesOf(contracted === "column" ? row : column, side.sizes(side.free));
-    const summedAt = coordinatesOf(contracted === "column" ? column : row, side.sizes(side.summed));
-    const at = side.shape.map((_, axis) => {
-      const list = [
-        [side.batched, z],
-        [side.free, freeAt],
-        [side.summed, summedAt],
-      ] as const;
-      for (const [axes, coordinates] of list) {
-        const found = axes.includes(axis) ? coordinates[axes.indexOf(axis)] : undefined;
-        if (found !== undefined) return found;
-      }
-      throw new Error(`axis ${axis} of a dot operand has no coordinate`);
-    });
-    return { contracted, element: scope.element(side.value, at), free };
-  };
-  const [first, second] = [operand(left), operand(right)];
-  scope.give(result, input(0, "f32"));
-  const at: Coordinates = [
-    ...z,
-    ...coordinatesOf(variable("m", first.free), left.sizes(left.free)),
-    ...coordinatesOf(variable("n", second.free), right.sizes(right.free)),
-  ];
-  return {
-    kind: "dot",
-    batch: batchShape,
-    m: first.free,
-    n: second.free,
-    k,
-    a: { element: first.element, contracted: first.contracted },
-    b: { element: second.element, contracted: second.contracted },
-    stores: kernel.stored.map((v) => scope.store(v, at)),
-  };
 }
 
 function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {

@@ -1,8 +1,9 @@
 // `to-plan`: one dispatch per kernel number, over virtual buffers. Translates what `fuse` decided; chooses nothing but schedules.
 import type { Report } from "../ir/diagnostic.ts";
 import type { Module } from "../ir/module.ts";
-import type { ChooseSchedule, Dispatch, KernelPlan, PlanEntry, Problem, Schedule, Target } from "../ir/plan.ts";
+import type { ChooseSchedule, CodeCosts, Dispatch, KernelPlan, PlanEntry, Problem, Schedule, Target } from "../ir/plan.ts";
 import { ProblemTable } from "./kernel-form.ts";
+import { layOutCodes } from "./lay-out-codes.ts";
 import { EntryPlanner } from "./plan-entry.ts";
 import { entryProblems, sizeProblems } from "./plan-limits.ts";
 import { layoutStates } from "./state-layout.ts";
@@ -10,15 +11,18 @@ import { layoutStates } from "./state-layout.ts";
 export interface ToPlanOptions {
   readonly target: Target;
   readonly choose: ChooseSchedule;
+  /** Default: codes are multiplied as floats. */
+  readonly codeCosts?: (target: Target) => CodeCosts;
 }
 
 /**
  * Plan the kernels of a fused module for one target. Problems: a dimension that is still a name, a type or a transform that kernels do
  * not have, a tensor that is too large for the target.
  */
-export function toPlan(module: Module, { target, choose }: ToPlanOptions): Report<KernelPlan> {
-  const problems = module.entries.flatMap(entryProblems);
+export function toPlan(fused: Module, { target, choose, codeCosts }: ToPlanOptions): Report<KernelPlan> {
+  const problems = fused.entries.flatMap(entryProblems);
   if (problems.length > 0) return { diagnostics: problems };
+  const module = codeCosts === undefined ? fused : layOutCodes(fused, target, codeCosts);
   const layout = layoutStates(module, target.limits.maxStorageBufferBindingSize);
   const problemTable = new ProblemTable();
   const planned = module.entries.map((entry) => new EntryPlanner(entry, layout, problemTable).plan());

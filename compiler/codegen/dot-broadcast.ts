@@ -1,12 +1,15 @@
 // The contraction's fast frame: a workgroup is one subgroup; each lane loads its share of A once and hands it to all by broadcast.
 // No workgroup memory, no barrier. Operands in all four layouts; shape of the loop: all loads of a step, then all arithmetic.
 import type { DotProblem, Schedule, Target } from "../../ir/plan.ts";
-import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
+import { plus, times, uint } from "../../ir/scalar.ts";
 import { emitEpilogue } from "./dot-epilogue.ts";
-import { acrossK, alongK, loadB } from "./dot-operands.ts";
+import { FloatsLoop } from "./dot-floats.ts";
+import type { TakeRow } from "./dot-inner.ts";
+import { innerLoop } from "./dot-loops.ts";
+import { acrossK } from "./dot-operands.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { coordinatesOf, finishKernel, type Kernel, product, type Triple } from "./kernel.ts";
-import { add, bitAnd, component, type E, type Lane, lanes, min, mul, scale, shiftRight, size, u32, type Var, Wgsl } from "./wgsl.ts";
+import { add, bitAnd, component, lanes, min, mul, shiftRight, size, u32, Wgsl } from "./wgsl.ts";
 
 export type BroadcastSchedule = Extract<Schedule, { kind: "dot"; frame: "broadcast" }>;
 
@@ -72,47 +75,45 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
       })
     : [];
 
-  const sums = Array.from({ length: tileRows }, () => wgsl.zero("c", "vec4f"));
-  const steps = Math.ceil(problem.k / 4);
-  wgsl.loop("k", u32(0), size(steps), u32(1), (stepValue) => {
-    const step = emitter.variable("k", steps, stepValue);
-    const a = groups.map((i): ScalarExpr => {
-      if (!byK) return alongK(emitter, problem, problem.a, ownRow[i] ?? uint(0), step, batch);
-      const k = plus(times(step, uint(4)), laneK);
-      return acrossK(emitter, problem, problem.a.element, k, plus(times(ownRowQuads[i] ?? uint(0), uint(4)), quad), batch);
-    });
-    const b = loadB(emitter, problem, clampedColumns, step, batch);
-    emitter.issueLoads(a);
-    b.load();
-    const aVectors = a.map((e) => wgsl.settle("a", emitter.vector(e, "f32")));
-    const bVectors = b.vectors();
-    const take = (sum: number, a: E<"f32">, b: E<"vec4f"> | undefined) => {
-      const target: Var<"vec4f"> | undefined = sums[sum];
-      if (target !== undefined && b !== undefined) wgsl.accumulate(target, scale<"f32">(b, a));
-    };
-    for (const [i, own] of aVectors.entries()) {
-      if (byK) continue;
-      for (let row = 0; row < s; row++) {
-        const given = wgsl.let("g", wgsl.broadcast(own, row));
-        const sum = sums[i * s + row];
-        // One statement, in the order of k: the text stays short.
-        if (sum !== undefined)
-          wgsl.assign(
-            sum,
-            lanes.reduce<E<"vec4f">>((total, k) => add(total, scale<"f32">(bVectors[k], component(given, k))), sum),
+  const inner = innerLoop(emitter, problem, batch, { depth: schedule.depth, sums: tileRows, own: schedule.rows });
+  wgsl.loop("k", u32(0), size(inner.steps), u32(1), (stepValue) => {
+    const step = emitter.variable("k", inner.steps, stepValue);
+    if (!byK) {
+      const rows = ownRow.map((row, i) => inner.row(i, row, step));
+      const columns = inner.columns(clampedColumns, step);
+      // All loads of a step, then all arithmetic: sums stay in registers.
+      for (const row of rows) row.load();
+      columns.load();
+      const own = rows.map((row) => row.settle());
+      columns.settle();
+      for (const [i, registers] of own.entries())
+        for (let row = 0; row < s; row++) {
+          inner.multiply(
+            i * s + row,
+            registers.map((register) => wgsl.let("g", wgsl.broadcast(register, row))),
           );
-      }
+        }
+      return;
     }
-    if (!byK) return;
-    for (const k of lanes) {
-      for (const [i, own] of aVectors.entries()) {
+    if (!(inner instanceof FloatsLoop)) throw new Error("codes lie along k");
+    const k = plus(times(step, uint(4)), laneK);
+    const a = ownRowQuads.map((rows) => acrossK(emitter, problem, problem.a.element, k, plus(times(rows, uint(4)), quad), batch));
+    const columns = inner.columns(clampedColumns, step);
+    emitter.issueLoads(a);
+    columns.load();
+    const own = a.map((e) => inner.vector(e));
+    columns.settle();
+    for (const lane of lanes) {
+      for (const [i, vector] of own.entries()) {
         for (let group = 0; group < perK; group++) {
-          const given = wgsl.let("g", wgsl.broadcast(own, k * perK + group));
-          for (const row of lanes) take((i * perK + group) * 4 + row, component(given, row as Lane), bVectors[k]);
+          const given = wgsl.let("g", wgsl.broadcast(vector, lane * perK + group));
+          for (const row of lanes) inner.addProduct((i * perK + group) * 4 + row, component(given, row), lane);
         }
       }
     }
   });
+  const handOver: TakeRow = (loaded, row) => wgsl.broadcast(loaded[Math.floor(row / s)] ?? missing(), row % s);
+  const sums = inner.finish(handOver);
   emitEpilogue(emitter, problem, serves, {
     sums,
     firstRow,
@@ -120,7 +121,7 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
     batch,
     sharing: {
       rows: () => (byK ? ownRows() : ownRow),
-      take: (loaded, row) => wgsl.broadcast(loaded[Math.floor(row / s)] ?? missing(), row % s),
+      take: handOver,
     },
   });
   return finishKernel(wgsl, problem, target, {

@@ -1,6 +1,7 @@
 // What follows a contraction: the stores of rows of sums. What depends on the row alone is loaded once and handed from lane to lane.
 import type { DotProblem, Store } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
+import type { RowOfSums } from "./dot-inner.ts";
 import type { Batch } from "./dot-operands.ts";
 import { type Emitter, quad } from "./emitter.ts";
 import { extractParts, withParts } from "./extract.ts";
@@ -19,7 +20,7 @@ export interface RowSharing {
 
 export interface EpilogueFrame {
   /** Sums of each row of the tile, over this lane's four columns. */
-  readonly sums: readonly E<"vec4f">[];
+  readonly sums: readonly RowOfSums[];
   /** The tile's first row. */
   readonly firstRow: E<"u32">;
   /** The lane's group of four columns. */

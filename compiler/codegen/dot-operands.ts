@@ -58,8 +58,8 @@ function prepareTailed(
 }
 
 export interface Loader {
-  /** Issue the load instructions: all of a step's come before its arithmetic, so that sums stay in registers. */
-  load(): void;
+  /** What is loaded, to be issued before the step's arithmetic. Called once. */
+  prepare(): readonly ScalarExpr[];
   /** Four vectors over the lane's four columns, one for each of four k. */
   vectors(): readonly [Vector, Vector, Vector, Vector];
 }
@@ -106,14 +106,14 @@ export function loadB(emitter: Emitter, problem: DotProblem, columns: ScalarExpr
   };
   let prepared: readonly ScalarExpr[] = [];
   return {
-    load() {
+    prepare() {
       const parts = rowParts(emitter, extracted.parts, firstRow, batch);
       prepared = lanes.map((lane) =>
         byRow
           ? alongK(emitter, problem, b, rowOf(lane), step, batch, parts.at(lane))
           : acrossK(emitter, problem, b.element, rowOf(lane), plus(times(columns, uint(4)), quad), batch, parts.at(lane)),
       );
-      emitter.issueLoads(prepared);
+      return prepared;
     },
     vectors() {
       const rows = prepared.map((e) => wgsl.settle(byRow ? "t" : "b", emitter.vector(e, "f32")));

@@ -2,10 +2,12 @@
 import type { DotProblem, Schedule, Target } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { emitEpilogue } from "./dot-epilogue.ts";
-import { acrossK, alongK, loadB } from "./dot-operands.ts";
+import { FloatsLoop } from "./dot-floats.ts";
+import { innerLoop } from "./dot-loops.ts";
+import { acrossK } from "./dot-operands.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { coordinatesOf, finishKernel, type Kernel, product, type Triple } from "./kernel.ts";
-import { add, bitAnd, component, type E, type Lane, lanes, min, mul, scale, shiftRight, size, u32, Wgsl } from "./wgsl.ts";
+import { add, bitAnd, component, type E, four, type Lane, lanes, min, mul, shiftRight, size, u32, Wgsl } from "./wgsl.ts";
 
 export type TileSchedule = Extract<Schedule, { kind: "dot"; frame: "tile" }>;
 
@@ -58,40 +60,45 @@ export function emitTile(problem: DotProblem, schedule: TileSchedule, target: Ta
       )
     : Array.from({ length: rows }, (_, i) => emitter.variable("row", problem.m, place(i, problem.m, firstRow)));
 
-  const sums = Array.from({ length: rows }, () => wgsl.zero("c", "vec4f"));
-  const steps = Math.ceil(problem.k / 4);
-  wgsl.loop("k", u32(0), size(steps), u32(1), (stepValue) => {
-    const step = emitter.variable("k", steps, stepValue);
-    // Of each of the lane's rows four k; or of each of four k the lane's rows.
-    const a = byK
-      ? lanes.flatMap((lane) =>
-          own.map((q) =>
-            acrossK(emitter, problem, problem.a.element, plus(times(step, uint(4)), uint(lane)), plus(times(q, uint(4)), quad), batch),
-          ),
-        )
-      : own.map((row) => alongK(emitter, problem, problem.a, row, step, batch));
-    const b = loadB(emitter, problem, clampedColumns, step, batch);
-    emitter.issueLoads(a);
-    b.load();
-    const aVectors = a.map((e) => wgsl.settle("a", emitter.vector(e, "f32")));
-    const bVectors = b.vectors();
-    for (const [row, sum] of sums.entries()) {
-      const factor = (k: Lane): E<"f32"> => {
-        const vector = aVectors[byK ? k * own.length + (row >> 2) : row];
-        const lane = byK ? lanes[row % 4] : k;
-        if (vector === undefined || lane === undefined) throw new Error("a row of A is missing");
-        return component(vector, lane);
-      };
-      wgsl.assign(
-        sum,
-        lanes.reduce<E<"vec4f">>((total, k) => add(total, scale<"f32">(bVectors[k], factor(k))), sum),
-      );
+  const inner = innerLoop(emitter, problem, batch, { depth: schedule.depth, sums: rows, own: rows });
+  wgsl.loop("k", u32(0), size(inner.steps), u32(1), (stepValue) => {
+    const step = emitter.variable("k", inner.steps, stepValue);
+    if (!byK) {
+      const loaded = own.map((row, i) => inner.row(i, row, step));
+      const right = inner.columns(clampedColumns, step);
+      for (const row of loaded) row.load();
+      right.load();
+      const registers = loaded.map((row) => row.settle());
+      right.settle();
+      for (const [row, values] of registers.entries()) inner.multiply(row, values);
+      return;
+    }
+    if (!(inner instanceof FloatsLoop)) throw new Error("codes lie along k");
+    // Of each of four k the lane's rows.
+    const a = lanes.map((lane) =>
+      own.map((q) =>
+        acrossK(emitter, problem, problem.a.element, plus(times(step, uint(4)), uint(lane)), plus(times(q, uint(4)), quad), batch),
+      ),
+    );
+    const right = inner.columns(clampedColumns, step);
+    emitter.issueLoads(a.flat());
+    right.load();
+    const vectors = a.map((quads) => quads.map((e) => inner.vector(e)));
+    right.settle();
+    for (let row = 0; row < rows; row++) {
+      const [q, lane] = [row >> 2, (row % 4) as Lane];
+      inner.multiply(row, [four((k) => component(vectors[k]?.[q] ?? missing(), lane))]);
     }
   });
+  const sums = inner.finish((values, row) => values[row] ?? missing());
   emitEpilogue(emitter, problem, serves, { sums, firstRow, columns, batch, sharing: undefined });
   return finishKernel(wgsl, problem, target, {
     title: `dot, tile, ${rows} rows a lane, ${width} x ${height} lanes`,
     workgroup: [width * height, 1, 1],
     groups: groupsOf(problem, schedule),
   });
+}
+
+function missing(): never {
+  throw new Error("a row of A is missing");
 }

@@ -4,6 +4,8 @@ import { createHash } from "node:crypto";
 import type {
   AttentionProblem,
   ChooseSchedule,
+  CodeCosts,
+  CodeDepth,
   DotProblem,
   PointwiseProblem,
   Problem,
@@ -14,6 +16,7 @@ import type {
   Target,
 } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
+import { codesOf } from "./dot-codes.ts";
 import { quad } from "./emitter.ts";
 import { dependsOn } from "./extract.ts";
 import { coordinatesOf, product } from "./kernel.ts";
@@ -21,6 +24,9 @@ import { loadSites, storeSites } from "./load-sites.ts";
 import { reduceVector } from "./reduce.ts";
 import { isPacked } from "./store.ts";
 import { refuseSchedule } from "./templates.ts";
+
+/** Row groups, and words of codes a step. */
+export type CodeTile = readonly [rows: number, depth: CodeDepth];
 
 /** What the choice goes by, for one class of adapters. */
 export interface ScheduleTable {
@@ -43,6 +49,20 @@ export interface ScheduleTable {
     readonly tileRows: readonly number[];
     readonly tileWorkgroup: readonly [number, number];
   };
+  /**
+   * Contractions of codes: what a product costs, a product of f32 tensors being 1, by pair of planes, by bytes (fields of 4 bits on both
+   * sides, or not) and as floats; what a plane adds to a product that decodes on load. Row groups, best first, and words a step: of
+   * planes as many as the wider side's planes leave of `words`.
+   */
+  readonly codes: {
+    readonly planePair: number;
+    readonly nibble: number;
+    readonly byte: number;
+    readonly floats: number;
+    readonly decodedPlane: number;
+    readonly planes: { readonly rows: readonly number[]; readonly words: number };
+    readonly bytes: readonly CodeTile[];
+  };
   readonly rows: { readonly rowsPerGroup: number; readonly workgroup: number };
   /** Positions a lane, and lanes of the form without subgroups. */
   readonly attention: { readonly rows: number; readonly workgroup: number };
@@ -54,6 +74,18 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 32 },
     dot: { small: 2 ** 20, rows: [4, 2, 1], rowsOfComputed: [4, 2, 1], mostSites: 48, tileRows: [8, 4, 1], tileWorkgroup: [8, 1] },
+    codes: {
+      planePair: 0.083,
+      nibble: 0.54,
+      byte: 0.64,
+      floats: 0.65,
+      decodedPlane: 0.1,
+      planes: { rows: [2, 1], words: 2 },
+      bytes: [
+        [2, 2],
+        [1, 2],
+      ],
+    },
     rows: { rowsPerGroup: 4, workgroup: 64 },
     attention: { rows: 2, workgroup: 8 },
   },
@@ -62,6 +94,18 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     groups: 8,
     reduce: { workgroup: 64, wide: 0, wideFrom: Number.POSITIVE_INFINITY, plainLanes: 16 },
     dot: { small: 2 ** 20, rows: [2, 1], rowsOfComputed: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [4, 1] },
+    codes: {
+      planePair: 0.13,
+      nibble: 2.5,
+      byte: 2.5,
+      floats: 1.37,
+      decodedPlane: 0.1,
+      planes: { rows: [2, 1], words: 2 },
+      bytes: [
+        [2, 2],
+        [1, 2],
+      ],
+    },
     rows: { rowsPerGroup: 4, workgroup: 32 },
     attention: { rows: 4, workgroup: 4 },
   },
@@ -70,6 +114,18 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
     groups: 64,
     reduce: { workgroup: 64, wide: 256, wideFrom: 4096, plainLanes: 64 },
     dot: { small: 0, rows: [4, 2, 1], rowsOfComputed: [4, 2, 1], mostSites: 100, tileRows: [8, 4, 1], tileWorkgroup: [8, 8] },
+    codes: {
+      planePair: 0.06,
+      nibble: 0.4,
+      byte: 0.4,
+      floats: 1,
+      decodedPlane: 0.1,
+      planes: { rows: [2, 1], words: 4 },
+      bytes: [
+        [2, 2],
+        [1, 2],
+      ],
+    },
     rows: { rowsPerGroup: 1, workgroup: 64 },
     attention: { rows: 1, workgroup: 32 },
   },
@@ -82,7 +138,33 @@ export const schedulesHash = (): string =>
     .digest("hex")}`;
 
 /** Counts changes of the rules below that tables do not show. */
-const rulesVersion = 4;
+const rulesVersion = 5;
+
+/** What contractions of codes cost on a target, by its table. */
+export function codeCosts(target: Target): CodeCosts {
+  const { planePair, nibble, byte, floats, decodedPlane } = tableOf(target).codes;
+  return {
+    decodedPlane,
+    product(arithmetic, lhsBits, rhsBits) {
+      switch (arithmetic) {
+        case "floats":
+          return floats;
+        case "planes":
+          return planePair * lhsBits * rhsBits;
+        case "bytes":
+          return Math.max(lhsBits, rhsBits) <= 4 ? nibble : byte;
+        default:
+          return arithmetic satisfies never;
+      }
+    },
+  };
+}
+
+function tableOf({ adapterClass }: Target): ScheduleTable {
+  const table = scheduleTables[adapterClass] ?? scheduleTables["gpu"];
+  if (table === undefined) throw new Error("the table of schedules has no class gpu");
+  return table;
+}
 
 /** The default schedule of a problem on a target. Throws where nothing fits, with the reasons: a target must run every problem. */
 export const chooseSchedule: ChooseSchedule = (problem, target) => {
@@ -96,8 +178,7 @@ export const chooseSchedule: ChooseSchedule = (problem, target) => {
 };
 
 function candidates(problem: Problem, target: Target): readonly Schedule[] {
-  const table = scheduleTables[target.adapterClass] ?? scheduleTables["gpu"];
-  if (table === undefined) throw new Error("the table of schedules has no class gpu");
+  const table = tableOf(target);
   switch (problem.kind) {
     case "pointwise":
       return pointwiseCandidates(problem, target, table);
@@ -170,7 +251,7 @@ function reduceCandidates(problem: ReduceProblem, target: Target, table: Schedul
 
 function dotCandidates(problem: DotProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
   const { mostSites, tileRows, tileWorkgroup, small } = table.dot;
-  const rows = problem.b.element.kind === "load" ? table.dot.rows : table.dot.rowsOfComputed;
+  const tiles = rowTiles(problem, table);
   const s = target.subgroupSize;
   const perRow = epilogueSites(problem);
   const batches = product(problem.batch);
@@ -181,16 +262,32 @@ function dotCandidates(problem: DotProblem, target: Target, table: ScheduleTable
     const groups = Math.ceil(problem.m / tile) * Math.ceil(problem.n / columns) * batches;
     return 16 + tile * perRow <= mostSites + 16 && (groups >= table.groups || tile <= s);
   };
-  const broadcast = rows
-    .filter((r, i) => i === rows.length - 1 || fits(r * s, 4 * s))
-    .map((r): Schedule => ({ kind: "dot", frame: "broadcast", rows: r }));
+  const broadcast = tiles
+    .filter(({ rows }, i) => i === tiles.length - 1 || fits(rows * s, 4 * s))
+    .map((tile): Schedule => ({ kind: "dot", frame: "broadcast", ...tile }));
   const [x, y] = tileWorkgroup;
   const byK = problem.a.contracted === "row";
   const usable = tileRows.filter((r) => !byK || r % 4 === 0);
+  const depth = tiles[0]?.depth;
   const tile = usable
     .filter((r, i) => i === usable.length - 1 || fits(r, 4 * x))
-    .map((r): Schedule => ({ kind: "dot", frame: "tile", rows: r, workgroup: [x, y] }));
+    .map((rows): Schedule => ({ kind: "dot", frame: "tile", rows, ...(depth === undefined ? {} : { depth }), workgroup: [x, y] }));
   return target.subgroups === "none" ? tile : [...broadcast, ...tile];
+}
+
+interface RowTile {
+  readonly rows: number;
+  readonly depth?: CodeDepth;
+}
+
+/** Row groups to try: where rows share more work on the other side, or load more themselves, other numbers pay. */
+function rowTiles(problem: DotProblem, { dot, codes }: ScheduleTable): readonly RowTile[] {
+  const read = problem.b.element.type === "i32" ? codesOf(problem) : undefined;
+  if (read === undefined || typeof read === "string")
+    return (problem.b.element.kind === "load" ? dot.rows : dot.rowsOfComputed).map((rows) => ({ rows }));
+  if (read.kind === "bytes") return codes.bytes.map(([rows, depth]) => ({ rows, depth }));
+  const left = codes.planes.words / Math.max(read.a.storage.bits, read.b.storage.bits);
+  return codes.planes.rows.map((rows) => ({ rows, depth: left >= 4 ? 4 : left >= 2 ? 2 : 1 }));
 }
 
 /** Load and store instructions of one row of results. */

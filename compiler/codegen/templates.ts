@@ -4,6 +4,7 @@ import { storesOf } from "../../ir/problem.ts";
 import { emitAttention } from "./attention.ts";
 import { refuseAttention } from "./attention-schedule.ts";
 import { emitBroadcast, refuseBroadcast } from "./dot-broadcast.ts";
+import { refuseElements } from "./dot-loops.ts";
 import { emitTile, refuseTile } from "./dot-tile.ts";
 import type { Kernel } from "./kernel.ts";
 import { emitPointwise, refusePointwise } from "./pointwise.ts";
@@ -21,7 +22,10 @@ export function refuseSchedule(problem: Problem, schedule: Schedule, target: Tar
       return schedule.kind === "reduce" ? refuseReduce(problem, schedule, target) : wrongFamily(problem, schedule);
     case "dot":
       if (schedule.kind !== "dot") return wrongFamily(problem, schedule);
-      if (problem.a.element.type !== "f32" || problem.b.element.type !== "f32") return "a contraction takes floats";
+      {
+        const reason = refuseElements(problem, schedule.depth);
+        if (reason !== undefined) return reason;
+      }
       if (problem.stores.some((s) => s.storage.kind === "packed")) return "a contraction cannot store packed results";
       return schedule.frame === "broadcast" ? refuseBroadcast(problem, schedule, target) : refuseTile(problem, schedule, target);
     case "rows":

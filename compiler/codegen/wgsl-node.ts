@@ -31,7 +31,7 @@ export type Node =
   /** An element of a shared array. */
   | { readonly kind: "element"; readonly array: string; readonly index: Node }
   /** `lanes` consecutive elements of a binding; `index` counts in units of `lanes` elements. */
-  | { readonly kind: "read"; readonly binding: number; readonly scalar: StoredScalar; readonly lanes: 1 | 4; readonly index: Node };
+  | { readonly kind: "read"; readonly binding: number; readonly scalar: StoredScalar; readonly lanes: 1 | 2 | 4; readonly index: Node };
 
 export type Statement = { readonly serves: string | undefined } & (
   | { readonly kind: "let"; readonly name: string; readonly value: Node }
@@ -63,6 +63,8 @@ export interface BindingUseRecord {
   readonly scalars: Set<StoredScalar>;
   scalarStores: boolean;
   vectors: boolean;
+  /** Pairs of words: nothing else reads such a binding. */
+  pairs: boolean;
 }
 
 export interface SharedArray {

@@ -77,13 +77,17 @@ export function printKernel(wgsl: Wgsl, entry: EntryPoint): PrintedKernel {
   return { text: `${lines.map((l) => l.text).join("\n")}\n`, immediates: [...slots.keys()], sourceMap: lines.map((l) => l.serves) };
 }
 
-const laneCount = (use: BindingUseRecord): 1 | 4 => (use.vectors && !use.scalarStores ? 4 : 1);
+/** Elements that a binding is an array of: what its uses have in common. */
+function laneCount({ vectors, pairs, scalarStores }: BindingUseRecord): 1 | 2 | 4 {
+  if (scalarStores || (vectors && pairs)) return 1;
+  return vectors ? 4 : pairs ? 2 : 1;
+}
 const storedAs = (use: BindingUseRecord): StoredScalar => {
   const [only, ...more] = use.scalars;
   return only !== undefined && more.length === 0 ? only : "u32";
 };
 /** Storing one component may touch the whole vector, so a binding that is stored to by elements is an array of elements. */
-const declared = (use: BindingUseRecord): string => (laneCount(use) === 4 ? `vec4<${storedAs(use)}>` : storedAs(use));
+const declared = (use: BindingUseRecord): string => (laneCount(use) === 1 ? storedAs(use) : `vec${laneCount(use)}<${storedAs(use)}>`);
 
 /** Value -> slot, in order of first appearance; words that cannot be constants first where there are too many. */
 function assignImmediates(body: readonly Statement[]): ReadonlyMap<number, number> {
@@ -213,14 +217,16 @@ class Printer {
     const lanes = laneCount(use);
     const name = `b${node.binding}`;
     const index = this.node(node.index);
-    const cast = (text: string, vector: boolean) =>
-      storedAs(use) === node.scalar ? text : `bitcast<${vector ? `vec4<${node.scalar}>` : node.scalar}>(${text})`;
-    if (node.lanes === lanes) return cast(`${name}[${index}]`, lanes === 4);
+    const typeOf = (scalar: StoredScalar) => (node.lanes === 1 ? scalar : `vec${node.lanes}<${scalar}>`);
+    const cast = (text: string) => (storedAs(use) === node.scalar ? text : `bitcast<${typeOf(node.scalar)}>(${text})`);
+    if (node.lanes === lanes) return cast(`${name}[${index}]`);
+    if (node.lanes === 1) {
+      const part = `${this.operand("&", node.index, "left")} & ${lanes - 1}u`;
+      return cast(`${name}[${this.operand(">>", node.index, "left")} >> ${Math.log2(lanes)}u][${part}]`);
+    }
     const inner = this.operand("*", node.index, "left");
-    if (node.lanes === 1)
-      return cast(`${name}[${this.operand(">>", node.index, "left")} >> 2u][${this.operand("&", node.index, "left")} & 3u]`, false);
-    const element = (i: number) => `${name}[${inner} * 4u${i === 0 ? "" : ` + ${i}u`}]`;
-    return cast(`vec4<${storedAs(use)}>(${[0, 1, 2, 3].map(element).join(", ")})`, true);
+    const elements = Array.from({ length: node.lanes }, (_, i) => `${name}[${inner} * ${node.lanes}u${i === 0 ? "" : ` + ${i}u`}]`);
+    return cast(`${typeOf(storedAs(use))}(${elements.join(", ")})`);
   }
 
   /** A statement without a body; a store of four elements to an array of elements takes four lines. */

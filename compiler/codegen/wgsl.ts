@@ -105,6 +105,10 @@ export const abs = <T extends NumericType>(a: E<T>): E<T> => call(a.type, "abs",
 export const select = <T extends WgslType>(condition: E<"bool"> | E<BoolLike<T>>, yes: E<T>, no: E<NoInfer<T>>): E<T> =>
   call(yes.type, "select", no, yes, condition);
 export const bitcast = <T extends NumericType>(to: T, a: E<NumericType>): E<T> => call(to, `bitcast<${wgslName(to)}>`, a);
+/** How many bits are set. */
+export const countOneBits = <T extends Words>(a: E<T>): E<T> => call(a.type, "countOneBits", a);
+/** The product of two rows of four signed bytes each. */
+export const dot4I8Packed = (a: E<"u32">, b: E<"u32">): E<"i32"> => call("i32", "dot4I8Packed", a, b);
 export const toF32 = (a: E<"i32" | "u32" | "bool">): E<"f32"> => call("f32", "f32", a);
 
 // Vectors of four.
@@ -273,11 +277,12 @@ export class Wgsl {
     };
   }
 
-  #use(binding: number, scalar: StoredScalar, lanes: 1 | 4, isStore: boolean): void {
-    const use = this.bindings.get(binding) ?? { scalars: new Set(), scalarStores: false, vectors: false };
+  #use(binding: number, scalar: StoredScalar, lanes: 1 | 2 | 4, isStore: boolean): void {
+    const use = this.bindings.get(binding) ?? { scalars: new Set(), scalarStores: false, vectors: false, pairs: false };
     this.bindings.set(binding, use);
     use.scalars.add(scalar);
     if (lanes === 4) use.vectors = true;
+    else if (lanes === 2) use.pairs = true;
     else if (isStore) use.scalarStores = true;
   }
 
@@ -290,6 +295,21 @@ export class Wgsl {
   read4<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">): E<VectorOf<S>> {
     this.#use(binding, scalar, 4, false);
     return expression(vectorOf[scalar], { kind: "read", binding, scalar, lanes: 4, index: index.node });
+  }
+
+  /** `width` consecutive u32, from element `width * index` on. */
+  readWords(binding: number, index: E<"u32">, width: 1 | 2 | 4): readonly E<"u32">[] {
+    this.#use(binding, "u32", width, false);
+    const name = this.name(`x${binding}`);
+    this.#push({
+      kind: "let",
+      name,
+      value: { kind: "read", binding, scalar: "u32", lanes: width, index: index.node },
+      serves: this.#serves,
+    });
+    const loaded: Node = { kind: "name", name };
+    if (width === 1) return [expression("u32", loaded)];
+    return names.slice(0, width).map((part) => expression("u32", { kind: "component", a: loaded, name: part }));
   }
 
   write<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">, value: E<NoInfer<S>>): void {

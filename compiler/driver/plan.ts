@@ -6,7 +6,7 @@ import { planMemory } from "../../passes/plan-memory.ts";
 import { rematerialize } from "../../passes/rematerialize.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import { verifyPlan } from "../../passes/verify-plan.ts";
-import { chooseSchedule } from "../codegen/schedules.ts";
+import { chooseSchedule, codeCosts } from "../codegen/schedules.ts";
 import { CompilerCrash } from "./crash.ts";
 import { selectEntries } from "./entries.ts";
 import { overBudget } from "./memory-budget.ts";
@@ -59,7 +59,7 @@ export function planModule(module: Module, options: PlanOptions = {}): Report<Pl
 function planTarget(module: Module, target: Target): Report<PlacedPlan> {
   let stage = "to-plan";
   try {
-    const planned = toPlan(module, { target, choose: chooseSchedule });
+    const planned = toPlan(module, { target, choose: chooseSchedule, codeCosts });
     if (planned.value === undefined) return { diagnostics: planned.diagnostics };
     stage = "rematerialize";
     const repeated = rematerialize(planned.value);

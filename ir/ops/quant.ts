@@ -4,9 +4,10 @@ import { either, float as floatAttribute, int, nameIn, oneOf, withDefault } from
 import { reject } from "../diagnostic.ts";
 import { type Dim, divideDims, shapesEqual } from "../dim.ts";
 import { define, signature } from "../op.ts";
+import { codeFields } from "../packing.ts";
 import { decodeCode, type Outer } from "../quant/quantizer.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
-import { codes as codesType, printType, type TensorType, type Type, tensor } from "../type.ts";
+import { type CodeLayout, codeLayouts, codes as codesType, printType, type TensorType, type Type, tensor } from "../type.ts";
 import { mul } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { requireScalar } from "./checks.ts";
@@ -22,6 +23,9 @@ const outer = withDefault(
   either(oneOf("trust"), floatAttribute, (v) => v === "trust"),
   "trust" as Outer,
 );
+
+/** How codes lie in memory: `auto` is the packing rule's own layout. */
+const layout = withDefault(oneOf("auto", ...codeLayouts), "auto" as "auto" | CodeLayout);
 
 export const quantScale = signature({
   name: "quant.scale",
@@ -46,13 +50,15 @@ export const quantEncode = signature({
   name: "quant.encode",
   summary: "Codes of the nearest levels. `outer` says which mask belongs to them: the kernel that makes the codes makes it too.",
   operands: ["x", "s"],
-  attrs: { scheme, bits: int, outer },
+  attrs: { scheme, bits: int, outer, layout },
 });
 export const quantEncodeOp = define(quantEncode, {
-  infer([x, s], { scheme: name, bits }) {
+  infer([x, s], { scheme: name, bits, layout: form }) {
     checkRows("quant.encode", x, bits);
     checkScale("quant.encode", x, s);
-    return codesType(bits, quantizerNamed(name).grid, x.dims);
+    const type = codesType(bits, quantizerNamed(name).grid, x.dims, form === "auto" ? undefined : form);
+    codeFields(type);
+    return type;
   },
   evaluate: "from lower",
   vjp: "none",
@@ -125,7 +131,7 @@ export const quantFakeOp = define(quantFake, {
   }),
   lower: {
     kind: "expand",
-    expand: (b, [x, s], attrs) => b.emit(quantDecode, [b.emit(quantEncode, [x, s], attrs), s]),
+    expand: (b, [x, s], attrs) => b.emit(quantDecode, [b.emit(quantEncode, [x, s], { ...attrs, layout: "auto" }), s]),
   },
 });
 

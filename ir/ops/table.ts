@@ -28,6 +28,7 @@ import { crossEntropyOp, mseOp } from "./loss.ts";
 import { layerNormOp, rmsNormOp } from "./normalize.ts";
 import { adamwOp, globalNormOp, sgdMomentumOp, sgdOp } from "./optimizer.ts";
 import { quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp } from "./quant.ts";
+import { quantDotOp } from "./quant-dot.ts";
 import { argmaxOp, maxOp, meanOp, minOp } from "./reductions.ts";
 import { ropeOp, ropeTableOp } from "./rope.ts";
 import { logSoftmaxOp, softmaxOp } from "./softmax.ts";
@@ -106,6 +107,7 @@ export const ops: readonly Op[] = [
   quantEncodeOp,
   quantMaskOp,
   quantDecodeOp,
+  quantDotOp,
   globalNormOp,
   adamwOp,
   sgdOp,

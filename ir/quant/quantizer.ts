@@ -70,6 +70,33 @@ export function decodeCode(grid: Grid, code: ScalarExpr, step: ScalarExpr): Scal
   }
 }
 
+/**
+ * A grid whose levels are whole multiples of one unit: code q is the integer `factor * q + offset`, and `unit` steps are one.
+ * Contractions of such codes run on integers.
+ */
+export interface IntegerLevels {
+  readonly factor: number;
+  readonly offset: number;
+  readonly unit: number;
+}
+
+/** Undefined for grids that have no such form. */
+export function integerLevels(grid: Grid): IntegerLevels | undefined {
+  switch (grid) {
+    case "half":
+      return { factor: 2, offset: 1, unit: 0.5 };
+    case "integer":
+    case "ternary":
+      return { factor: 1, offset: 0, unit: 1 };
+    case "affine":
+    case "e2m1":
+    case "lloyd":
+      return undefined;
+    default:
+      return grid satisfies never;
+  }
+}
+
 /** clamp(floor(x / step), -2^(bits-1), 2^(bits-1) - 1), as f32: the code of the half grid before conversion. */
 export function flooredCode(x: ScalarExpr, step: ScalarExpr, bits: number): ScalarExpr {
   const half = 2 ** (bits - 1);

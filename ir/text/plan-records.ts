@@ -1,5 +1,15 @@
 // The records of plan text that stand in braces: targets and schedules. Printer and parser share them.
-import { type AttributeSpec, type Attributes, int, listOf, oneOf, printAttributes, text, withDefault } from "../attribute.ts";
+import {
+  type AttributeKind,
+  type AttributeSpec,
+  type Attributes,
+  int,
+  listOf,
+  oneOf,
+  printAttributes,
+  text,
+  withDefault,
+} from "../attribute.ts";
 import type { AttentionElements, Family, Problem, Schedule, Target } from "../plan.ts";
 import type { VariableScope } from "./print-scalar.ts";
 
@@ -51,11 +61,14 @@ export function targetFrom(name: string, read: Attributes): Target {
   };
 }
 
+/** Words of codes a step; absent in contractions of floats. */
+const codeDepth = withDefault<number | undefined>(int as AttributeKind<number | undefined>, undefined);
+
 /** Schedules of a family by their frame; a family with one frame does not name it. */
 const scheduleForms: Readonly<Record<Family, Readonly<Record<string, AttributeSpec>>>> = {
   pointwise: { "": { width: int, perLane: int, workgroup: int } },
   reduce: { "": { lanes: int, workgroup: int } },
-  dot: { broadcast: { rows: int }, tile: { rows: int, workgroup: listOf(int) } },
+  dot: { broadcast: { rows: int, depth: codeDepth }, tile: { rows: int, depth: codeDepth, workgroup: listOf(int) } },
   rows: { subgroup: { rowsPerGroup: int }, workgroup: { workgroup: int } },
   attention: { broadcast: { rows: int }, plain: { workgroup: int } },
 };
@@ -84,7 +97,9 @@ export function scheduleAttributes(family: Family, frame: string): AttributeSpec
 }
 
 export function scheduleFrom(family: Family, frame: string, read: Attributes): Schedule {
-  const own = Object.keys(scheduleForms[family][frame] ?? {}).map((name) => [name, read[toSnake(name)]] as const);
+  const own = Object.keys(scheduleForms[family][frame] ?? {})
+    .map((name) => [name, read[toSnake(name)]] as const)
+    .filter(([, value]) => value !== undefined);
   return { kind: family, ...(frame === "" ? {} : { frame }), ...Object.fromEntries(own) } as unknown as Schedule;
 }
 

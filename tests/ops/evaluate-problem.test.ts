@@ -86,18 +86,18 @@ describe("pointwise", () => {
   for (const bits of [1, 2, 3, 4, 5, 6, 7, 8]) {
     for (const layout of [undefined, "planes"] as const) {
       test(`codes of ${bits} bits, ${layout ?? "the default layout"}: moved one column on, padding cleared`, () => {
-        const type = codes(bits, "half", [3, 37]);
-        const storage = storageOf(type, layout);
+        const type = codes(bits, "half", [3, 37], layout);
+        const storage = storageOf(type);
         const values = Array.from({ length: 3 * 37 }, (_, i) => ((i * 7) % 2 ** bits) - 2 ** (bits - 1));
-        const from = packValues(type, values, layout);
-        const to = packValues(type, values, layout);
+        const from = packValues(type, values);
+        const to = packValues(type, values);
         new Uint32Array(to).fill(0xffffffff);
         const [r, k] = [variable("c0", 3), variable("c1", 37)];
         const next = binary("rem", plus(k, uint(1)), uint(37));
         const value = load("i32", 0, storage, next, r);
         evaluateProblem({ kind: "pointwise", shape: [3, 37], stores: [{ binding: 1, storage, row: r, column: k, value }] }, [from, to]);
         const expected = values.map((_, i) => values[37 * Math.floor(i / 37) + (((i % 37) + 1) % 37)]!);
-        expect(new Uint32Array(to)).toEqual(new Uint32Array(packValues(type, expected, layout)));
+        expect(new Uint32Array(to)).toEqual(new Uint32Array(packValues(type, expected)));
       });
     }
   }

@@ -3,6 +3,7 @@ import type { Cases } from "../support/case.ts";
 import { b1, f32, i32, q, random } from "../support/values.ts";
 
 const quest = { scheme: "quest" };
+const product = { contract: [[1], [1]], batch: [[], []] };
 const rowA = f32([1, 8], [0.5, -1.5, 3.0, 0.1, -0.2, 0.9, -0.7, -2.6]);
 const step4 = f32([1, 1], [0.52479033]);
 const step1 = f32([1, 1], [2.49841088]);
@@ -81,6 +82,50 @@ export const quantCases: Cases = {
       { what: "ternary grid", operands: [q(2, "ternary", [1, 3], [-1, 0, 1]), f32([1, 1], [0.25])], expect: [f32([1, 3], [-0.25, 0, 0.25])] },
     ],
     rejects: [{ operands: [i32([1, 2], [1, 2]), f32([1, 1], [1])], says: "takes codes, got i32[1, 2]" }],
+  },
+  "quant.dot": {
+    semantics: [
+      {
+        // (-3 -1 1 3) . (1 -1 -3 3) = 4 and (-3 -1 1 3) . (-1 1 1 3) = 12, in units of a half times a half.
+        what: "half grid: levels are odd halves of the scale",
+        operands: [
+          q(2, "half", [1, 4], [-2, -1, 0, 1]),
+          f32([1, 1], [2]),
+          q(2, "half", [2, 4], [0, -1, -2, 1, -1, 0, 0, 1]),
+          f32([2, 1], [0.5, 4]),
+        ],
+        attrs: product,
+        expect: [f32([1, 2], [4 * 0.25 * 2 * 0.5, 12 * 0.25 * 2 * 4])],
+      },
+      {
+        what: "codes of other widths and grids on either side",
+        operands: [q(3, "integer", [2, 2], [-4, 3, 1, 0]), f32([2, 1], [1, 10]), q(8, "half", [1, 2], [127, -128]), f32([1, 1], [2])],
+        attrs: product,
+        expect: [f32([2, 1], [(-4 * 127.5 + 3 * -127.5) * 2, 127.5 * 20])],
+      },
+    ],
+    rejects: [
+      {
+        operands: [f32([1, 2], [1, 1]), f32([1, 1], [1]), q(2, "half", [1, 2], [0, 0]), f32([1, 1], [1])],
+        attrs: product,
+        says: "takes codes of a grid of whole multiples as `lhs`, got f32[1, 2]",
+      },
+      {
+        operands: [q(2, "half", [1, 2], [0, 0]), f32([1, 2], [1, 1]), q(2, "half", [1, 2], [0, 0]), f32([1, 1], [1])],
+        attrs: product,
+        says: "takes one scale for each row of q2[1, 2; grid = half], got f32[1, 2]",
+      },
+      {
+        operands: [q(2, "half", [1, 2], [0, 0]), f32([1, 1], [1]), q(2, "half", [1, 3], [0, 0, 0]), f32([1, 1], [1])],
+        attrs: product,
+        says: "contracts q2[1, 2; grid = half] with q2[1, 3; grid = half]",
+      },
+      {
+        operands: [q(2, "half", [1, 2], [0, 0]), f32([1, 1], [1]), q(2, "half", [1, 2], [0, 0]), f32([1, 1], [1])],
+        attrs: { ...product, arithmetic: "planes" },
+        says: "by planes does not take q2[1, 2; grid = half]",
+      },
+    ],
   },
   "quant.fake": {
     semantics: [

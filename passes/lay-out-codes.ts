@@ -1,0 +1,154 @@
+// Chooses for one target how contractions of codes are computed, and lays the codes out for it. Codes that meet in contractions are laid
+// out alike, so the choice is made for all that hang together, by what it costs them in all.
+import type { AttributesOf } from "../ir/attribute.ts";
+import { type Entry, type Instruction, type Module, mapEntries, type Value } from "../ir/module.ts";
+import { dot } from "../ir/ops/dot.ts";
+import { quantDecode, quantEncode } from "../ir/ops/quant.ts";
+import { arithmetics, type CodeArithmetic, fitsArithmetic, quantDot } from "../ir/ops/quant-dot.ts";
+import { opNamed } from "../ir/ops/table.ts";
+import { codeFields } from "../ir/packing.ts";
+import type { CodeCosts, Target } from "../ir/plan.ts";
+import { replaceValues } from "../ir/rewrite.ts";
+import { type CodeLayout, type CodesType, elementCount, shapeOf } from "../ir/type.ts";
+
+/** A module with numbered kernels, its codes laid out for a target. */
+export const layOutCodes = (module: Module, target: Target, costsOn: (target: Target) => CodeCosts): Module =>
+  mapEntries(module, (entry) => layOutEntry(entry, costsOn(target)));
+
+/** Codes that contractions multiply with each other, directly or by way of others. */
+interface Family {
+  readonly codes: Set<Value>;
+  readonly dots: Instruction[];
+}
+
+function layOutEntry(entry: Entry, costs: CodeCosts): Entry {
+  const families = familiesOf(entry);
+  if (families.length === 0) return entry;
+  const facts = new CodeFacts(entry);
+  const layouts = new Map<Value, CodeLayout>();
+  const chosen = new Map<Instruction, CodeArithmetic>();
+  for (const family of families) {
+    const arithmetic = arithmeticOf(family, facts, costs);
+    for (const instruction of family.dots) chosen.set(instruction, arithmetic);
+    for (const value of family.codes) {
+      const { layout } = facts.laidOut(value, arithmetic);
+      if (layout !== codesType(value).layout && layout !== undefined) layouts.set(value, layout);
+    }
+  }
+  const renamed = new Map<Value, Value>();
+  const instructions = entry.instructions.map((instruction): Instruction => {
+    const arithmetic = chosen.get(instruction);
+    if (arithmetic !== undefined) return { ...instruction, attrs: { ...instruction.attrs, arithmetic } };
+    const [codes] = instruction.results;
+    const layout = codes === undefined ? undefined : layouts.get(codes);
+    if (codes === undefined || layout === undefined) return instruction;
+    const result: Value = { ...codes, type: { ...codesType(codes), layout } };
+    renamed.set(codes, result);
+    return { ...instruction, op: opNamed(quantEncode.name), attrs: { ...instruction.attrs, layout }, results: [result] };
+  });
+  return replaceValues({ ...entry, instructions }, renamed);
+}
+
+function codesType({ type }: Value): CodesType {
+  if (type.kind !== "codes") throw new Error("quant.dot of what are no codes");
+  return type;
+}
+
+const isNamed = ({ op }: Instruction, { name }: { readonly name: string }): boolean => op.signature.name === name;
+
+function familiesOf(entry: Entry): readonly Family[] {
+  const of = new Map<Value, Family>();
+  for (const instruction of entry.instructions) {
+    if (!isNamed(instruction, quantDot)) continue;
+    const [lhs, , rhs] = instruction.operands;
+    if (lhs === undefined || rhs === undefined) throw new Error("quant.dot without operands");
+    const known = [...new Set([of.get(lhs), of.get(rhs)])].filter((f) => f !== undefined);
+    const family: Family = {
+      codes: new Set([lhs, rhs, ...known.flatMap((f) => [...f.codes])]),
+      dots: [...known.flatMap((f) => f.dots), instruction],
+    };
+    for (const value of family.codes) of.set(value, family);
+  }
+  return [...new Set(of.values())];
+}
+
+class CodeFacts {
+  readonly #producers = new Map<Value, Instruction>();
+  readonly #users = new Map<Value, Instruction[]>();
+  readonly #escaping: ReadonlySet<Value>;
+
+  constructor(entry: Entry) {
+    for (const instruction of entry.instructions) {
+      for (const result of instruction.results) this.#producers.set(result, instruction);
+      for (const operand of new Set(instruction.operands)) this.#users.set(operand, [...this.usersOf(operand), instruction]);
+    }
+    this.#escaping = new Set([...entry.outputs, ...entry.updates].map(({ value }) => value));
+  }
+
+  usersOf(value: Value): readonly Instruction[] {
+    return this.#users.get(value) ?? [];
+  }
+
+  /** Made here, and read only by what finds codes wherever they lie. */
+  mayMove(codes: Value): boolean {
+    const producer = this.#producers.get(codes);
+    const isMade = producer !== undefined && isNamed(producer, quantEncode) && producer.attrs["layout"] === "auto";
+    return (
+      isMade && !this.#escaping.has(codes) && this.usersOf(codes).every((user) => isNamed(user, quantDot) || isNamed(user, quantDecode))
+    );
+  }
+
+  /** The type of codes laid out for an arithmetic, as far as they may move. */
+  laidOut(codes: Value, arithmetic: CodeArithmetic): CodesType {
+    const type = codesType(codes);
+    const layout = layoutFor(type, arithmetic);
+    return layout === undefined || !this.mayMove(codes) ? type : { ...type, layout };
+  }
+
+  /** Products of contractions that decode the codes as they load them. */
+  decodedProducts(codes: Value): number {
+    const decodes = this.usersOf(codes).filter((user) => isNamed(user, quantDecode));
+    const dots = decodes.flatMap((d) => d.results.flatMap((r) => this.usersOf(r))).filter((user) => isNamed(user, dot));
+    return dots.reduce((sum, user) => sum + products(user), 0);
+  }
+}
+
+/** m n k of a contraction. */
+function products(instruction: Instruction): number {
+  const { contract } = instruction.attrs as AttributesOf<typeof quantDot.attrs>;
+  const [lhs] = instruction.operands;
+  const [result] = instruction.results;
+  if (lhs === undefined || result === undefined) throw new Error("a contraction without operands");
+  const shape = shapeOf(lhs.type);
+  return elementCount(shapeOf(result.type)) * elementCount(contract[0].map((axis) => shape[axis] ?? 1));
+}
+
+/** What a module says, where it says it; else the cheapest. */
+function arithmeticOf(family: Family, facts: CodeFacts, costs: CodeCosts): CodeArithmetic {
+  const said = family.dots.map(({ attrs }) => attrs["arithmetic"]);
+  return arithmetics.find((a) => said.every((other) => other === a)) ?? cheapest(family, facts, costs);
+}
+
+function cheapest(family: Family, facts: CodeFacts, costs: CodeCosts): CodeArithmetic {
+  const all = [...family.codes];
+  const possible = arithmetics.filter((arithmetic) => all.every((value) => fitsArithmetic(facts.laidOut(value, arithmetic), arithmetic)));
+  const costOf = (arithmetic: CodeArithmetic): number => {
+    const contracted = family.dots.reduce((sum, instruction) => {
+      const [lhs, , rhs] = instruction.operands;
+      if (lhs === undefined || rhs === undefined) throw new Error("quant.dot without operands");
+      return sum + products(instruction) * costs.product(arithmetic, codesType(lhs).bits, codesType(rhs).bits);
+    }, 0);
+    return all.reduce((sum, value) => {
+      const { bits, layout } = codeFields(facts.laidOut(value, arithmetic));
+      return sum + facts.decodedProducts(value) * (layout === "planes" ? bits - 1 : 0) * costs.decodedPlane;
+    }, contracted);
+  };
+  return possible.reduce((best, next) => (costOf(next) < costOf(best) ? next : best), "floats");
+}
+
+/** The layout that an arithmetic reads, undefined where the codes lie so already. Planes are slow to decode: floats read fields. */
+function layoutFor(type: CodesType, arithmetic: CodeArithmetic): CodeLayout | undefined {
+  if (arithmetic === "floats" ? codeFields(type).layout === "linear" : fitsArithmetic(type, arithmetic)) return undefined;
+  if (arithmetic === "planes") return "planes";
+  return type.bits <= 4 ? "nibbles" : "bytes";
+}
