@@ -86,10 +86,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let place = local & 3u;
     let shift = place * 8u;
     let v_2 = floor(h / value);
-    let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_2, vec4f(-2.0f)), vec4f(1.0f)))) & vec4u(3u), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(bitcast<vec4u>(min(max(v_2, vec4f(-2.0f)), vec4f(1.0f)) + 12582912.0f)) - 1262485504i) & vec4u(3u), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
     let bits = ((codes.x | (codes.y << 2u)) | (codes.z << 4u)) | (codes.w << 6u);
     let v_3 = floor(h_1 / value);
-    let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_3, vec4f(-2.0f)), vec4f(1.0f)))) & vec4u(3u), vec4u(column_1) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
+    let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(bitcast<vec4u>(min(max(v_3, vec4f(-2.0f)), vec4f(1.0f)) + 12582912.0f)) - 1262485504i) & vec4u(3u), vec4u(column_1) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s4));
     let bits_1 = ((codes_1.x | (codes_1.y << 2u)) | (codes_1.z << 4u)) | (codes_1.w << 6u);
     let start_1 = row * sizes.s5;
     let word = 0u * sizes.s6 + (local >> 2u);

@@ -79,10 +79,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       let place = lane & 1u;
       let shift = place * 16u;
       let v_4 = floor(h / value);
-      let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_4, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_2) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s6));
+      let codes = select(vec4u(0u), bitcast<vec4u>(vec4i(bitcast<vec4u>(min(max(v_4, vec4f(-8.0f)), vec4f(7.0f)) + 12582912.0f)) - 1262485504i) & vec4u(15u), vec4u(column_2) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s6));
       let bits = ((codes.x | (codes.y << 4u)) | (codes.z << 8u)) | (codes.w << 12u);
       let v_5 = floor(h_1 / value);
-      let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(min(max(v_5, vec4f(-8.0f)), vec4f(7.0f)))) & vec4u(15u), vec4u(column_3) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s6));
+      let codes_1 = select(vec4u(0u), bitcast<vec4u>(vec4i(bitcast<vec4u>(min(max(v_5, vec4f(-8.0f)), vec4f(7.0f)) + 12582912.0f)) - 1262485504i) & vec4u(15u), vec4u(column_3) + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.s6));
       let bits_1 = ((codes_1.x | (codes_1.y << 4u)) | (codes_1.z << 8u)) | (codes_1.w << 12u);
       let start_2 = row * sizes.s8;
       let word = span_1 * sizes.s9 + (lane >> 1u);
