@@ -68,6 +68,23 @@ export async function describeAdapter(options: DeviceOptions = {}): Promise<Adap
   return "missing" in found ? found : describe(found.adapter, featuresOf(found.adapter, options));
 }
 
+/** WebGPU as a browser has it: an instance, and the constants that scripts find as globals. */
+export interface WebGpu {
+  readonly instance: GPU;
+  readonly globals: object;
+  readonly adapter: AdapterDescription;
+}
+
+/**
+ * The instance whose first adapter is the chosen one, for libraries that look for `navigator.gpu` themselves: benchmarks give it to peers, so
+ * that they run on the very Dawn and the very adapter that we run on. A refusal says why there is none.
+ */
+export async function findWebGpu(options: DeviceOptions = {}): Promise<WebGpu | { readonly missing: string }> {
+  const found = await findAdapter(options.adapter ?? "auto", options.cacheFolder);
+  if ("missing" in found) return found;
+  return { instance: found.instance, globals: found.globals, adapter: describe(found.adapter, featuresOf(found.adapter, options)) };
+}
+
 /** An open device. Call {@link dispose} at the end, which frees its memory. */
 export class Device {
   readonly gpu: GPUDevice;

@@ -13,7 +13,15 @@ export { decodeNpy } from "./data/npy.ts";
 export { dataSources, openData } from "./data/source.ts";
 export { type Decoder, decode, type Tokenizer, type Tokens } from "./data/tokenizer.ts";
 export { type TrainedTokenizer, trainTokenizer } from "./data/train-tokenizer.ts";
-export { type AdapterChoice, type AdapterDescription, adapterChoices, Device, type DeviceOptions, describeAdapter } from "./device.ts";
+export {
+  type AdapterChoice,
+  type AdapterDescription,
+  adapterChoices,
+  Device,
+  type DeviceOptions,
+  describeAdapter,
+  findWebGpu,
+} from "./device.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export { contextOf, type GenerateOptions, type Generation, generate } from "./generate.ts";
 export { type GivenWeightsOptions, giveWeights, readParameters } from "./given-weights.ts";
@@ -34,6 +42,7 @@ export {
   type SessionOptions,
 } from "./session.ts";
 export type { TimestampMode } from "./submit.ts";
+export { findSwiftShader, type SwiftShader } from "./swiftshader.ts";
 export { train } from "./train.ts";
 export type { EvaluationMetrics, StepMetrics, TrainOptions, TrainProgress, TrainResult } from "./train-options.ts";
 export type { HostArray } from "./values.ts";

@@ -19,6 +19,10 @@ export const commandErrors = explain({
     text: "`bitloom explain` lists all codes. A code stands in brackets behind `error` or `warning`.",
     example: sh("bitloom explain shape-mismach", "bitloom explain shape-mismatch"),
   },
+  "unknown-work": {
+    meaning: "`npm run bench` has no work of this name.",
+    text: "`npm run bench -- --list` lists the works.",
+  },
   usage: {
     meaning: "The command line is not one that Bitloom knows.",
     text: "`bitloom help COMMAND` prints the arguments and options of a command.",

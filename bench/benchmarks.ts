@@ -1,0 +1,27 @@
+// Everything that `npm run bench` can measure, under one name each.
+
+import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { suggest } from "../ir/nearest.ts";
+import { type CompareOptions, compareWork } from "./compare.ts";
+import type { Row } from "./rows.ts";
+import { works } from "./works.ts";
+
+export interface Benchmark {
+  readonly name: string;
+  readonly summary: string;
+  run(options: CompareOptions): Promise<readonly Row[]>;
+}
+
+/** In the order of a whole session. */
+export const benchmarks: readonly Benchmark[] = [
+  ...works.map((work): Benchmark => ({ name: work.name, summary: work.summary, run: (options) => compareWork(work, options) })),
+];
+
+/** All of them, or those that are named. Throws a DiagnosticError `unknown-work`. */
+export function benchmarksNamed(names: readonly string[]): readonly Benchmark[] {
+  const known = benchmarks.map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new DiagnosticError([error("unknown-work", `there is no work \`${unknown}\``, undefined, "", suggest(unknown, known))]);
+  return names.length === 0 ? benchmarks : benchmarks.filter(({ name }) => names.includes(name));
+}

@@ -1,0 +1,72 @@
+// `npm run bench`: the options, and the session that they ask for.
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { adapterOption, collect, jsonOption, wholeNumber } from "../cli/options.ts";
+import { Output, type Stream } from "../cli/output.ts";
+import { tellProblem } from "../cli/run.ts";
+import { aligned } from "../cli/table.ts";
+import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { type AdapterChoice, describeAdapter } from "../runtime/index.ts";
+import { benchmarks, benchmarksNamed } from "./benchmarks.ts";
+import { installCommand, whyMissing } from "./peers.ts";
+import { adapterLine, loadNow, reportOf, sayWork, writeReport } from "./report.ts";
+import type { Row } from "./rows.ts";
+import { subjects } from "./subject.ts";
+
+interface BenchFlags {
+  readonly only: readonly string[];
+  readonly rounds: number;
+  readonly list?: true;
+  readonly adapter: AdapterChoice;
+  readonly out: string;
+}
+
+/** Run one command line. Never throws; answers the exit code, as the command line's own `run` does. */
+export async function runBench(args: readonly string[], out?: Stream, err?: Stream): Promise<number> {
+  const output = new Output(args.includes("--json"), out, err);
+  const program = new Command("bench")
+    .usage("[options]")
+    .description("Measure the same work on Bitloom and on its peers, in turns, and write the results.")
+    .option("--only <work>", "run this work alone; may be repeated", collect, [])
+    .addOption(new Option("--rounds <n>", "rounds of each subject, in turn with the others'").argParser(wholeNumber(1)).default(5))
+    .addOption(adapterOption())
+    .option("--out <folder>", "where the results go", join(import.meta.dirname, "results"))
+    .option("--list", "list the works and end")
+    .addOption(jsonOption())
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => output.raw(text), writeErr: (text) => output.note(text), outputError: () => undefined })
+    .action((flags: BenchFlags) => (flags.list === true ? list(output) : bench(flags, output)));
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return 0;
+  } catch (problem) {
+    return tellProblem(problem, output);
+  }
+}
+
+function list(output: Output): void {
+  output.result({ works: benchmarks.map(({ name, summary }) => ({ name, summary })) });
+  for (const line of aligned(benchmarks.map(({ name, summary }) => [name, summary]))) output.say(line.trimStart());
+}
+
+async function bench({ only, rounds, adapter, out }: BenchFlags, output: Output): Promise<void> {
+  const chosen = benchmarksNamed(only);
+  const description = await describeAdapter({ adapter });
+  if ("missing" in description)
+    throw new DiagnosticError([error("no-adapter", `no GPU adapter for \`${adapter}\`: ${description.missing}`)]);
+  const started = { date: new Date(), load: loadNow() };
+  if (Object.values(subjects).some((subject) => whyMissing(subject)?.startsWith("not installed") === true))
+    output.note(`peers are not installed, and are left out: \`${installCommand}\` installs them`);
+  output.say(`${adapterLine(description)}; load ${started.load}; ratio = median of the row / median of the first row`);
+  const rows: Row[] = [];
+  const progress = (words: string) => output.note(words);
+  for (const benchmark of chosen) {
+    const measured = await benchmark.run({ adapter, adapterName: description.name, rounds, progress });
+    rows.push(...measured);
+    sayWork(benchmark, measured, output);
+  }
+  const report = reportOf(description, started, rounds, rows);
+  const path = await writeReport(report, out);
+  output.result(report);
+  output.say(`\nload ${report.load[1]}; written to ${path}`);
+}
