@@ -1,6 +1,7 @@
 // How attention's schedules lay out positions over workgroups, and which of them an adapter can run.
 import type { AttentionProblem, Schedule, Target } from "../../ir/plan.ts";
 import type { Triple } from "./kernel.ts";
+import { halfAndDouble, neighboursAmong, oneLessAndMore } from "./schedule-steps.ts";
 
 export type AttentionSchedule = Extract<Schedule, { kind: "attention" }>;
 
@@ -23,6 +24,17 @@ export function refuseAttention(problem: AttentionProblem, schedule: AttentionSc
   const most = groupsOf(problem, tileOf(schedule, target)).find((count) => count > maxComputeWorkgroupsPerDimension);
   return most === undefined ? undefined : `${most} workgroups in one dimension, more than ${maxComputeWorkgroupsPerDimension}`;
 }
+
+export const neighboursOfAttention = neighboursAmong<AttentionSchedule>({
+  broadcast: {
+    start: { kind: "attention", frame: "broadcast", rows: 2 },
+    steps: (schedule) => oneLessAndMore(schedule.rows).map((rows) => ({ ...schedule, rows })),
+  },
+  plain: {
+    start: { kind: "attention", frame: "plain", workgroup: 8 },
+    steps: (schedule) => halfAndDouble(schedule.workgroup).map((workgroup) => ({ ...schedule, workgroup })),
+  },
+});
 
 /** Positions of a workgroup. */
 export const tileOf = (schedule: AttentionSchedule, target: Target): number =>

@@ -4,6 +4,7 @@ import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { Emitter, quad } from "./emitter.ts";
 import { dependsOn } from "./extract.ts";
 import { coordinatesOf, finishKernel, foldGroups, type Kernel, labelOf, linearGroup, product, type Triple } from "./kernel.ts";
+import { halfAndDouble } from "./schedule-steps.ts";
 import {
   elementsPerWord,
   isPacked,
@@ -39,6 +40,13 @@ export function refusePointwise(problem: PointwiseProblem, schedule: PointwiseSc
   if (width === 4 && total % 4 !== 0) return `${total} elements are not a multiple of 4`;
   return undefined;
 }
+
+/** Vectors or single elements, and one step along the others. */
+export const neighboursOfPointwise = (schedule: PointwiseSchedule): readonly PointwiseSchedule[] => [
+  { ...schedule, width: schedule.width === 4 ? 1 : 4 },
+  ...halfAndDouble(schedule.perLane).map((perLane) => ({ ...schedule, perLane })),
+  ...halfAndDouble(schedule.workgroup).map((workgroup) => ({ ...schedule, workgroup })),
+];
 
 function refusePackedStore(problem: PointwiseProblem, { column, row }: PackedStore): string | undefined {
   const last = `c${problem.shape.length - 1}`;

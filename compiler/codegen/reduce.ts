@@ -6,6 +6,7 @@ import { Emitter, quad } from "./emitter.ts";
 import { subgroupExchange, workgroupExchange } from "./exchange.ts";
 import { coordinatesOf, finishKernel, foldGroups, type Kernel, labelOf, linearGroup, product } from "./kernel.ts";
 import { loadSites } from "./load-sites.ts";
+import { halfAndDouble } from "./schedule-steps.ts";
 import { isPacked, prepareStore, storeElement, storeQuad } from "./store.ts";
 import { add, and, bitAnd, eq, lt, min, mul, shiftRight, size, u32, Wgsl } from "./wgsl.ts";
 
@@ -30,6 +31,19 @@ export function refuseReduce(problem: ReduceProblem, schedule: ReduceSchedule, t
       return `${bytes} bytes of workgroup memory, the adapter has ${maxComputeWorkgroupStorageSize}`;
   }
   return undefined;
+}
+
+/** More or fewer lanes an output in the same workgroup, or with it; teams that are one subgroup, which alone exchange by shuffles; lone lanes. */
+export function neighboursOfReduce(schedule: ReduceSchedule, _problem: ReduceProblem, target: Target): readonly ReduceSchedule[] {
+  const { lanes, workgroup } = schedule;
+  const team = target.subgroups === "none" ? [] : [{ ...schedule, lanes: target.subgroupSize, workgroup: target.subgroupSize }];
+  return [
+    ...halfAndDouble(lanes).map((n) => ({ ...schedule, lanes: n })),
+    ...halfAndDouble(workgroup).map((n) => ({ ...schedule, workgroup: n })),
+    ...halfAndDouble(lanes).flatMap((n) => (lanes === workgroup ? [{ ...schedule, lanes: n, workgroup: n }] : [])),
+    ...team,
+    { ...schedule, lanes: 1 },
+  ];
 }
 
 /** A workgroup that is one subgroup exchanges by shuffles; every other one through workgroup memory. */

@@ -9,6 +9,7 @@ import { finishKernel, foldGroups, type Kernel, labelOf, linearGroup } from "./k
 import { packedPlaceOf, writePackedSpan, writtenColumns } from "./rows-packed.ts";
 import { RowStatistic } from "./rows-statistic.ts";
 import { transformSpan } from "./rows-transform.ts";
+import { halfAndDouble, neighboursAmong } from "./schedule-steps.ts";
 import { elementsPerWord, isPacked, type PackedStore, prepareStore, storeElement, storeQuad } from "./store.ts";
 import { type AnyE, add, type E, eq, f32, fromZero, lt, min, mul, select, size, splat, u32, type Var, Wgsl } from "./wgsl.ts";
 
@@ -69,6 +70,17 @@ export function refuseRows(problem: RowsProblem, schedule: RowsSchedule, target:
     .map((store) => refusePacked(problem, store))
     .find((reason) => reason !== undefined);
 }
+
+export const neighboursOfRows = neighboursAmong<RowsSchedule>({
+  subgroup: {
+    start: { kind: "rows", frame: "subgroup", rowsPerGroup: 2 },
+    steps: (schedule) => halfAndDouble(schedule.rowsPerGroup).map((rowsPerGroup) => ({ ...schedule, rowsPerGroup })),
+  },
+  workgroup: {
+    start: { kind: "rows", frame: "workgroup", workgroup: 32 },
+    steps: (schedule) => halfAndDouble(schedule.workgroup).map((workgroup) => ({ ...schedule, workgroup })),
+  },
+});
 
 function refusePacked(problem: RowsProblem, store: PackedStore): string | undefined {
   const { kind } = packedPlaceOf(store);
