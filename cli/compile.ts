@@ -8,8 +8,9 @@ import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import { adapterOption, contextOption, jsonOption, memoryOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
+import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 
-interface CompileFlags extends SourceFlags {
+interface CompileFlags extends SourceFlags, ScheduleFlags {
   readonly output?: string;
   readonly memory?: number;
   readonly adapter: AdapterChoice;
@@ -27,6 +28,7 @@ export function compileCommand(output: Output): Command {
     .addOption(setOption())
     .addOption(contextOption())
     .addOption(memoryOption())
+    .addOption(schedulesOption())
     .addOption(new Option("-o, --output <folder>", "folder to write (default: out/RECIPE)"))
     .addOption(adapterOption())
     .option("--portable", "compile the portable target alone, without looking for an adapter")
@@ -36,12 +38,13 @@ export function compileCommand(output: Output): Command {
 
 async function compileFile(file: string, recipe: string | undefined, flags: CompileFlags, output: Output): Promise<void> {
   const source = await readSource(file);
+  const schedules = schedulesGiven(flags);
   const targets = flags.portable === true ? [] : await targetsHere(flags.adapter, output);
   const artifact = await compileFrom(
     source,
     recipe,
     flags,
-    { targets, ...(flags.memory === undefined ? {} : { memory: flags.memory }) },
+    { targets, ...(flags.memory === undefined ? {} : { memory: flags.memory }), ...schedules },
     output,
   );
   const folder = flags.output ?? join("out", artifact.manifest.recipe ?? basename(file).replace(/\.\w+$/, ""));

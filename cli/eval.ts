@@ -7,10 +7,11 @@ import { corpusLoss } from "./corpus-loss.ts";
 import { adapterOption, jsonOption, policyOption, setOption, weightsOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
 import { percent } from "./progress.ts";
+import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { targetOf } from "./target.ts";
 import { type ModelFlags, trainedModel, warnOfChanges } from "./trained-model.ts";
 
-interface EvalFlags extends ModelFlags {
+interface EvalFlags extends ModelFlags, ScheduleFlags {
   readonly batches?: number;
   readonly adapter: AdapterChoice;
 }
@@ -24,6 +25,7 @@ export function evalCommand(output: Output): Command {
     .addOption(policyOption())
     .addOption(setOption())
     .option("--batches <n>", "evaluate this many batches (default: all that is held out)", wholeNumber(1))
+    .addOption(schedulesOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((first: string, recipe: string | undefined, flags: EvalFlags) => evaluateModel(first, recipe, flags, output));
@@ -31,8 +33,9 @@ export function evalCommand(output: Output): Command {
 
 async function evaluateModel(first: string, recipe: string | undefined, flags: EvalFlags, output: Output): Promise<void> {
   const model = await trainedModel(first, recipe, flags);
+  const schedules = schedulesGiven(flags);
   using device = await Device.open({ adapter: flags.adapter });
-  const options = { targets: [await targetOf(device)], portable: false, entries: (name: string) => name === "eval" };
+  const options = { targets: [await targetOf(device)], portable: false, entries: (name: string) => name === "eval", ...schedules };
   const artifact = await compileFrom(model.source, model.recipe, model.flags, options, output);
   warnOfChanges(model, artifact, output);
   const { run, entries, ...about } = artifact.manifest;

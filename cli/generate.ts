@@ -18,10 +18,11 @@ import {
 import { compileFrom } from "./compilation.ts";
 import { adapterOption, anyNumber, jsonOption, policyOption, setOption, weightsOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
+import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { targetOf } from "./target.ts";
 import { type ModelFlags, type TrainedModel, trainedModel, warnOfChanges } from "./trained-model.ts";
 
-interface GenerateFlags extends ModelFlags, SamplingOptions {
+interface GenerateFlags extends ModelFlags, SamplingOptions, ScheduleFlags {
   readonly prompt: string;
   readonly tokens: number;
   readonly contextEnd: "slide" | "stop";
@@ -57,6 +58,7 @@ export function generateCommand(output: Output): Command {
     .option("--tokenizer <path>", "`tokenizer.json` or `bytes`, where the recipe's data does not say")
     .addOption(policyOption())
     .addOption(setOption())
+    .addOption(schedulesOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((first: string, recipe: string | undefined, flags: GenerateFlags) => generateText(first, recipe, flags, output));
@@ -85,6 +87,7 @@ async function continueText(model: TrainedModel, prompt: string, flags: Generate
     {
       targets: [await targetOf(device)],
       portable: false,
+      ...schedulesGiven(flags),
       entries: (name) => name === "prefill" || name === "decode",
     },
     output,

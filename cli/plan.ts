@@ -12,9 +12,10 @@ import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import { adapterOption, contextOption, jsonOption, memoryOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
+import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { aligned } from "./table.ts";
 
-interface PlanFlags extends SourceFlags {
+interface PlanFlags extends SourceFlags, ScheduleFlags {
   readonly entry: readonly string[];
   readonly adapter: AdapterChoice;
   readonly portable?: true;
@@ -32,6 +33,7 @@ export function planCommand(output: Output): Command {
     .addOption(contextOption())
     .option("--entry <name>", "plan this entry alone; may be repeated (default: all whose sizes are known)", collect, [])
     .addOption(memoryOption())
+    .addOption(schedulesOption())
     .addOption(adapterOption())
     .option("--portable", "plan for the portable target, without looking for an adapter")
     .option("--summary", "leave out the dispatches and print the figures alone")
@@ -43,6 +45,7 @@ const collect = (name: string, before: readonly string[]): readonly string[] => 
 
 async function plan(file: string, recipe: string | undefined, flags: PlanFlags, output: Output): Promise<void> {
   const source = await readSource(file);
+  const schedules = schedulesGiven(flags);
   const [target = portable] = flags.portable === true ? [] : await targetsHere(flags.adapter, output);
   const seen = new Set<string>();
   const wanted = (name: string): boolean => {
@@ -57,6 +60,7 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
     {
       targets: [target],
       portable: false,
+      ...schedules,
       planned: (made) => {
         placed = made;
       },

@@ -25,11 +25,12 @@ import { readSource } from "./files.ts";
 import { readModule } from "./module-files.ts";
 import { adapterOption, contextOption, jsonOption, policyOption, setOption, weightsOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
+import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { targetOf } from "./target.ts";
 import { fromHost, type Numbers, readInputs, summary, toHost, toSaved } from "./tensor-values.ts";
 import type { ModelFlags } from "./trained-model.ts";
 
-interface RunFlags extends ModelFlags {
+interface RunFlags extends ModelFlags, ScheduleFlags {
   readonly recipe?: string;
   readonly model?: string;
   readonly input: readonly string[];
@@ -68,6 +69,7 @@ export function runCommand(output: Output): Command {
     .addOption(contextOption())
     .option("--seed <n>", "seed of the initial values of what has no weights", wholeNumber(0), 0)
     .option("--step <n>", "step at which the learning rate and its like are taken", wholeNumber(0), 0)
+    .addOption(schedulesOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((file: string, entry: string, flags: RunFlags) => runEntry(file, entry.replace(/^@/, ""), flags, output));
@@ -150,7 +152,7 @@ function only(module: Module, entry: Entry): Module {
 async function onAdapter({ module, entry, inputs }: Job, flags: RunFlags, output: Output): Promise<readonly NamedTensor[]> {
   const { adapter, weights, seed, step } = flags;
   using device = await Device.open({ adapter });
-  const artifact = checked(compileModule(module, { targets: [await targetOf(device)], portable: false }), output);
+  const artifact = checked(compileModule(module, { targets: [await targetOf(device)], portable: false, ...schedulesGiven(flags) }), output);
   using session = await Session.open(artifact, device, { seed });
   if (weights !== undefined) output.diagnostics(await giveWeights(weights, session, { asTheyAre: true }));
   const scalars = new Set(inputNames(entry).flatMap(([name, input]) => (isHost(input) ? [name] : [])));

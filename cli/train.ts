@@ -20,12 +20,13 @@ import { sampleOf } from "./generate.ts";
 import { OpenRun } from "./open-run.ts";
 import { adapterOption, collect, jsonOption, memoryOption, policyOption, seedOption, setOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
+import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { targetOf } from "./target.ts";
 import { type Beside, tell } from "./train-report.ts";
 import type { TrainCommand } from "./trained-model.ts";
 import { watched } from "./watched.ts";
 
-interface TrainFlags {
+interface TrainFlags extends ScheduleFlags {
   readonly policy?: string;
   readonly set: readonly string[];
   readonly seed?: number;
@@ -81,6 +82,7 @@ export function trainCommand(output: Output): Command {
         .default([]),
     )
     .addOption(memoryOption())
+    .addOption(schedulesOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((file: string, recipe: string | undefined, flags: TrainFlags) => trainFile(file, recipe, flags, output));
@@ -90,6 +92,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   if (flags.fresh.length > 0 && flags.init === undefined)
     throw new InvalidArgumentError("`--fresh` goes with `--init`: without it all parameters begin with their initial values");
   const source = await readSource(file);
+  const schedules = schedulesGiven(flags);
   using device = await Device.open({ adapter: flags.adapter });
   const { adapter } = device;
   output.note(`adapter: ${adapter.name}${adapter.isSoftware ? ", software: it computes on the CPU" : ""} (${adapter.driver})`);
@@ -102,6 +105,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
     set: flags.set,
     targets: [target],
     portable: false,
+    ...schedules,
   });
   const compileUnder = (policy: string | undefined): CompiledArtifact => {
     const report = compile(source, { ...optionsFor(policy), memory, entries: (name) => name === "train" || name === "eval" });

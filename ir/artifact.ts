@@ -143,7 +143,7 @@ export interface ArtifactManifest {
   readonly entries: Readonly<Record<string, EntryRecord>>;
   readonly run?: RunRecord;
   readonly targets: readonly TargetRecord[];
-  /** Hash of the schedule table that chose the kernels: part of what makes bits reproducible. */
+  /** Hash of the rules and the tables of measured schedules that chose the kernels: part of what makes bits reproducible. */
   readonly schedules: string;
 }
 

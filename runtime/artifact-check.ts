@@ -14,13 +14,13 @@ import type {
   TargetRecord,
   TargetRequirements,
 } from "../ir/artifact.ts";
+import { type Check, finite, flag, keyed, listOf, objectOf, oneOf, optional, recordOf, text, tupleOf, whole } from "../ir/check.ts";
 import { Rejection, reject } from "../ir/diagnostic.ts";
 import type { HostRule } from "../ir/host.ts";
 import type { InitRule } from "../ir/init.ts";
 import { byteLength } from "../ir/packing.ts";
 import { parseType } from "../ir/parse-type.ts";
 import { concreteShape, elementCount, type Type } from "../ir/type.ts";
-import { type Check, finite, flag, keyed, listOf, objectOf, oneOf, optional, recordOf, text, tupleOf, whole } from "./check.ts";
 import { canInitialise } from "./init.ts";
 
 /** The manifest in a parsed JSON file. Throws a Rejection that names the place of what is wrong. */

@@ -25,6 +25,8 @@ export function refusePointwise(problem: PointwiseProblem, schedule: PointwiseSc
   const { width, perLane, workgroup } = schedule;
   if (workgroup > target.limits.maxComputeInvocationsPerWorkgroup)
     return `${workgroup} lanes a workgroup, the adapter takes ${target.limits.maxComputeInvocationsPerWorkgroup}`;
+  // Schedules also come from files.
+  if (![1, 4].includes(width)) return `${width} elements at a time: it must be 1 or 4`;
   if (perLane < 1 || workgroup < 1) return "a lane must have work";
   const packed = problem.stores.filter(isPacked);
   if (packed.length > 0) {

@@ -1,6 +1,5 @@
 // Default schedules: a table per adapter class, and the choice among what a target and a problem allow.
 // The figures come from measurements on lavapipe and SwiftShader; those of real GPUs are textbook values until a tuner replaces them.
-import { createHash } from "node:crypto";
 import type {
   AttentionProblem,
   ChooseSchedule,
@@ -131,14 +130,8 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
   },
 };
 
-/** Part of what makes results reproducible: the tables and the rules of this module, by their version. */
-export const schedulesHash = (): string =>
-  `sha256-${createHash("sha256")
-    .update(JSON.stringify({ rules: rulesVersion, tables: scheduleTables }))
-    .digest("hex")}`;
-
-/** Counts changes of the rules below that tables do not show. */
-const rulesVersion = 5;
+/** Counts changes of the rules below that tables do not show: with the tables it is part of what makes results reproducible. */
+export const rulesVersion = 5;
 
 /** What contractions of codes cost on a target, by its table. */
 export function codeCosts(target: Target): CodeCosts {
@@ -291,7 +284,7 @@ function rowTiles(problem: DotProblem, { dot, codes }: ScheduleTable): readonly 
 }
 
 /** Load and store instructions of one row of results. */
-function epilogueSites({ stores, n, m }: DotProblem): number {
+export function epilogueSites({ stores, n, m }: DotProblem): number {
   const columns = plus(times(variable("x", Math.ceil(n / 4)), uint(4)), quad);
   const variables = { m: variable("row", m), n: columns };
   // What does not depend on the row is loaded once, and what depends on the row alone is handed from lane to lane.

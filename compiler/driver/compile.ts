@@ -9,7 +9,7 @@ import type { Source } from "../../ir/source.ts";
 import { printType } from "../../ir/type.ts";
 import { layoutStates } from "../../passes/state-layout.ts";
 import { emit } from "../codegen/emit.ts";
-import { schedulesHash } from "../codegen/schedules.ts";
+import { shippedSchedules } from "../codegen/tuned-schedules.ts";
 import { CompilerCrash } from "./crash.ts";
 import { type FrontEndOptions, lowerSource } from "./frontend.ts";
 import { bytesByUse } from "./memory-budget.ts";
@@ -57,8 +57,8 @@ export function compileModule(module: Module, options: ModuleOptions = {}): Repo
   const emitted = planned.plans.map((plan) => emitPlan(plan, planned.module));
   const files = new Map(emitted.flatMap((each) => [...each.files]));
   const records = emitted.map((each) => each.target);
-  const [first = portable] = planned.plans.map((plan) => plan.target);
-  return { value: { manifest: describe(planned.module, records, options, first), files }, diagnostics };
+  const compiledFor = planned.plans.map((plan) => plan.target);
+  return { value: { manifest: describe(planned.module, records, options, compiledFor), files }, diagnostics };
 }
 
 function emitPlan(plan: PlacedPlan, module: Module): ReturnType<typeof emit> {
@@ -69,8 +69,14 @@ function emitPlan(plan: PlacedPlan, module: Module): ReturnType<typeof emit> {
   }
 }
 
-function describe(module: Module, targets: ArtifactManifest["targets"], options: ModuleOptions, first: Target): ArtifactManifest {
-  const { model = "", policy = "none", recipe, run, sources = [] } = options;
+function describe(
+  module: Module,
+  targets: ArtifactManifest["targets"],
+  options: ModuleOptions,
+  compiledFor: readonly Target[],
+): ArtifactManifest {
+  const { model = "", policy = "none", recipe, run, sources = [], schedules = shippedSchedules } = options;
+  const [first = portable] = compiledFor;
   return {
     format: "bitloom-artifact",
     version: 1,
@@ -83,7 +89,7 @@ function describe(module: Module, targets: ArtifactManifest["targets"], options:
     entries: Object.fromEntries(module.entries.map((entry) => [entry.name, describeEntry(entry)])),
     ...(run === undefined ? {} : { run }),
     targets,
-    schedules: schedulesHash(),
+    schedules: schedules.hash(compiledFor),
   };
 }
 

@@ -1,12 +1,14 @@
 // From a module of any form to placed plans: passes, dispatches, memory. Nothing is emitted yet.
-import { type Diagnostic, hasErrors, type Report, unwrap } from "../../ir/diagnostic.ts";
+import { type Diagnostic, error, hasErrors, type Report, unwrap } from "../../ir/diagnostic.ts";
 import type { Module } from "../../ir/module.ts";
-import type { PlacedPlan, Target } from "../../ir/plan.ts";
+import type { ChooseSchedule, PlacedPlan, Target } from "../../ir/plan.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { rematerialize } from "../../passes/rematerialize.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import { verifyPlan } from "../../passes/verify-plan.ts";
-import { chooseSchedule, codeCosts } from "../codegen/schedules.ts";
+import { codeCosts } from "../codegen/schedules.ts";
+import { type Schedules, shippedSchedules } from "../codegen/tuned-schedules.ts";
+import { isFor } from "../codegen/tuned-table.ts";
 import { CompilerCrash } from "./crash.ts";
 import { selectEntries } from "./entries.ts";
 import { overBudget } from "./memory-budget.ts";
@@ -22,6 +24,8 @@ export interface TargetOptions {
   readonly portable?: boolean;
   /** Bytes that a session may allocate: a plan that needs more is refused (`memory-budget`). Default: no limit. */
   readonly memory?: number;
+  /** Which schedules kernels get; default: the shipped tables, then the rules. Tables of which none is for a target are refused (`foreign-schedules`). */
+  readonly schedules?: Schedules;
   /** Called with the plan of each target, every buffer in its place, before its kernels are emitted. */
   planned?(plan: PlacedPlan): void;
 }
@@ -40,12 +44,13 @@ export function planModule(module: Module, options: PlanOptions = {}): Report<Pl
   const { dump, sources = [] } = options;
   const selected = selectEntries(module, options.entries);
   const passed = runPasses(unwrap(selected), { sources, ...(dump === undefined ? {} : { dump }) });
-  const diagnostics: Diagnostic[] = [...selected.diagnostics, ...passed.diagnostics];
-  if (passed.value === undefined) return { diagnostics };
+  const targets = sharedLayout([...(options.targets ?? []), ...(options.portable === false ? [] : [portable])]);
+  const diagnostics: Diagnostic[] = [...selected.diagnostics, ...passed.diagnostics, ...foreignTables(options.schedules, targets)];
+  if (passed.value === undefined || hasErrors(diagnostics)) return { diagnostics };
   const ready = passed.value.module;
   const plans: PlacedPlan[] = [];
-  for (const target of sharedLayout([...(options.targets ?? []), ...(options.portable === false ? [] : [portable])])) {
-    const planned = planTarget(ready, target);
+  for (const target of targets) {
+    const planned = planTarget(ready, target, (options.schedules ?? shippedSchedules).choose);
     diagnostics.push(...planned.diagnostics);
     if (planned.value === undefined) break;
     options.planned?.(planned.value);
@@ -56,10 +61,28 @@ export function planModule(module: Module, options: PlanOptions = {}): Report<Pl
   return hasErrors(diagnostics) ? { diagnostics } : { value: { module: ready, plans }, diagnostics };
 }
 
-function planTarget(module: Module, target: Target): Report<PlacedPlan> {
+/** Asked for and of no use: a mistake, not a wish that comes to nothing. */
+function foreignTables(schedules: Schedules | undefined, targets: readonly Target[]): readonly Diagnostic[] {
+  const { tables = [] } = schedules ?? {};
+  if (tables.length === 0 || tables.some((table) => targets.some((target) => isFor(table, target)))) return [];
+  const measured = tables.map(({ adapter: { class: adapterClass, subgroups, subgroupSize, name } }) => {
+    return `${adapterClass} with ${subgroups} subgroups of ${subgroupSize} (${name})`;
+  });
+  const wanted = targets.map(({ name, subgroups, subgroupSize }) =>
+    subgroups === "none" ? `${name}, without subgroups` : `${name}, with ${subgroups} subgroups of ${subgroupSize}`,
+  );
+  return [
+    error("foreign-schedules", `the schedules are for ${measured.join(" and ")}`, undefined, "", [
+      `what is compiled is for ${wanted.join(" and ")}`,
+      "`bitloom tune` makes a table for the adapter at hand; without `--schedules` the shipped ones apply",
+    ]),
+  ];
+}
+
+function planTarget(module: Module, target: Target, choose: ChooseSchedule): Report<PlacedPlan> {
   let stage = "to-plan";
   try {
-    const planned = toPlan(module, { target, choose: chooseSchedule, codeCosts });
+    const planned = toPlan(module, { target, choose, codeCosts });
     if (planned.value === undefined) return { diagnostics: planned.diagnostics };
     stage = "rematerialize";
     const repeated = rematerialize(planned.value);

@@ -13,6 +13,14 @@ const scaling = dedent(`
 `);
 
 export const planErrors = explain({
+  "bad-schedules": {
+    meaning: "A file is no table of schedules that this version can use.",
+    text: "Tables are written by `bitloom tune`, and the message names the place that is wrong. A table that another version wrote, or that was changed by hand, is made again by tuning; without `--schedules` the shipped tables apply.",
+  },
+  "foreign-schedules": {
+    meaning: "A table of schedules was measured on another kind of adapter than any that is compiled for.",
+    text: "What is fast on one driver says little about another. A table applies to adapters of its class with its subgroups; `bitloom tune` makes one for the adapter at hand.",
+  },
   "no-gradient": {
     meaning: "The loss depends on a parameter through an op that has no gradient.",
     text: "docs/ops.md says which ops have one. Rounding and comparing are flat: their gradient is zero, and they are no such error.",

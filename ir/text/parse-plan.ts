@@ -53,6 +53,19 @@ export function parsePlan(source: Source): Report<KernelPlan> {
   return { value: { target, entries, ...memory }, diagnostics };
 }
 
+/** A schedule as plans write it between braces: `frame = broadcast, rows = 4`. */
+export function parseSchedule(family: Family, text: string): Report<Schedule> {
+  const cursor = new Cursor({ path: "schedule", text: `{${text}}` });
+  const at = cursor.spanOf(cursor.token);
+  const value = cursor.statement(() => {
+    const schedule = readSchedule(cursor, family, cursor.braces(), { name: family, span: at });
+    if (!cursor.sees("end")) cursor.fail(`a schedule, then ${describe(cursor.token)}`);
+    return schedule;
+  });
+  const { diagnostics } = cursor;
+  return value === undefined || hasErrors(diagnostics) ? { diagnostics } : { value, diagnostics };
+}
+
 const reporter =
   (cursor: Cursor): ReportProblem =>
   (code, message, at, help) =>

@@ -1,7 +1,7 @@
 // Default schedules: what is chosen for typical problems, that something fits every target, and the tables' hash.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseSchedule, schedulesHash, scheduleTables } from "../../compiler/codegen/schedules.ts";
+import { chooseSchedule, scheduleTables } from "../../compiler/codegen/schedules.ts";
 import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
 import type { PointwiseProblem, Problem, Target } from "../../ir/plan.ts";
 import { times, variable } from "../../ir/scalar.ts";
@@ -82,8 +82,6 @@ test("every problem has a schedule on every target, and the schedule fits", () =
   );
 });
 
-test("the hash is of the tables", () => {
-  expect(schedulesHash()).toMatch(/^sha256-[0-9a-f]{64}$/);
-  expect(schedulesHash()).toBe(schedulesHash());
+test("there are defaults for each class of adapters", () => {
   expect(Object.keys(scheduleTables)).toEqual(["lavapipe", "swiftshader", "gpu"]);
 });

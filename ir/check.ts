@@ -1,5 +1,5 @@
 // Checks of what stands in JSON files against the types that the code relies on: files come from anywhere, and may be changed or damaged.
-import { reject } from "../ir/diagnostic.ts";
+import { reject } from "./diagnostic.ts";
 
 /** Answers the value itself as a `T`, or throws a Rejection that names its place (`targets[0].slabs[1].bytes`) and says what must stand there. */
 export type Check<T> = (value: unknown, at: string) => T;
