@@ -1,15 +1,16 @@
 // Attention on every adapter and subgroup path against the reference: forward and both gradients, odd sizes, shared heads, caches.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
+import { epsilon, type Words } from "../../ir/agreement.ts";
 import type { AttentionShape } from "../../ir/ops/attention-tensors.ts";
 import type { AttentionProblem, Schedule, Store } from "../../ir/plan.ts";
 import { input, load, plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { epsilon, expectAgreement } from "./support/compare.ts";
+import { expectAgreement } from "./support/compare.ts";
 import { pathsOf } from "./support/paths.ts";
 import { loadF32, noise } from "./support/problems.ts";
-import type { Words } from "./support/run-kernel.ts";
 
 const linear = (...axes: readonly (readonly [name: string, size: number])[]): ScalarExpr =>
   axes

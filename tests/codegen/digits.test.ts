@@ -1,5 +1,6 @@
 // Every kernel of a quantized training step of `digits`, on the subgroup paths that other tests do not take: each dispatch gets the
 // buffers that the reference has at that point, so that one wrong kernel shows as itself.
+
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
@@ -7,18 +8,17 @@ import { emitKernel } from "../../compiler/codegen/templates.ts";
 import { selectEntries } from "../../compiler/driver/entries.ts";
 import { lowerSource } from "../../compiler/driver/frontend.ts";
 import { runPasses } from "../../compiler/driver/passes.ts";
+import { Reference } from "../../ir/agreement.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
-import type { Dispatch, KernelPlan, MemoryPlan, Target } from "../../ir/plan.ts";
-import { storesOf } from "../../ir/problem.ts";
+import type { KernelPlan, MemoryPlan, Target } from "../../ir/plan.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { epsilon, sumBound } from "./support/compare.ts";
 import { pathsOf } from "./support/paths.ts";
 import { noise } from "./support/problems.ts";
-import { runKernel, type Words } from "./support/run-kernel.ts";
+import { runKernel } from "./support/run-kernel.ts";
 
 const text = readFileSync(new URL("../../models/mlp.loom", import.meta.url), "utf8");
 const lowered = unwrap(lowerSource({ path: "models/mlp.loom", text }, { recipe: "digits", policy: "quest_w4a4" }));
@@ -53,36 +53,6 @@ function slabsOf(plan: KernelPlan & { readonly memory: MemoryPlan }): ReadonlyMa
   return slabs;
 }
 
-/** The typed array of a binding: floats where floats are stored, else words, which are compared as they are. */
-function viewOf({ problem }: Dispatch, binding: number, bytes: ArrayBuffer, offset: number, length: number): Words {
-  const storage = storesOf(problem).find((s) => s.binding === binding)?.storage;
-  const isFloat = storage?.kind === "dense" && storage.scalar === "f32";
-  return isFloat ? new Float32Array(bytes, offset, length) : new Uint32Array(bytes, offset, length);
-}
-
-function agree(dispatch: Dispatch, before: readonly Words[], found: readonly Uint32Array[], expected: readonly Words[]): void {
-  const { problem, serves } = dispatch;
-  const binding = problem.kind === "rows" ? -1 : (problem.stores[0]?.binding ?? 0);
-  const isSum = problem.kind === "dot" || (problem.kind === "reduce" && problem.accumulators.every((a) => a.combine === "sum"));
-  const terms = problem.kind === "dot" ? problem.k : problem.kind === "reduce" ? problem.reduced.reduce((n, s) => n * s, 1) : 1;
-  const ofSum = isSum ? sumBound(problem, before, binding, terms + 8) : () => 0;
-  for (const [b, reference] of expected.entries()) {
-    const words = found[b] ?? new Uint32Array();
-    if (reference instanceof Uint32Array) {
-      const differing = reference.reduce((n, word, i) => n + Number(word !== words[i]), 0);
-      // A code next to a boundary may go either way.
-      expect(differing, serves.join(", ")).toBeLessThanOrEqual(problem.kind === "rows" ? reference.length / 1000 : 0);
-      continue;
-    }
-    const floats = new Float32Array(words.buffer, 0, words.length);
-    const largest = Float32Array.from(reference).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-    const wrong = Float32Array.from(reference).findIndex(
-      (x, i) => !(Math.abs((floats[i] ?? 0) - x) <= ofSum(b, i) + 64 * epsilon * largest),
-    );
-    expect(wrong < 0 ? "" : `element ${wrong} of binding ${b}: ${floats[wrong]}, not ${reference[wrong]} (${serves.join(", ")})`).toBe("");
-  }
-}
-
 for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter).filter((p) => !p.name.startsWith("fixed") && !p.name.startsWith("forced"))) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
@@ -100,17 +70,17 @@ for (const adapter of await availableAdapters()) {
         const bytesOf = (name: string) => entry?.buffers.find((b) => b.name === name)?.bytes ?? 0;
         expect(entry?.dispatches.length).toBeGreaterThan(20);
         for (const dispatch of entry?.dispatches ?? []) {
-          const bound = dispatch.bind.map((use, binding) => {
+          const bound = dispatch.bind.map((use) => {
             const [first, last] = [places[use.buffer], places[use.through ?? use.buffer]];
             const slab = slabs.get(first?.slab ?? "");
             if (first === undefined || last === undefined || slab === undefined) throw new Error(`no place for ${use.buffer}`);
-            return viewOf(dispatch, binding, slab, first.offset, (last.offset + bytesOf(use.through ?? use.buffer) - first.offset) / 4);
+            return new Uint32Array(slab, first.offset, (last.offset + bytesOf(use.through ?? use.buffer) - first.offset) / 4);
           });
-          const before = bound.map((b) => b.slice());
+          const before = bound.map((b) => Uint32Array.from(b));
           const kernel = emitKernel(dispatch.problem, dispatch.schedule, path.target, dispatch.serves);
           const found = await runKernel(device, kernel, before);
+          expect(new Reference(dispatch.problem, before).differenceFrom(found) ?? "", dispatch.serves.join(", ")).toBe("");
           evaluateProblem(dispatch.problem, bound);
-          agree(dispatch, before, found, bound);
         }
       });
     });

@@ -1,14 +1,15 @@
 // Contractions on every adapter and subgroup path against the reference: all layouts, odd sizes, packed operands, batches, epilogues.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
+import { epsilon, sumBound, type Words } from "../../ir/agreement.ts";
 import type { DotProblem, Schedule, Target } from "../../ir/plan.ts";
 import { binary, cast, float, load, plus, type ScalarExpr, select, times } from "../../ir/scalar.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { epsilon, expectAgreement, sumBound } from "./support/compare.ts";
+import { expectAgreement } from "./support/compare.ts";
 import { pathsOf } from "./support/paths.ts";
 import { at, dotProblem, loadF32, mask, noise, packed, words } from "./support/problems.ts";
-import type { Words } from "./support/run-kernel.ts";
 
 const layouts = [
   { name: "NN", aByK: false, bByK: true },

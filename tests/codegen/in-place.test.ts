@@ -1,17 +1,18 @@
 // Results in the place of operands: kernels of every family, on every adapter and subgroup path, against the reference, which loads
 // everything before it stores anything.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
+import { epsilon, sumBound, type Words } from "../../ir/agreement.ts";
 import type { PointwiseProblem, Problem, RowsProblem, Schedule } from "../../ir/plan.ts";
 import { float, input, plus, times, unary, variable } from "../../ir/scalar.ts";
 import { InPlaceTable, inPlacePairs } from "../../passes/in-place.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { epsilon, expectAgreement, sumBound } from "./support/compare.ts";
+import { expectAgreement } from "./support/compare.ts";
 import { pathsOf } from "./support/paths.ts";
 import { at, dotProblem, loadF32, noise, reduceProblem, storeF32 } from "./support/problems.ts";
-import type { Words } from "./support/run-kernel.ts";
 
 /** x -> (x * y, x + y): the first result may lie on either operand, the second too. */
 function pointwise(count: number): PointwiseProblem {

@@ -1,14 +1,15 @@
 // Pointwise kernels on every adapter against the reference: both widths, packed results, broadcasts, views, updates in place, folding.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
+import type { Words } from "../../ir/agreement.ts";
 import type { PointwiseProblem, Schedule, Store } from "../../ir/plan.ts";
 import { binary, cast, float, int, load, over, plus, type ScalarExpr, select, times, uint, unary, variable } from "../../ir/scalar.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
 import { at, dense, loadF32, mask, noise, packed, storeF32, targetOf, words } from "./support/problems.ts";
-import type { Words } from "./support/run-kernel.ts";
 
 const pointwise = (shape: readonly number[], stores: readonly Store[]): PointwiseProblem => ({ kind: "pointwise", shape, stores });
 const axes = (...shape: readonly number[]) => shape.map((bound, i) => variable(`c${i}`, bound)) as [ScalarExpr, ScalarExpr, ScalarExpr];

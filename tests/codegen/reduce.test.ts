@@ -1,16 +1,17 @@
 // Reductions on every adapter and subgroup path against the reference: one lane and many, both directions, all combinations.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reduceVector } from "../../compiler/codegen/reduce.ts";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
+import { sumBound, type Words } from "../../ir/agreement.ts";
 import type { ReduceProblem, Schedule } from "../../ir/plan.ts";
 import { binary, cast, float, input, load, plus, times, uint, variable } from "../../ir/scalar.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { expectAgreement, sumBound } from "./support/compare.ts";
+import { expectAgreement } from "./support/compare.ts";
 import { pathsOf } from "./support/paths.ts";
 import { at, loadF32, noise, reduceProblem, storeF32 } from "./support/problems.ts";
-import type { Words } from "./support/run-kernel.ts";
 
 const outputOf = (problem: ReduceProblem): Words => {
   const count = problem.shape.reduce((n, s) => n * s, 1);

@@ -1,17 +1,19 @@
 // Row kernels on every adapter and subgroup path against the reference: transform, statistic, codes and masks in one kernel.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
+import { epsilon, type Words } from "../../ir/agreement.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { readPacked } from "../../ir/packing.ts";
 import type { RowsProblem, Schedule, Target } from "../../ir/plan.ts";
 import { binary, float, input, load, plus, select, times, uint, variable } from "../../ir/scalar.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { epsilon, expectAgreement } from "./support/compare.ts";
+import { expectAgreement } from "./support/compare.ts";
 import { pathsOf } from "./support/paths.ts";
 import { at, loadF32, mask, noise, packed, questRows, storeF32, words } from "./support/problems.ts";
-import { runKernel, type Words } from "./support/run-kernel.ts";
+import { runKernel } from "./support/run-kernel.ts";
 
 /** Rows, columns, block, bits, layout: blocks smaller and larger than a subgroup's vectors, rows that end within a word, a vector, a span. */
 const cases: readonly (readonly [number, number, number, number, "linear" | "planes"])[] = [

@@ -1,16 +1,17 @@
 // The rules for kernels that use subgroups: which texts they get, where they are refused, and that a kernel written for half the
 // real subgroup size is right all the same, because a workgroup is never more than one subgroup.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
+import { epsilon, sumBound, type Words } from "../../ir/agreement.ts";
 import type { Problem, Schedule } from "../../ir/plan.ts";
 import type { Device } from "../../runtime/device.ts";
 import { probeSubgroups } from "../../runtime/probe.ts";
 import { whyNot } from "../../runtime/target.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { epsilon, expectAgreement, sumBound } from "./support/compare.ts";
+import { expectAgreement } from "./support/compare.ts";
 import { dotProblem, mask, noise, packed, questRows, reduceProblem, targetOf } from "./support/problems.ts";
-import type { Words } from "./support/run-kernel.ts";
 
 const dot = dotProblem(19, 36, 12);
 const rows = questRows(3, 128, 32, 4, { dense: true });

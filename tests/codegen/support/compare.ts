@@ -2,13 +2,11 @@
 import { expect } from "vitest";
 import type { Kernel } from "../../../compiler/codegen/kernel.ts";
 import { emitKernel } from "../../../compiler/codegen/templates.ts";
+import { isClose, type Words } from "../../../ir/agreement.ts";
 import { evaluateProblem } from "../../../ir/evaluate-problem.ts";
 import type { Problem, Schedule, Target } from "../../../ir/plan.ts";
-import { input, type ScalarExpr, unary } from "../../../ir/scalar.ts";
 import type { Device } from "../../../runtime/device.ts";
-import { runKernel, type Words } from "./run-kernel.ts";
-
-export const epsilon = 2 ** -24;
+import { runKernel } from "./run-kernel.ts";
 
 export interface Comparison {
   readonly problem: Problem;
@@ -36,7 +34,7 @@ export async function expectAgreement(
         : reference instanceof Int32Array
           ? new Int32Array(words.buffer, 0, words.length)
           : words;
-    const wrong = reference.findIndex((value, i) => !close(found[i] ?? 0, value, bound(binding, i)));
+    const wrong = reference.findIndex((value, i) => !isClose(found[i] ?? 0, value, bound(binding, i)));
     if (wrong >= 0) {
       const sizes = JSON.stringify(kernel.immediates);
       expect.fail(
@@ -45,35 +43,4 @@ export async function expectAgreement(
     }
   }
   return kernel;
-}
-
-const close = (a: number, b: number, bound: number): boolean => a === b || (Number.isNaN(a) && Number.isNaN(b)) || Math.abs(a - b) <= bound;
-
-/** For each stored sum of a contraction or reduction: the sum of the magnitudes of what was added, times count and epsilon. */
-export function sumBound(
-  problem: Problem,
-  buffers: readonly Words[],
-  binding: number,
-  terms: number,
-  slack = 2,
-): (binding: number, index: number) => number {
-  const magnitude = (e: ScalarExpr) => unary("abs", e);
-  const ofMagnitudes: Problem =
-    problem.kind === "dot"
-      ? {
-          ...problem,
-          a: { ...problem.a, element: magnitude(problem.a.element) },
-          b: { ...problem.b, element: magnitude(problem.b.element) },
-          stores: problem.stores.map((s) => ({ ...s, value: input(0, "f32") })),
-        }
-      : problem.kind === "reduce"
-        ? {
-            ...problem,
-            accumulators: problem.accumulators.map((a) => ({ ...a, element: magnitude(a.element) })),
-            stores: problem.stores.map((s) => ({ ...s, value: input(0, "f32") })),
-          }
-        : problem;
-  const copies = buffers.map((b) => b.slice());
-  evaluateProblem(ofMagnitudes, copies);
-  return (b, index) => (b === binding ? slack * terms * epsilon * Math.abs(copies[b]?.[index] ?? 0) + 1e-30 : 0);
 }

@@ -1,9 +1,8 @@
 // Runs one generated kernel on a device: uploads its bindings, dispatches, reads every binding back.
 import type { Kernel } from "../../../compiler/codegen/kernel.ts";
+import type { Words } from "../../../ir/agreement.ts";
 import type { Device } from "../../../runtime/device.ts";
 import { sleepUntil } from "../../../runtime/wait.ts";
-
-export type Words = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** Bytes of each binding after the dispatch. Bindings are padded to 16 bytes, the padding filled with `0x7fc0babe` to catch stray reads and writes. */
 export async function runKernel(device: Device, kernel: Kernel, bindings: readonly Words[]): Promise<readonly Uint32Array[]> {
