@@ -30,7 +30,7 @@ export async function compileFrom(
   recipe: string | undefined,
   flags: SourceFlags,
   options: TargetOptions,
-  output: Output,
+  output: Pick<Output, "diagnostics">,
 ): Promise<CompiledArtifact> {
   const { value, diagnostics } = await compiled(source, recipe, flags, options);
   if (value === undefined || hasErrors(diagnostics)) throw new DiagnosticError(diagnostics);

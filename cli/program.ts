@@ -16,6 +16,7 @@ import { planCommand } from "./plan.ts";
 import { runCommand } from "./run-entry.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
+import { tuneCommand } from "./tune.ts";
 
 const commands = [
   compileCommand,
@@ -28,6 +29,7 @@ const commands = [
   irCommand,
   optCommand,
   tokenizerCommand,
+  tuneCommand,
   benchCommand,
   doctorCommand,
   explainCommand,

@@ -7,7 +7,7 @@ export { parsePipeline, pipelineComment, pipelineOfComment } from "../passes/par
 export { type PipelineStep, printPipeline } from "../passes/pass.ts";
 export { pipeline } from "../passes/pipeline.ts";
 export { describeStep, type StepRecord, untilNames } from "../passes/runner.ts";
-export { type Schedules, schedulesFrom, shippedSchedules } from "./codegen/tuned-schedules.ts";
+export { type Schedules, schedulesAsOn, schedulesFrom, shippedSchedules, shippedTables } from "./codegen/tuned-schedules.ts";
 export { parseTable, printTable, type TunedTable } from "./codegen/tuned-table.ts";
 export { type CompileOptions, compile, compileModule, type ModuleOptions } from "./driver/compile.ts";
 export { compileChecked } from "./driver/compile-checked.ts";

@@ -1,6 +1,6 @@
 // Where schedules come from: tables of measured ones first, the default rules for what nobody measured.
 import { createHash } from "node:crypto";
-import type { ChooseSchedule, Schedule, Target } from "../../ir/plan.ts";
+import type { ChooseSchedule, Problem, Schedule, Target } from "../../ir/plan.ts";
 import { printSchedule } from "../../ir/text/plan-records.ts";
 import { keyOf, printKey } from "./schedule-key.ts";
 import { chooseSchedule, rulesVersion, scheduleTables } from "./schedules.ts";
@@ -13,6 +13,8 @@ import { isFor, type TunedTable, tableFrom } from "./tuned-table.ts";
 export interface Schedules {
   readonly choose: ChooseSchedule;
   readonly tables: readonly TunedTable[];
+  /** Whether the tables may be for none of the targets; else that is a mistake (`foreign-schedules`). */
+  readonly isForAny: boolean;
   /** Of all that the choice for these targets goes by: part of what makes results reproducible. */
   hash(targets: readonly Target[]): string;
 }
@@ -25,14 +27,17 @@ export function schedulesFrom(tables: readonly TunedTable[]): Schedules {
   const indexed = tables.map((table) => ({ table, find: indexOf(table) }));
   return {
     tables,
+    isForAny: tables.length === 0,
     choose: (problem, target) => {
       const applying = indexed.filter(({ table, find }) => find.size > 0 && isFor(table, target));
       if (applying.length === 0) return chooseSchedule(problem, target);
-      const key = printKey(keyOf(problem));
-      const measured = applying
-        .map(({ find }) => find.get(key))
-        .find((schedule) => schedule !== undefined && refuseSchedule(problem, schedule, target) === undefined);
-      return measured ?? chooseSchedule(problem, target);
+      return (
+        lookUp(
+          applying.map(({ find }) => find),
+          problem,
+          target,
+        ) ?? chooseSchedule(problem, target)
+      );
     },
     hash(targets) {
       const applying = tables.filter((table) => targets.some((target) => isFor(table, target)));
@@ -42,14 +47,46 @@ export function schedulesFrom(tables: readonly TunedTable[]): Schedules {
         subgroupSize,
         entries: entries.map((entry) => `${printKey(entry)} ${printSchedule(entry.schedule).join(", ")}`).sort(),
       }));
-      const hash = createHash("sha256").update(JSON.stringify({ rules: rulesVersion, tables: scheduleTables, tuned }));
-      return `sha256-${hash.digest("hex")}`;
+      return hashOf({ rules: rulesVersion, tables: scheduleTables, tuned });
     },
   };
 }
 
+/** Schedules of another class of adapters, by its rules and by tables measured on it: where a search may begin, and nothing that ships. */
+export function schedulesAsOn(adapterClass: string, tables: readonly TunedTable[] = shippedTables): Schedules {
+  const indices = tables.filter(({ adapter }) => adapter.class === adapterClass).map(indexOf);
+  return {
+    tables: [],
+    isForAny: true,
+    choose: (problem, target) => lookUp(indices, problem, target) ?? chooseSchedule(problem, { ...target, adapterClass }),
+    hash: (targets) => hashOf({ adapterClass, base: schedulesFrom(tables).hash(targets) }),
+  };
+}
+
+/** Other schedules for some keys, by printed key. */
+export function overlaid(base: Schedules, changes: ReadonlyMap<string, Schedule>): Schedules {
+  const changed = [...changes].map(([key, schedule]) => `${key} ${printSchedule(schedule).join(", ")}`).sort();
+  return {
+    tables: base.tables,
+    isForAny: base.isForAny,
+    choose: (problem, target) => lookUp([changes], problem, target) ?? base.choose(problem, target),
+    hash: (targets) => hashOf({ changed, base: base.hash(targets) }),
+  };
+}
+
+function lookUp(indices: readonly ReadonlyMap<string, Schedule>[], problem: Problem, target: Target): Schedule | undefined {
+  const key = printKey(keyOf(problem));
+  return indices
+    .map((index) => index.get(key))
+    .find((schedule) => schedule !== undefined && refuseSchedule(problem, schedule, target) === undefined);
+}
+
+function hashOf(value: unknown): string {
+  return `sha256-${createHash("sha256").update(JSON.stringify(value)).digest("hex")}`;
+}
+
 /** What kernels get where nothing is said. */
-export const shippedSchedules: Schedules = schedulesFrom(shippedTables);
+export const shippedSchedules: Schedules = { ...schedulesFrom(shippedTables), isForAny: true };
 
 /** Schedules by printed key. */
 export function indexOf({ entries }: Pick<TunedTable, "entries">): ReadonlyMap<string, Schedule> {

@@ -63,8 +63,8 @@ export function planModule(module: Module, options: PlanOptions = {}): Report<Pl
 
 /** Asked for and of no use: a mistake, not a wish that comes to nothing. */
 function foreignTables(schedules: Schedules | undefined, targets: readonly Target[]): readonly Diagnostic[] {
-  const { tables = [] } = schedules ?? {};
-  if (tables.length === 0 || tables.some((table) => targets.some((target) => isFor(table, target)))) return [];
+  const { tables, isForAny } = schedules ?? shippedSchedules;
+  if (isForAny || tables.some((table) => targets.some((target) => isFor(table, target)))) return [];
   const measured = tables.map(({ adapter: { class: adapterClass, subgroups, subgroupSize, name } }) => {
     return `${adapterClass} with ${subgroups} subgroups of ${subgroupSize} (${name})`;
   });

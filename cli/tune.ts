@@ -1,0 +1,155 @@
+// `bitloom tune`: measures which schedules a model's kernels are fastest with on this machine's adapter, and writes them as a table.
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { printTable, type Schedules, schedulesAsOn, schedulesFrom, shippedSchedules, shippedTables } from "../compiler/index.ts";
+import type { PlacedPlan, Schedule, Target } from "../ir/plan.ts";
+import type { Source } from "../ir/source.ts";
+import { printSchedule } from "../ir/text/plan-records.ts";
+import { type AdapterChoice, Device } from "../runtime/index.ts";
+import { type Compiled, leastSpeed, type TunedKey, type TuneResult, tune } from "../tuner/tune.ts";
+import { compileFrom, type SourceFlags } from "./compilation.ts";
+import { readSource } from "./files.ts";
+import { interruptible } from "./interruptible.ts";
+import { adapterOption, contextOption, jsonOption, policyOption, setOption } from "./options.ts";
+import type { Output } from "./output.ts";
+import { readTable } from "./schedules.ts";
+import { aligned } from "./table.ts";
+import { targetOf } from "./target.ts";
+
+interface TuneFlags extends SourceFlags {
+  readonly adapter: AdapterChoice;
+  readonly budget: number;
+  readonly from: string;
+  readonly output?: string;
+}
+
+export function tuneCommand(output: Output): Command {
+  return new Command("tune")
+    .description(
+      "Measure which schedules a model's kernels are fastest with on this machine's adapter, and write a table for `--schedules`.",
+    )
+    .argument("<file>", "model file (.loom) or IR (.loomir), `-` for a model on the standard input")
+    .argument("[recipe]", "a `train` block of the file; may be left out where there is only one")
+    .addOption(policyOption())
+    .addOption(setOption())
+    .addOption(contextOption())
+    .addOption(new Option("--budget <time>", "how long to measure (`120s`, `10min`)").argParser(duration).default(120_000, "120s"))
+    .addOption(
+      new Option(
+        "--from <schedules>",
+        "where to begin: a table's file, whose entries are kept and bettered; `defaults`, the shipped tables and the rules; `rules` alone; or what another class of adapters has (`lavapipe`, `swiftshader`, `gpu`)",
+      ).default("defaults"),
+    )
+    .addOption(new Option("-o, --output <file>", "table to write (default: schedules-CLASS.json)"))
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((file: string, recipe: string | undefined, flags: TuneFlags) => tuneModel(file, recipe, flags, output));
+}
+
+/** `90s`, `2min`, in milliseconds. */
+function duration(text: string): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|min)?$/.exec(text) ?? [];
+  const ms = Number(number) * ({ ms: 1, s: 1000, min: 60_000 }[unit] ?? 1000);
+  if (number === undefined || ms <= 0) throw new InvalidArgumentError("It must be a time, such as 120s or 10min.");
+  return ms;
+}
+
+async function tuneModel(file: string, recipe: string | undefined, flags: TuneFlags, output: Output): Promise<void> {
+  const source = await readSource(file);
+  const start = startOf(flags.from);
+  // A compile time from Mesa's cache on disk says nothing. The driver reads this when it is brought up.
+  process.env["MESA_SHADER_CACHE_DISABLE"] ??= "true";
+  using device = await Device.open({ adapter: flags.adapter });
+  using probe = await Device.open({ adapter: flags.adapter });
+  const { name, driver, isSoftware, adapterClass } = device.adapter;
+  output.note(`adapter: ${name}${isSoftware ? ", software: it computes on the CPU" : ""} (${driver})`);
+  const target = await targetOf(device);
+  const result = await interruptible(
+    () => output.note("stopping after this key; Ctrl-C again to quit at once"),
+    (signal) =>
+      tune(device, probe, {
+        target,
+        start,
+        signal,
+        budgetMs: flags.budget,
+        compile: compiler(source, recipe, flags, target, output),
+        progress: {
+          started: (keys) => output.note(`${keys} keys to tune in ${flags.budget / 1000} s`),
+          tuned: (key) => output.note(tunedLine(key)),
+          dropped: (key, schedule, reason) => output.note(`  left aside: ${printSchedule(schedule).join(", ")} for ${key}: ${reason}`),
+          left: (key, reason) => output.note(`${key}: left as it is, ${reason}`),
+        },
+      }),
+  );
+  const path = flags.output ?? `schedules-${adapterClass}.json`;
+  await writeFile(path, printTable(result.table));
+  tell(result, path, output);
+}
+
+/** Throws a DiagnosticError for a file that is no table. */
+function startOf(from: string): Schedules {
+  if (from === "defaults") return shippedSchedules;
+  if (from === "rules") return schedulesFrom([]);
+  const isClass = ["gpu", ...shippedTables.map(({ adapter }) => adapter.class)].includes(from);
+  return isClass && !existsSync(from) ? schedulesAsOn(from) : schedulesFrom([readTable(from)]);
+}
+
+/** Compiles the model with some schedules. What there is to say about it is said once. */
+function compiler(
+  source: Source,
+  recipe: string | undefined,
+  flags: TuneFlags,
+  target: Target,
+  output: Output,
+): (schedules: Schedules) => Promise<Compiled> {
+  let told = false;
+  return async (schedules) => {
+    let plan: PlacedPlan | undefined;
+    const planned = (made: PlacedPlan) => {
+      plan = made;
+    };
+    const artifact = await compileFrom(
+      source,
+      recipe,
+      flags,
+      { targets: [target], portable: false, schedules, planned },
+      told ? silent : output,
+    );
+    told = true;
+    if (plan === undefined) throw new Error("a compilation without a plan");
+    return { artifact, plan };
+  };
+}
+
+const silent: Pick<Output, "diagnostics"> = { diagnostics: () => undefined };
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const text = (schedule: Schedule): string => printSchedule(schedule).join(", ");
+const isChanged = (key: TunedKey): boolean => text(key.best) !== text(key.default);
+
+const tunedLine = (key: TunedKey): string =>
+  isChanged(key)
+    ? `${key.name}: ${key.gain.toFixed(2)} times faster with ${text(key.best)}, of ${key.candidates} candidates`
+    : `${key.name}: none of ${key.candidates} candidates is faster`;
+
+function tell({ table, keys, keysInAll, step, isWithdrawn }: TuneResult, path: string, output: Output): void {
+  output.result({ file: path, adapter: table.adapter, entries: table.entries.length, keys, keysInAll, step, isWithdrawn });
+  const head = ["key", "default", "best", "ratio", "share"];
+  const rows = keys.map((key) => [
+    key.name,
+    text(key.default),
+    isChanged(key) ? text(key.best) : "the same",
+    key.gain.toFixed(2),
+    percent(key.share),
+  ]);
+  for (const line of aligned([head, ...rows])) output.say(line);
+  const covered = keys.reduce((sum, { share }) => sum + share, 0);
+  output.say(`${keys.length} of ${keysInAll} keys were measured, ${percent(covered)} of the time`);
+  if (step !== undefined)
+    output.say(
+      `the whole step: ${step.before.toFixed(2)} ms before, ${step.after.toFixed(2)} ms after, speed ${step.speed.toFixed(3)} (${step.rounds} rounds)`,
+    );
+  if (isWithdrawn) output.say(`slower than ${leastSpeed}: the table is as it was at the start`);
+  output.say(output.strong(`wrote ${path}: ${table.entries.length} entries`));
+}
