@@ -1,6 +1,7 @@
 // `bitloom tune`: measures which schedules a model's kernels are fastest with on this machine's adapter, and writes them as a table.
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { printTable, type Schedules, schedulesAsOn, schedulesFrom, shippedSchedules, shippedTables } from "../compiler/index.ts";
 import type { PlacedPlan, Schedule, Target } from "../ir/plan.ts";
@@ -8,6 +9,7 @@ import type { Source } from "../ir/source.ts";
 import { printSchedule } from "../ir/text/plan-records.ts";
 import { type AdapterChoice, Device } from "../runtime/index.ts";
 import { type Compiled, leastSpeed, type TunedKey, type TuneResult, tune } from "../tuner/tune.ts";
+import type { StepComparison, StepSpeed } from "../tuner/whole-step.ts";
 import { compileFrom, type SourceFlags } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import { interruptible } from "./interruptible.ts";
@@ -21,6 +23,7 @@ interface TuneFlags extends SourceFlags {
   readonly adapter: AdapterChoice;
   readonly budget: number;
   readonly from: string;
+  readonly against?: string;
   readonly output?: string;
 }
 
@@ -41,6 +44,7 @@ export function tuneCommand(output: Output): Command {
         "where to begin: a table's file, whose entries are kept and bettered; `defaults`, the shipped tables and the rules; `rules` alone; or what another class of adapters has (`lavapipe`, `swiftshader`, `gpu`)",
       ).default("defaults"),
     )
+    .addOption(new Option("--against <schedules>", "in the end compare the whole step with these too; named as for `--from`"))
     .addOption(new Option("-o, --output <file>", "table to write (default: schedules-CLASS.json)"))
     .addOption(adapterOption())
     .addOption(jsonOption())
@@ -57,7 +61,8 @@ function duration(text: string): number {
 
 async function tuneModel(file: string, recipe: string | undefined, flags: TuneFlags, output: Output): Promise<void> {
   const source = await readSource(file);
-  const start = startOf(flags.from);
+  const start = schedulesNamed(flags.from);
+  const against = flags.against === undefined ? {} : { against: schedulesNamed(flags.against) };
   // A compile time from Mesa's cache on disk says nothing. The driver reads this when it is brought up.
   process.env["MESA_SHADER_CACHE_DISABLE"] ??= "true";
   using device = await Device.open({ adapter: flags.adapter });
@@ -71,6 +76,7 @@ async function tuneModel(file: string, recipe: string | undefined, flags: TuneFl
       tune(device, probe, {
         target,
         start,
+        ...against,
         signal,
         budgetMs: flags.budget,
         compile: compiler(source, recipe, flags, target, output),
@@ -84,15 +90,15 @@ async function tuneModel(file: string, recipe: string | undefined, flags: TuneFl
   );
   const path = flags.output ?? `schedules-${adapterClass}.json`;
   await writeFile(path, printTable(result.table));
-  tell(result, path, output);
+  tell(result, path, flags, output);
 }
 
 /** Throws a DiagnosticError for a file that is no table. */
-function startOf(from: string): Schedules {
-  if (from === "defaults") return shippedSchedules;
-  if (from === "rules") return schedulesFrom([]);
-  const isClass = ["gpu", ...shippedTables.map(({ adapter }) => adapter.class)].includes(from);
-  return isClass && !existsSync(from) ? schedulesAsOn(from) : schedulesFrom([readTable(from)]);
+function schedulesNamed(name: string): Schedules {
+  if (name === "defaults") return shippedSchedules;
+  if (name === "rules") return schedulesFrom([]);
+  const isClass = ["gpu", ...shippedTables.map(({ adapter }) => adapter.class)].includes(name);
+  return isClass && !existsSync(name) ? schedulesAsOn(name) : schedulesFrom([readTable(name)]);
 }
 
 /** Compiles the model with some schedules. What there is to say about it is said once. */
@@ -133,7 +139,16 @@ const tunedLine = (key: TunedKey): string =>
     ? `${key.name}: ${key.gain.toFixed(2)} times faster with ${text(key.best)}, of ${key.candidates} candidates`
     : `${key.name}: none of ${key.candidates} candidates is faster`;
 
-function tell({ table, keys, keysInAll, step, isWithdrawn }: TuneResult, path: string, output: Output): void {
+function tellStep({ sides: [before, after, other], rounds }: StepComparison, { from, against }: TuneFlags, output: Output): void {
+  if (before === undefined || after === undefined) return;
+  output.say(`the whole step, ${rounds} rounds in turn, load average ${loadavg()[0]?.toFixed(2)}:`);
+  const line = (name: string, { ms, speed }: StepSpeed) => [name, `${ms.toFixed(2)} ms`, `speed ${speed.toFixed(3)}`];
+  const rows = [line(`from ${from}`, before), line("tuned", after), ...(other === undefined ? [] : [line(`${against}`, other)])];
+  for (const row of aligned(rows)) output.say(row);
+  if (other !== undefined) output.say(`tuned to ${against}: ${(after.speed / other.speed).toFixed(3)}`);
+}
+
+function tell({ table, keys, keysInAll, step, isWithdrawn }: TuneResult, path: string, flags: TuneFlags, output: Output): void {
   output.result({ file: path, adapter: table.adapter, entries: table.entries.length, keys, keysInAll, step, isWithdrawn });
   const head = ["key", "default", "best", "ratio", "share"];
   const rows = keys.map((key) => [
@@ -146,10 +161,7 @@ function tell({ table, keys, keysInAll, step, isWithdrawn }: TuneResult, path: s
   for (const line of aligned([head, ...rows])) output.say(line);
   const covered = keys.reduce((sum, { share }) => sum + share, 0);
   output.say(`${keys.length} of ${keysInAll} keys were measured, ${percent(covered)} of the time`);
-  if (step !== undefined)
-    output.say(
-      `the whole step: ${step.before.toFixed(2)} ms before, ${step.after.toFixed(2)} ms after, speed ${step.speed.toFixed(3)} (${step.rounds} rounds)`,
-    );
+  if (step !== undefined) tellStep(step, flags, output);
   if (isWithdrawn) output.say(`slower than ${leastSpeed}: the table is as it was at the start`);
   output.say(output.strong(`wrote ${path}: ${table.entries.length} entries`));
 }

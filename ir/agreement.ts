@@ -1,23 +1,17 @@
 // Whether what a kernel computed agrees with the reference: words exactly, floats within a bound that follows from what was added up.
 import { evaluateProblem } from "./evaluate-problem.ts";
-import type { Problem, ReduceProblem, Store } from "./plan.ts";
+import type { Problem } from "./plan.ts";
 import { storesOf } from "./problem.ts";
-import { input, plus, type ScalarExpr, unary } from "./scalar.ts";
+import { epsilon, evaluateWithin, floatsOf, hasSums, isFloat } from "./sum-error.ts";
 
-/** Half the distance from 1 to the next f32. */
-export const epsilon = 2 ** -24;
-
-/** What a binding of a kernel covers. */
-export type Words = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-
-/** What epilogues, transforms and the drivers' functions may add, in units of epsilon times the largest result. */
-const afterSums = 64;
+/** What transforms and the drivers' own functions may add, in units of epsilon times the largest result. */
+const ofLargest = 64;
 /** Rounding to codes: of this many words one may differ, since a value next to a boundary may go either way. */
 const wordsPerTie = 1000;
 
 /**
- * The results of a problem by the reference, once for all kernels that are compared with it. Floats may differ by c n eps sum|a b| of
- * the n products or terms of each sum, and by 64 eps of the largest result; words may not, but for ties where a row is rounded.
+ * The results of a problem by the reference, once for all kernels that are compared with it. Floats may differ by what their sums may
+ * have lost and by 64 eps of the largest result; words may not, but for ties where a row is rounded.
  */
 export class Reference {
   readonly #problem: Problem;
@@ -27,17 +21,21 @@ export class Reference {
   /** `before`: what each binding holds when the kernel starts. */
   constructor(problem: Problem, before: readonly Uint32Array<ArrayBuffer>[]) {
     this.#problem = problem;
-    this.#expected = before.map((words) => words.slice());
-    evaluateProblem(problem, this.#expected);
-    const sums = magnitudesOf(problem, before);
-    const floats = storesOf(problem).filter(isFloat);
+    const { expected, shifted } = hasSums(problem)
+      ? evaluateWithin(problem, before)
+      : { expected: evaluated(problem, before), shifted: [] };
+    this.#expected = expected;
+    const bindings = storesOf(problem)
+      .filter(isFloat)
+      .map(({ binding }) => binding);
     this.#bounds = new Map(
-      floats.map(({ binding }) => {
-        const expected = floatsOf(this.#expected[binding]);
-        const largest = expected.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
-        const rest = (afterSums + weightedTerms(problem)) * epsilon * largest;
-        const ofSum = sums === undefined ? () => 0 : boundOf(floatsOf(sums[binding]), termsOf(problem) + 8, 2);
-        return [binding, (index: number) => ofSum(index) + rest] as const;
+      bindings.map((binding) => {
+        const own = floatsOf(expected[binding]);
+        const others = shifted.map((buffers) => floatsOf(buffers[binding]));
+        const largest = own.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+        const rest = (ofLargest + weightedTerms(problem)) * epsilon * largest;
+        const ofSums = (i: number) => others.reduce((most, x) => Math.max(most, Math.abs((x[i] ?? 0) - (own[i] ?? 0)) || 0), 0);
+        return [binding, (i: number) => ofSums(i) + rest] as const;
       }),
     );
   }
@@ -61,9 +59,11 @@ export class Reference {
   }
 }
 
-const isFloat = ({ storage }: Store): boolean => storage.kind === "dense" && storage.scalar === "f32";
-const floatsOf = (words: Float32Array | Int32Array | Uint32Array | undefined): Float32Array =>
-  words === undefined ? new Float32Array() : new Float32Array(words.buffer, words.byteOffset, words.length);
+function evaluated(problem: Problem, before: readonly Uint32Array<ArrayBuffer>[]): readonly Uint32Array<ArrayBuffer>[] {
+  const buffers = before.map((words) => words.slice());
+  evaluateProblem(problem, buffers);
+  return buffers;
+}
 
 function floatsDiffer(expected: Float32Array, found: Float32Array, bound: (index: number) => number): string | undefined {
   const wrong = expected.findIndex((value, i) => !isClose(found[i] ?? Number.NaN, value, bound(i)));
@@ -79,46 +79,4 @@ function weightedTerms(problem: Problem): number {
   if (problem.kind !== "attention") return 0;
   const { keys, queries, heads, groups, channels } = problem.shape;
   return 16 * ((problem.pass === "grad_key" ? (queries * heads) / groups : keys) + channels);
-}
-
-const termsOf = (problem: Problem): number =>
-  problem.kind === "dot" ? problem.k : problem.kind === "reduce" ? problem.reduced.reduce((n, size) => n * size, 1) : 0;
-
-/** For each stored sum of a contraction or reduction: the sum of the magnitudes of what was added, times count and epsilon. */
-export function sumBound(
-  problem: Problem,
-  buffers: readonly Words[],
-  binding: number,
-  terms: number,
-  slack = 2,
-): (binding: number, index: number) => number {
-  const bound = boundOf(floatsOf((magnitudesOf(problem, buffers) ?? buffers)[binding]), terms, slack);
-  return (b, index) => (b === binding ? bound(index) : 0);
-}
-
-const boundOf =
-  (magnitudes: Float32Array, terms: number, slack: number) =>
-  (index: number): number =>
-    slack * terms * epsilon * Math.abs(magnitudes[index] ?? 0) + 1e-30;
-
-/** What the buffers of a sum's results would hold if magnitudes were added up and stored as they are; undefined where nothing is summed. */
-function magnitudesOf(problem: Problem, buffers: readonly Words[]): readonly Words[] | undefined {
-  const magnitude = (e: ScalarExpr) => unary("abs", e);
-  const stores = (value: ScalarExpr) => problem.stores.filter(isFloat).map((s) => ({ ...s, value }));
-  const copies = () => buffers.map((b) => b.slice());
-  if (problem.kind === "dot") {
-    const { a, b } = problem;
-    const sides = { a: { ...a, element: magnitude(a.element) }, b: { ...b, element: magnitude(b.element) } };
-    return evaluated({ ...problem, ...sides, stores: stores(input(0, "f32")) }, copies());
-  }
-  const isSum = ({ combine, element }: ReduceProblem["accumulators"][number]) => combine === "sum" && element.type === "f32";
-  if (problem.kind !== "reduce" || !problem.accumulators.some(isSum)) return undefined;
-  const accumulators = problem.accumulators.map((a) => (isSum(a) ? { ...a, element: magnitude(a.element) } : a));
-  const total = accumulators.flatMap((a, i): readonly ScalarExpr[] => (isSum(a) ? [input(i, "f32")] : [])).reduce(plus);
-  return evaluated({ ...problem, accumulators, stores: stores(total) }, copies());
-}
-
-function evaluated(problem: Problem, buffers: readonly Words[]): readonly Words[] {
-  evaluateProblem(problem, buffers);
-  return buffers;
 }

@@ -48,8 +48,8 @@ const nearlyEqual = 0.02;
 const rounds = { first: 2, rest: 4, confirm: 7 };
 /** What is slower by this factor in the first rounds is not measured further. */
 const hopeless = 1.25;
-/** A round takes about this long where the adapter's clock times it, and where only the wall's does. */
-const roundMs = { adapter: 6, wall: 40 };
+/** A round takes about this long where the adapter's clock times it, which ticks every 66 microseconds in Dawn, and where only the wall's does. */
+const roundMs = { adapter: 12, wall: 40 };
 
 interface Candidate {
   readonly schedule: Schedule;

@@ -26,6 +26,8 @@ export interface TuneOptions {
   readonly compile: (schedules: Schedules) => Promise<Compiled>;
   /** Where the search begins. */
   readonly start: Schedules;
+  /** Other schedules, with which the whole step is compared in the end beside the ones at the start. */
+  readonly against?: Schedules;
   readonly budgetMs: number;
   /** First-dispatch compile time above which a candidate is refused, in milliseconds of CPU time; default 1500. */
   readonly mostCompileMs?: number;
@@ -62,7 +64,7 @@ export interface TuneResult {
   readonly keys: readonly TunedKey[];
   /** How many keys there are; those beyond `keys` were not reached, or are too small to matter. */
   readonly keysInAll: number;
-  /** The whole step at the start against the one with the table; absent where tuning was ended early. */
+  /** The whole step with the schedules at the start, with what was found, and with those `against`; absent where tuning was ended early. */
   readonly step?: StepComparison;
   /** Whether the whole step got slower: then the table is as it was at the start. */
   readonly isWithdrawn: boolean;
@@ -82,7 +84,7 @@ const referenceFlops = 2e8;
  * that compile times on the first one are those of kernels that it never saw.
  */
 export async function tune(device: Device, probe: Device, options: TuneOptions): Promise<TuneResult> {
-  const { target, start, budgetMs, signal, progress = {}, emit = emitKernel, mostCompileMs = 1500 } = options;
+  const { target, start, against, budgetMs, signal, progress = {}, emit = emitKernel, mostCompileMs = 1500 } = options;
   const begin = performance.now();
   const remainingMs = () => budgetMs - (performance.now() - begin);
   const isStopped = () => signal?.aborted === true;
@@ -146,11 +148,19 @@ export async function tune(device: Device, probe: Device, options: TuneOptions):
   const { name, driver } = device.adapter;
   const adapter = { class: target.adapterClass, subgroups: target.subgroups, subgroupSize: target.subgroupSize, name, driver };
   const result = { keys, keysInAll: workloads.length, isWithdrawn: false, table: { adapter, entries: [...entries.values()] } };
-  if (isStopped() || changes.size === 0) return result;
+  if (isStopped() || (changes.size === 0 && against === undefined)) return result;
 
-  const after = await options.compile(overlaid(start, changes));
-  const step = await compareSteps(probe, before.artifact, after.artifact, Math.max(remainingMs(), 0.5 * confirmShare * budgetMs));
-  if (step.speed >= leastSpeed) return { ...result, step };
+  const sides = [
+    before,
+    await options.compile(overlaid(start, changes)),
+    ...(against === undefined ? [] : [await options.compile(against)]),
+  ];
+  const step = await compareSteps(
+    probe,
+    sides.map(({ artifact }) => artifact),
+    Math.max(remainingMs(), 0.5 * confirmShare * budgetMs),
+  );
+  if ((step.sides[1]?.speed ?? 0) >= leastSpeed) return { ...result, step };
   return { ...result, step, isWithdrawn: true, table: tableAtStart(start, target, adapter) };
 }
 

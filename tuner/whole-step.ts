@@ -1,15 +1,19 @@
 // Comparing artifacts of one model by the time of a whole step, in turns on one device.
 import type { ArtifactManifest, CompiledArtifact } from "../ir/artifact.ts";
-import { type Device, type Inputs, Session } from "../runtime/index.ts";
+import { type Device, type Inputs, type PendingRun, Session } from "../runtime/index.ts";
 import { onlyTarget, plausibleInputs } from "./operands.ts";
 import { alternate } from "./rounds.ts";
 
-export interface StepComparison {
-  /** Milliseconds of a step, medians. */
-  readonly before: number;
-  readonly after: number;
-  /** How fast the second is: times of the first to times of the second, the median over the rounds. Above 1 is faster. */
+export interface StepSpeed {
+  /** Milliseconds of a step, the median over the rounds. */
+  readonly ms: number;
+  /** How fast it is: times of the first side to its own, the median over the rounds. Above 1 is faster than the first. */
   readonly speed: number;
+}
+
+export interface StepComparison {
+  /** One for each side, in order. */
+  readonly sides: readonly StepSpeed[];
   readonly rounds: number;
 }
 
@@ -27,22 +31,27 @@ export function stepEntries({ entries }: ArtifactManifest): readonly string[] {
 
 const least = { rounds: 5, roundMs: 60 };
 const mostRounds = 41;
+const mostRepeats = 64;
 
-/** Compare two artifacts for about `budgetMs`. By the adapter's clock where it has one. */
-export async function compareSteps(
-  device: Device,
-  before: CompiledArtifact,
-  after: CompiledArtifact,
-  budgetMs: number,
-): Promise<StepComparison> {
-  using first = await StepTimer.open(device, before);
-  using second = await StepTimer.open(device, after);
-  const onceMs = Math.max(0.05, await first.warm(), await second.warm());
-  const repeats = Math.max(1, Math.ceil(least.roundMs / onceMs));
-  const rounds = Math.min(mostRounds, Math.max(least.rounds, Math.floor(budgetMs / (2 * repeats * onceMs))));
-  const [own, other] = await alternate([() => first.time(repeats), () => second.time(repeats)], rounds);
-  if (own === undefined || other === undefined) throw new Error("two sides were timed");
-  return { before: own.ms / repeats, after: other.ms / repeats, speed: 1 / other.ratio, rounds };
+/** Compare artifacts for about `budgetMs`, a step of each in turn. By the adapter's clock where it has one. */
+export async function compareSteps(device: Device, artifacts: readonly CompiledArtifact[], budgetMs: number): Promise<StepComparison> {
+  const timers: StepTimer[] = [];
+  try {
+    for (const artifact of artifacts) timers.push(await StepTimer.open(device, artifact));
+    const onceMs = Math.max(0.05, ...(await Promise.all(timers.map((timer) => timer.time(1)))));
+    const repeats = Math.min(mostRepeats, Math.ceil(least.roundMs / onceMs));
+    const begin = performance.now();
+    for (const timer of timers) await timer.time(repeats);
+    // By the wall, on which a step also has to be submitted and awaited.
+    const rounds = Math.min(mostRounds, Math.max(least.rounds, Math.floor(budgetMs / (performance.now() - begin))));
+    const sides = await alternate(
+      timers.map((timer) => () => timer.time(repeats)),
+      rounds,
+    );
+    return { sides: sides.map(({ ms, ratio }) => ({ ms: ms / repeats, speed: 1 / ratio })), rounds };
+  } finally {
+    for (const timer of timers) timer[Symbol.dispose]();
+  }
 }
 
 class StepTimer {
@@ -65,26 +74,21 @@ class StepTimer {
     return new StepTimer(await Session.open(artifact, device, timestamps));
   }
 
-  /** Milliseconds of one step, warmed up. */
-  async warm(): Promise<number> {
-    await this.time(1);
-    return this.time(1);
-  }
-
+  /** Milliseconds of some steps: submitted at once, so that waiting between them does not count. */
   async time(repeats: number): Promise<number> {
-    const start = performance.now();
-    let adapterMs = 0;
-    let isTimed = false;
-    for (let i = 0; i < repeats; i++) {
-      for (const { entry, inputs, count } of this.#runs) {
-        for (let run = 0; run < count; run++) {
-          const { gpuMs } = await this.#session.submit(entry, inputs).read();
-          adapterMs += gpuMs?.[0] ?? 0;
-          isTimed = gpuMs !== undefined;
-        }
-      }
-    }
-    return isTimed ? adapterMs : performance.now() - start;
+    const begin = performance.now();
+    const pending: PendingRun[] = [];
+    for (let i = 0; i < repeats; i++)
+      for (const { entry, inputs, count } of this.#runs)
+        for (let run = 0; run < count; run++) pending.push(this.#session.submit(entry, inputs));
+    const results = await Promise.all(pending.map((each) => each.read()));
+    const elapsedMs = performance.now() - begin;
+    return (
+      results.reduce<number | undefined>(
+        (sum, { gpuMs: [ms] = [] }) => (sum === undefined || ms === undefined ? undefined : sum + ms),
+        0,
+      ) ?? elapsedMs
+    );
   }
 
   [Symbol.dispose](): void {
@@ -92,7 +96,10 @@ class StepTimer {
   }
 }
 
-/** Milliseconds of each dispatch of each entry in one run, medians over a few; undefined on an adapter without a clock. */
+/**
+ * Milliseconds of each dispatch of each entry, means over a few runs: clocks are coarse (Dawn's ticks every 66 microseconds), and what is
+ * less than a tick is right on average. Undefined on an adapter without a clock.
+ */
 export async function dispatchTimes(
   device: Device,
   artifact: CompiledArtifact,
@@ -103,14 +110,19 @@ export async function dispatchTimes(
   const times = new Map<string, readonly number[]>();
   for (const entry of Object.keys(manifest.entries)) {
     const inputs = plausibleInputs(manifest, entry, onlyTarget(artifact));
-    const best: number[] = [];
+    // The first run is cold, and the first use of a clock may be off.
+    await session.submit(entry, inputs).read();
+    const sums: number[] = [];
     for (let run = 0; run < timedRuns; run++) {
       const { gpuMs = [] } = await session.submit(entry, inputs).read();
-      for (const [i, ms] of gpuMs.entries()) best[i] = Math.min(best[i] ?? ms, ms);
+      for (const [i, ms] of gpuMs.entries()) sums[i] = (sums[i] ?? 0) + ms;
     }
-    times.set(entry, best);
+    times.set(
+      entry,
+      sums.map((sum) => sum / timedRuns),
+    );
   }
   return (entry, dispatch) => times.get(entry)?.[dispatch] ?? 0;
 }
 
-const timedRuns = 4;
+const timedRuns = 6;

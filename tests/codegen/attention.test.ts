@@ -2,10 +2,10 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
-import { epsilon, type Words } from "../../ir/agreement.ts";
 import type { AttentionShape } from "../../ir/ops/attention-tensors.ts";
 import type { AttentionProblem, Schedule, Store } from "../../ir/plan.ts";
 import { input, load, plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
+import { epsilon, type Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";

@@ -2,9 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
-import { epsilon, sumBound, type Words } from "../../ir/agreement.ts";
 import type { DotProblem, Schedule, Target } from "../../ir/plan.ts";
 import { binary, cast, float, load, plus, type ScalarExpr, select, times } from "../../ir/scalar.ts";
+import { epsilon, sumBound, type Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";

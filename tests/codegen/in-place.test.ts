@@ -4,9 +4,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
-import { epsilon, sumBound, type Words } from "../../ir/agreement.ts";
 import type { PointwiseProblem, Problem, RowsProblem, Schedule } from "../../ir/plan.ts";
 import { float, input, plus, times, unary, variable } from "../../ir/scalar.ts";
+import { epsilon, sumBound, type Words } from "../../ir/sum-error.ts";
 import { InPlaceTable, inPlacePairs } from "../../passes/in-place.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";

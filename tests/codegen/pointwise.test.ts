@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
-import type { Words } from "../../ir/agreement.ts";
 import type { PointwiseProblem, Schedule, Store } from "../../ir/plan.ts";
 import { binary, cast, float, int, load, over, plus, type ScalarExpr, select, times, uint, unary, variable } from "../../ir/scalar.ts";
+import type { Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";

@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
-import { epsilon, type Words } from "../../ir/agreement.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { readPacked } from "../../ir/packing.ts";
 import type { RowsProblem, Schedule, Target } from "../../ir/plan.ts";
 import { binary, float, input, load, plus, select, times, uint, variable } from "../../ir/scalar.ts";
+import { epsilon, type Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";

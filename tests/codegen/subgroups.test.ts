@@ -4,8 +4,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
-import { epsilon, sumBound, type Words } from "../../ir/agreement.ts";
 import type { Problem, Schedule } from "../../ir/plan.ts";
+import { epsilon, sumBound, type Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { probeSubgroups } from "../../runtime/probe.ts";
 import { whyNot } from "../../runtime/target.ts";

@@ -2,9 +2,10 @@
 import { expect } from "vitest";
 import type { Kernel } from "../../../compiler/codegen/kernel.ts";
 import { emitKernel } from "../../../compiler/codegen/templates.ts";
-import { isClose, type Words } from "../../../ir/agreement.ts";
+import { isClose } from "../../../ir/agreement.ts";
 import { evaluateProblem } from "../../../ir/evaluate-problem.ts";
 import type { Problem, Schedule, Target } from "../../../ir/plan.ts";
+import type { Words } from "../../../ir/sum-error.ts";
 import type { Device } from "../../../runtime/device.ts";
 import { runKernel } from "./run-kernel.ts";
 

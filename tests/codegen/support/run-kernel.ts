@@ -1,6 +1,6 @@
 // Runs one generated kernel on a device: uploads its bindings, dispatches, reads every binding back.
 import type { Kernel } from "../../../compiler/codegen/kernel.ts";
-import type { Words } from "../../../ir/agreement.ts";
+import type { Words } from "../../../ir/sum-error.ts";
 import type { Device } from "../../../runtime/device.ts";
 import { sleepUntil } from "../../../runtime/wait.ts";
 
