@@ -18,6 +18,7 @@ const layers = {
   codegen: "compiler/codegen/emit.ts",
   driver: "compiler/driver/compile.ts",
   runtime: "runtime/session.ts",
+  tuner: "tuner/tune.ts",
   cli: "cli/run.ts",
   bench: "bench/matmul.ts",
   tests: "tests/support/adapters.ts",
@@ -35,7 +36,8 @@ const allowed: Readonly<Record<string, readonly Layer[]>> = {
   "compiler/lower/made-up.ts": ["ir", "artifact", "syntax", "sema", "lower"],
   "compiler/codegen/made-up.ts": ["ir", "artifact", "codegen"],
   "compiler/driver/made-up.ts": ["ir", "artifact", "passes", "syntax", "sema", "lower", "codegen", "driver"],
-  "cli/made-up.ts": ["ir", "artifact", "passes", "syntax", "sema", "lower", "codegen", "driver", "runtime", "cli", "bench"],
+  "cli/made-up.ts": ["ir", "artifact", "passes", "syntax", "sema", "lower", "codegen", "driver", "runtime", "tuner", "cli", "bench"],
+  "tuner/made-up.ts": ["ir", "artifact", "passes", "syntax", "sema", "lower", "codegen", "driver", "runtime", "tuner"],
   "tests/ops/made-up.test.ts": Object.keys(layers) as Layer[],
 };
 
