@@ -61,7 +61,7 @@ export function evaluateWithin(
   buffers: readonly Uint32Array<ArrayBuffer>[],
 ): { readonly expected: readonly Uint32Array<ArrayBuffer>[]; readonly shifted: readonly (readonly Uint32Array<ArrayBuffer>[])[] } {
   const types =
-    problem.kind === "dot" ? (["f32"] as const) : problem.accumulators.map((a) => (a.combine === "argmax" ? "i32" : a.element.type));
+    problem.kind === "dot" ? [problem.a.element.type] : problem.accumulators.map((a) => (a.combine === "argmax" ? "i32" : a.element.type));
   const [sums, magnitudes] = [alone(problem, buffers, types), alone(ofMagnitudes(problem), buffers, types)];
   const terms = problem.kind === "dot" ? problem.k : product(problem.reduced);
   const lost = slack * (terms + atTheEnd) * epsilon;

@@ -4,13 +4,13 @@ import { refuseSchedule } from "../../compiler/codegen/templates.ts";
 import { packValues, storageOf } from "../../ir/packing.ts";
 import type { CodeDepth, DotProblem, Schedule, Target } from "../../ir/plan.ts";
 import { input, int, load, plus, times, uint, variable } from "../../ir/scalar.ts";
+import type { Words } from "../../ir/sum-error.ts";
 import { type CodeLayout, type CodesType, codes } from "../../ir/type.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
 import { pathsOf } from "./support/paths.ts";
 import { at, targetOf } from "./support/problems.ts";
-import type { Words } from "./support/run-kernel.ts";
 
 type Kind = "planes" | "bytes";
 
