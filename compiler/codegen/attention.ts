@@ -86,7 +86,7 @@ class AttentionFrame {
     const { elements, shape } = this.#problem;
     const head = this.#queryHead();
     const own = this.#own("t", shape.queries);
-    const rows = own.map(({ inside }) => this.#scaled(this.#row(elements.q, { z: this.#z, t: inside, ...head })));
+    const rows = this.#ownRows([elements.q], "t", own, head).map(([q]) => this.#scaled(q ?? missing()));
     const sums = own.map(() => this.#zeros("o"));
     const best = own.map(() => wgsl.var("best", f32(least)));
     const total = own.map(() => wgsl.zero("total", "f32"));
@@ -152,9 +152,10 @@ class AttentionFrame {
     const { elements, shape } = this.#problem;
     const head = this.#queryHead();
     const own = this.#own("t", shape.queries);
-    const rows = own.map(({ inside }) => {
+    const loaded = this.#ownRows([elements.q, needed(elements.ct)], "t", own, head);
+    const rows = own.map(({ inside }, r) => {
       const at = { z: this.#z, t: inside, ...head };
-      const [q, ct] = this.#rows([elements.q, needed(elements.ct)], at);
+      const [q = missing(), ct = missing()] = loaded[r] ?? [];
       return { q: this.#scaled(q), ct, lse: this.#number(elements.lse, at), delta: this.#number(elements.delta, at) };
     });
     const sums = own.map(() => this.#zeros("dq"));
@@ -189,10 +190,10 @@ class AttentionFrame {
     const { heads, groups, keys, queries } = shape;
     const group = { g: groups === 1 ? uint(0) : this.#emitter.variable("g", groups, wgsl.group("y")) };
     const own = this.#own("s", keys);
-    const rows = own.map(({ inside }) => {
-      const [k, v] = this.#rows([elements.k, elements.v], { z: this.#z, s: inside, ...group });
-      return { k: this.#scaled(k), v };
-    });
+    const rows = this.#ownRows([elements.k, elements.v], "s", own, group).map(([k = missing(), v = missing()]) => ({
+      k: this.#scaled(k),
+      v,
+    }));
     const sums = own.map(() => ({ dk: this.#zeros("dk"), dv: this.#zeros("dv") }));
     // The first query that sees any of these keys.
     const from = rule.causal ? wgsl.let("earliest", mul(wgsl.group("x"), u32(this.#tile / this.#chunk))) : u32(0);
@@ -280,12 +281,14 @@ class AttentionFrame {
   }
 
   #expressions(element: ScalarExpr, at: Readonly<Record<string, ScalarExpr>>): readonly ScalarExpr[] {
+    return this.#channels.map((c) => this.#expression(element, at, c));
+  }
+
+  #expression(element: ScalarExpr, at: Readonly<Record<string, ScalarExpr>>, c: ScalarExpr): ScalarExpr {
     const { channels } = this.#problem.shape;
-    return this.#channels.map((c) => {
-      if (channels % 4 === 0) return this.#emitter.prepare(element, { ...at, c });
-      const clamped = this.#emitter.prepare(element, { ...at, c: binary("min", c, uint(channels - 1)) });
-      return this.#emitter.prepare(selectExpr(binary("lt", c, uint(channels)), clamped, float(0)), {});
-    });
+    if (channels % 4 === 0) return this.#emitter.prepare(element, { ...at, c });
+    const clamped = this.#emitter.prepare(element, { ...at, c: binary("min", c, uint(channels - 1)) });
+    return this.#emitter.prepare(selectExpr(binary("lt", c, uint(channels)), clamped, float(0)), {});
   }
 
   /** Rows of several tensors at one position: all loads, then the values. */
@@ -296,10 +299,33 @@ class AttentionFrame {
     return [a ?? missing(), b ?? missing()];
   }
 
-  #row(element: ScalarExpr, at: Readonly<Record<string, ScalarExpr>>): Row {
-    const prepared = this.#expressions(element, at);
-    this.#emitter.issueLoads(prepared);
-    return prepared.map((e) => this.wgsl.settle("x", this.#emitter.vector(e, "f32")));
+  /**
+   * For each own position its rows of some tensors, four channels in each round of a loop that moves the others down: load instructions that
+   * stood in the text once for each four channels would take most of the time to compile.
+   */
+  #ownRows(
+    elements: readonly ScalarExpr[],
+    axis: "t" | "s",
+    own: readonly Own[],
+    head: Readonly<Record<string, ScalarExpr>>,
+  ): readonly (readonly Row[])[] {
+    const rows = own.map(({ inside }) => ({ at: { z: this.#z, ...head, [axis]: inside }, rows: elements.map(() => this.#zeros("own")) }));
+    this.#eachQuad((c) => {
+      const prepared = rows.map(({ at }) => elements.map((element) => this.#expression(element, at, c)));
+      this.#emitter.issueLoads(prepared.flat());
+      for (const [r, { rows: mine }] of rows.entries())
+        for (const [e, row] of mine.entries()) {
+          const loaded = this.wgsl.settle("x", this.#emitter.vector(prepared[r]?.[e] ?? missing(), "f32"));
+          for (const [i, x] of row.entries()) this.wgsl.assign(x, row[i + 1] ?? loaded);
+        }
+    });
+    return rows.map((r) => r.rows);
+  }
+
+  /** A loop over quads of channels, whose number is known at run time alone, so that nobody unrolls it. */
+  #eachQuad(body: (c: ScalarExpr, i: E<"u32">) => void): void {
+    const quads = this.#channels.length;
+    this.wgsl.loop("i", u32(0), size(quads), u32(1), (i) => body(plus(times(this.#emitter.variable("quads", quads, i), uint(4)), quad), i));
   }
 
   #number(element: ScalarExpr | undefined, at: Readonly<Record<string, ScalarExpr>>): E<"f32"> {
@@ -355,19 +381,24 @@ class AttentionFrame {
     const { stores, rowStores, shape } = this.#problem;
     wgsl.when(lt(position, size(count)), () => {
       const at = { z: this.#z, ...head, [axis]: this.#emitter.variable(axis, count, position) };
-      const writes: (readonly [string | undefined, () => void])[] = [];
-      for (const [i, vectors] of quads.entries()) {
-        const inputs = vectors.map((v) => this.#emitter.register(v));
-        const c = this.#channels[i] ?? uint(0);
-        const within = shape.channels % 4 === 0 ? undefined : { first: u32(4 * i), below: u32(shape.channels) };
-        for (const [n, store] of stores.entries()) {
-          const prepared = prepareStore(this.#emitter, store, { ...at, c }, inputs);
-          writes.push([labelOf(this.#serves, n), storeQuad(this.#emitter, prepared, within)]);
-        }
-      }
       const numbers = row.map((x) => this.#emitter.register(x));
-      for (const [n, store] of rowStores.entries()) writes.push(this.#rowStore(store, n, at, numbers));
-      for (const [label, write] of writes) wgsl.serving(label, write);
+      const ofRow = rowStores.map((store, n) => this.#rowStore(store, n, at, numbers));
+      for (const [label, write] of ofRow) wgsl.serving(label, write);
+      const results = quads.map((vectors) => vectors.map((v) => wgsl.var("result", v)));
+      this.#eachQuad((c, i) => {
+        const inputs = (results[0] ?? []).map((v) => this.#emitter.register(wgsl.let("result", v)));
+        const within = shape.channels % 4 === 0 ? undefined : { first: wgsl.let("channel", mul(i, u32(4))), below: u32(shape.channels) };
+        const writes = stores.map((store, n) => {
+          const prepared = prepareStore(this.#emitter, store, { ...at, c }, inputs);
+          return [labelOf(this.#serves, n), storeQuad(this.#emitter, prepared, within)] as const;
+        });
+        for (const [label, write] of writes) wgsl.serving(label, write);
+        for (const [j, vectors] of results.entries())
+          for (const [n, v] of vectors.entries()) {
+            const next = results[j + 1]?.[n];
+            if (next !== undefined) wgsl.assign(v, next);
+          }
+      });
     });
   }
 

@@ -119,10 +119,6 @@ export function emitBroadcast(problem: DotProblem, schedule: BroadcastSchedule, 
     firstRow,
     columns,
     batch,
-    sharing: {
-      rows: () => (byK ? ownRows() : ownRow),
-      take: handOver,
-    },
   });
   return finishKernel(wgsl, problem, target, {
     title: `dot, broadcast, ${schedule.rows} x ${s} rows, subgroups of ${s}`,

@@ -91,7 +91,7 @@ export function emitTile(problem: DotProblem, schedule: TileSchedule, target: Ta
     }
   });
   const sums = inner.finish((values, row) => values[row] ?? missing());
-  emitEpilogue(emitter, problem, serves, { sums, firstRow, columns, batch, sharing: undefined });
+  emitEpilogue(emitter, problem, serves, { sums, firstRow, columns, batch });
   return finishKernel(wgsl, problem, target, {
     title: `dot, tile, ${rows} rows a lane, ${width} x ${height} lanes`,
     workgroup: [width * height, 1, 1],
