@@ -21,7 +21,7 @@ export interface EpilogueFrame {
 }
 
 /** Rows that the loop's body stores. */
-const rowsAtOnce = 4;
+export const rowsAtOnce = 4;
 
 export function emitEpilogue(emitter: Emitter, problem: DotProblem, serves: readonly string[], frame: EpilogueFrame): void {
   if (problem.stores.some(isPacked)) throw new Error("a contraction cannot store packed results");

@@ -16,6 +16,7 @@ import type {
 } from "../../ir/plan.ts";
 import { shapeOf, type Type } from "../../ir/type.ts";
 import type { Kernel } from "./kernel.ts";
+import { fillKernel, outlineKey, slotsOfAll, slotsOfOne } from "./kernel-text.ts";
 import { emitKernel } from "./templates.ts";
 import { verifyTarget } from "./verify-target.ts";
 
@@ -35,6 +36,7 @@ export function emit(plan: KernelPlan): EmittedTarget {
   const constants: { readonly range: SlabRange; readonly file: string }[] = [];
   const entries: Record<string, EntryPlacement> = {};
   const dispatches: Record<string, readonly DispatchRecord[]> = {};
+  for (const dispatch of plan.entries.flatMap((entry) => entry.dispatches)) kernels.add(dispatch);
   for (const entry of plan.entries) {
     const places = new EntryPlaces(entry, memory);
     dispatches[entry.name] = entry.dispatches.map((dispatch) => emitDispatch(dispatch, places, kernels));
@@ -89,39 +91,60 @@ interface NumberedKernel {
   readonly kernel: Kernel;
 }
 
-/** Distinct kernels in order of first use. */
+/** Distinct kernels in order of first use. Add all dispatches, then ask for each. */
 class KernelTable {
   readonly all: { readonly file: string; readonly kernel: Kernel }[] = [];
   readonly #target: Target;
   readonly #known = new Map<string, number>();
-  /** Dispatches of equal form share their problem, so its kernel is emitted once. */
-  readonly #emitted = new Map<Problem, NumberedKernel & { readonly schedule: Schedule }>();
+  /** Dispatches of equal form share their problem, so its kernel is emitted once; for each number of bindings, which make the layout. */
+  readonly #emitted = new Map<Problem, { readonly schedule: Schedule; readonly kernel: Kernel }[]>();
+  /** Kernels whose texts differ in sizes alone. */
+  readonly #alike = new Map<string, Set<Kernel>>();
+  readonly #numbered = new Map<Kernel, NumberedKernel>();
 
   constructor(target: Target) {
     this.#target = target;
   }
 
-  of({ problem, schedule, bind, serves }: Dispatch): NumberedKernel {
-    const known = this.#emitted.get(problem);
-    if (known !== undefined && known.schedule === schedule && known.kernel.bindings === bind.length) return known;
+  add(dispatch: Dispatch): void {
+    const { problem, schedule, bind, serves } = dispatch;
+    if (this.#find(dispatch) !== undefined) return;
     const made = emitKernel(problem, schedule, this.#target, serves);
     if (made.bindings > bind.length)
       throw new Error(`${serves.join(", ")}: ${bind.length} buffers for a kernel of ${made.bindings} bindings`);
     const kernel = { ...made, bindings: bind.length };
-    const emitted = { index: this.#add(problem.kind, kernel), kernel, schedule };
-    this.#emitted.set(problem, emitted);
-    return emitted;
+    this.#emitted.set(problem, [...(this.#emitted.get(problem) ?? []), { schedule, kernel }]);
+    const key = `${kernel.bindings} ${problem.kind} ${outlineKey(kernel.outline)}`;
+    const alike = this.#alike.get(key);
+    if (alike === undefined) this.#alike.set(key, new Set([kernel]));
+    else alike.add(kernel);
   }
 
-  #add(family: string, kernel: Kernel): number {
+  of(dispatch: Dispatch): NumberedKernel {
+    const kernel = this.#find(dispatch);
+    if (kernel === undefined) throw new Error(`${dispatch.serves.join(", ")} was not added`);
+    const known = this.#numbered.get(kernel);
+    if (known !== undefined) return known;
+    const alike = this.#alike.get(`${kernel.bindings} ${dispatch.problem.kind} ${outlineKey(kernel.outline)}`) ?? new Set([kernel]);
+    const slots = slotsOfAll([...alike].map((k) => k.outline)) ?? slotsOfOne(kernel.outline);
+    const numbered = this.#number(dispatch.problem.kind, { ...kernel, ...fillKernel(kernel.outline, slots) });
+    this.#numbered.set(kernel, numbered);
+    return numbered;
+  }
+
+  #find({ problem, schedule, bind }: Dispatch): Kernel | undefined {
+    return this.#emitted.get(problem)?.find((e) => e.schedule === schedule && e.kernel.bindings === bind.length)?.kernel;
+  }
+
+  #number(family: string, kernel: Kernel): NumberedKernel {
     // The number of bindings makes the pipeline's layout, so it is part of what a kernel is.
     const key = `${kernel.bindings} ${kernel.text}`;
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const index = this.all.length;
-    this.#known.set(key, index);
-    this.all.push({ file: `kernels/${family}-${shortHash(kernel.text)}.wgsl`, kernel });
-    return index;
+    const index = this.#known.get(key) ?? this.all.length;
+    if (index === this.all.length) {
+      this.#known.set(key, index);
+      this.all.push({ file: `kernels/${family}-${shortHash(kernel.text)}.wgsl`, kernel });
+    }
+    return { index, kernel };
   }
 }
 

@@ -2,10 +2,11 @@
 import type { Problem, Target } from "../../ir/plan.ts";
 import { expressionsOf, storesOf } from "../../ir/problem.ts";
 import { binary, childrenOf, over, type ScalarExpr, uint } from "../../ir/scalar.ts";
+import { fillKernel, type KernelOutline, slotsOfOne } from "./kernel-text.ts";
 import type { E, Wgsl } from "./wgsl.ts";
 import { add, mul, size } from "./wgsl.ts";
 import { isVector } from "./wgsl-node.ts";
-import { printKernel } from "./wgsl-print.ts";
+import { outlineKernel } from "./wgsl-print.ts";
 
 export type Triple = readonly [number, number, number];
 
@@ -25,6 +26,8 @@ export interface Kernel {
   readonly sharedBytes: number;
   /** IR value served by each line of the text (line 1 is element 0). */
   readonly sourceMap: readonly (string | undefined)[];
+  /** The text with its sizes left open, for kernels that may share it. */
+  readonly outline: KernelOutline;
 }
 
 export interface KernelFrame {
@@ -36,9 +39,10 @@ export interface KernelFrame {
 export function finishKernel(wgsl: Wgsl, problem: Problem, target: Target, frame: KernelFrame): Kernel {
   const usesSubgroups = wgsl.enables.has("subgroups");
   const forced = usesSubgroups && target.subgroups === "forced" ? target.subgroupSize : undefined;
-  const printed = printKernel(wgsl, { ...frame, ...(forced === undefined ? {} : { forcedSubgroupSize: forced }) });
+  const outline = outlineKernel(wgsl, { ...frame, ...(forced === undefined ? {} : { forcedSubgroupSize: forced }) });
   return {
-    ...printed,
+    ...fillKernel(outline, slotsOfOne(outline)),
+    outline,
     workgroup: frame.workgroup,
     groups: frame.groups,
     bindings: bindingCount(problem),

@@ -16,6 +16,7 @@ import type {
 } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint, variable } from "../../ir/scalar.ts";
 import { codesOf } from "./dot-codes.ts";
+import { rowsAtOnce } from "./dot-epilogue.ts";
 import { quad } from "./emitter.ts";
 import { dependsOn } from "./extract.ts";
 import { coordinatesOf, product } from "./kernel.ts";
@@ -131,7 +132,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
 };
 
 /** Counts changes of the rules below that tables do not show: with the tables it is part of what makes results reproducible. */
-export const rulesVersion = 5;
+export const rulesVersion = 6;
 
 /** What contractions of codes cost on a target, by its table. */
 export function codeCosts(target: Target): CodeCosts {
@@ -253,7 +254,7 @@ function dotCandidates(problem: DotProblem, target: Target, table: ScheduleTable
   const fits = (tile: number, columns: number) => {
     if (isSmall) return false;
     const groups = Math.ceil(problem.m / tile) * Math.ceil(problem.n / columns) * batches;
-    return 16 + tile * perRow <= mostSites + 16 && (groups >= table.groups || tile <= s);
+    return Math.min(tile, rowsAtOnce) * perRow <= mostSites && (groups >= table.groups || tile <= s);
   };
   const broadcast = tiles
     .filter(({ rows }, i) => i === tiles.length - 1 || fits(rows * s, 4 * s))

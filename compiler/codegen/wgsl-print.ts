@@ -1,18 +1,7 @@
-// Prints a kernel: assigns immediates in order of first appearance, declares bindings by the union of their uses, and maps lines to IR values.
-
+// Prints a kernel: declares bindings by the union of their uses, leaves places for sizes (kernel-text.ts), and maps lines to IR values.
+import { type KernelOutline, type SizeUse, sizePlace } from "./kernel-text.ts";
 import { type Wgsl, wgslName } from "./wgsl.ts";
 import { type BindingUseRecord, builtins, type Node, type Statement, type StoredScalar } from "./wgsl-node.ts";
-
-export interface PrintedKernel {
-  readonly text: string;
-  /** Values of the immediates, in their order. */
-  readonly immediates: readonly number[];
-  /** IR value served by each line (line 1 is element 0); undefined where a line serves none. */
-  readonly sourceMap: readonly (string | undefined)[];
-}
-
-/** 64 bytes: what WebGPU promises. */
-const maxImmediates = 16;
 
 export interface EntryPoint {
   readonly title: string;
@@ -21,22 +10,13 @@ export interface EntryPoint {
   readonly forcedSubgroupSize?: number;
 }
 
-export function printKernel(wgsl: Wgsl, entry: EntryPoint): PrintedKernel {
-  const body = wgsl.root.statements;
-  const slots = assignImmediates(body);
+/** A kernel's text with its sizes left open. */
+export function outlineKernel(wgsl: Wgsl, entry: EntryPoint): KernelOutline {
   const lines: { readonly text: string; readonly serves: string | undefined }[] = [];
   const put = (text: string, serves?: string) => lines.push({ text, serves });
-
-  put(`// ${entry.title}`);
   const enables = new Set(wgsl.enables);
   if (entry.forcedSubgroupSize !== undefined) enables.add("subgroup_size_control");
-  for (const extension of [...enables].sort()) put(`enable ${extension};`);
-  if (slots.size > 0) {
-    put("requires immediate_address_space;");
-    put("");
-    put(`struct Sizes { ${[...slots.values()].map((slot) => `s${slot}: u32`).join(", ")} }`);
-    put("var<immediate> sizes: Sizes;");
-  }
+
   put("");
   for (const [binding, use] of [...wgsl.bindings].sort(([a], [b]) => a - b)) {
     put(`@group(0) @binding(${binding}) var<storage, read_write> b${binding}: array<${declared(use)}>;`);
@@ -47,7 +27,7 @@ export function printKernel(wgsl: Wgsl, entry: EntryPoint): PrintedKernel {
   put(`@compute @workgroup_size(${entry.workgroup.join(", ")})${size}`);
   const parameters = [...wgsl.builtins].sort().map((name) => `@builtin(${builtins[name].name}) ${name}: ${builtins[name].type}`);
   put(`fn main(${parameters.join(", ")}) {`);
-  const printer = new Printer(slots, wgsl.bindings);
+  const printer = new Printer(wgsl.bindings);
   const write = (statements: readonly Statement[], indent: string) => {
     for (const statement of statements) {
       const { serves } = statement;
@@ -72,9 +52,10 @@ export function printKernel(wgsl: Wgsl, entry: EntryPoint): PrintedKernel {
       }
     }
   };
-  write(body, "  ");
+  write(wgsl.root.statements, "  ");
   put("}");
-  return { text: `${lines.map((l) => l.text).join("\n")}\n`, immediates: [...slots.keys()], sourceMap: lines.map((l) => l.serves) };
+  const head = [`// ${entry.title}`, ...[...enables].sort().map((extension) => `enable ${extension};`)];
+  return { head, lines, sizes: printer.sizes };
 }
 
 /** Elements that a binding is an array of: what its uses have in common. */
@@ -89,77 +70,16 @@ const storedAs = (use: BindingUseRecord): StoredScalar => {
 /** Storing one component may touch the whole vector, so a binding that is stored to by elements is an array of elements. */
 const declared = (use: BindingUseRecord): string => (laneCount(use) === 1 ? storedAs(use) : `vec${laneCount(use)}<${storedAs(use)}>`);
 
-/** Value -> slot, in order of first appearance; words that cannot be constants first where there are too many. */
-function assignImmediates(body: readonly Statement[]): ReadonlyMap<number, number> {
-  const found = new Map<number, boolean>();
-  const visit = (node: Node): void => {
-    if (node.kind === "size") found.set(node.value, (found.get(node.value) ?? false) || node.keep);
-    for (const child of childNodes(node)) visit(child);
-  };
-  const walk = (statements: readonly Statement[]): void => {
-    for (const statement of statements) {
-      for (const node of nodesOf(statement)) visit(node);
-      if (statement.kind === "if" || statement.kind === "for") walk(statement.body);
-    }
-  };
-  walk(body);
-  let room = maxImmediates - [...found.values()].filter((keep) => keep).length;
-  const chosen = [...found].filter(([, keep]) => keep || room-- > 0);
-  return new Map(chosen.map(([value], slot) => [value, slot]));
-}
-
-function nodesOf(statement: Statement): readonly Node[] {
-  switch (statement.kind) {
-    case "let":
-      return [statement.value];
-    case "var":
-      return statement.value === undefined ? [] : [statement.value];
-    case "assign":
-      return [statement.target, statement.value];
-    case "write":
-      return [statement.index, statement.value];
-    case "if":
-      return [statement.condition];
-    case "for":
-      return [statement.from, statement.below, statement.step];
-    case "barrier":
-      return [];
-    default:
-      return statement satisfies never;
-  }
-}
-
-function childNodes(node: Node): readonly Node[] {
-  switch (node.kind) {
-    case "name":
-    case "literal":
-    case "size":
-      return [];
-    case "prefix":
-    case "component":
-      return [node.a];
-    case "infix":
-      return [node.a, node.b];
-    case "call":
-      return node.args;
-    case "element":
-    case "read":
-      return [node.index];
-    default:
-      return node satisfies never;
-  }
-}
-
 const additive = new Set(["+", "-"]);
 const multiplicative = new Set(["*", "/", "%"]);
 const relational = new Set(["<", ">", ">=", "<=", "==", "!="]);
 
 class Printer {
-  readonly #slots: ReadonlyMap<number, number>;
+  /** Sizes, numbered as they are printed. */
+  readonly sizes: SizeUse[] = [];
   readonly #bindings: ReadonlyMap<number, BindingUseRecord>;
 
-  constructor(slots: ReadonlyMap<number, number>, bindings: ReadonlyMap<number, BindingUseRecord>) {
-    this.#slots = slots;
+  constructor(bindings: ReadonlyMap<number, BindingUseRecord>) {
     this.#bindings = bindings;
   }
 
@@ -169,10 +89,8 @@ class Printer {
         return node.name;
       case "literal":
         return node.text;
-      case "size": {
-        const slot = this.#slots.get(node.value);
-        return slot === undefined ? `${node.value}u` : `sizes.s${slot}`;
-      }
+      case "size":
+        return sizePlace(this.sizes.push({ value: node.value, keep: node.keep }) - 1);
       case "prefix":
         return `${node.op}${this.#tight(node.a)}`;
       case "infix":

@@ -1,13 +1,19 @@
 // The typed builder and its printer: literals, immediates, declarations by use, parentheses, the source map. What must not compile
 // stands in tests/types/wgsl.ts.
 import { describe, expect, test } from "vitest";
+import { fillKernel, slotsOfOne } from "../../compiler/codegen/kernel-text.ts";
 import { add, bitAnd, component, div, f32, i32, lt, mul, scale, select, size, sub, u32, Wgsl } from "../../compiler/codegen/wgsl.ts";
-import { printKernel } from "../../compiler/codegen/wgsl-print.ts";
+import { outlineKernel } from "../../compiler/codegen/wgsl-print.ts";
 
 const print = (build: (wgsl: Wgsl) => void, forcedSubgroupSize?: number) => {
   const wgsl = new Wgsl();
   build(wgsl);
-  return printKernel(wgsl, { title: "test", workgroup: [8, 1, 1], ...(forcedSubgroupSize === undefined ? {} : { forcedSubgroupSize }) });
+  const outline = outlineKernel(wgsl, {
+    title: "test",
+    workgroup: [8, 1, 1],
+    ...(forcedSubgroupSize === undefined ? {} : { forcedSubgroupSize }),
+  });
+  return fillKernel(outline, slotsOfOne(outline));
 };
 const body = (build: (wgsl: Wgsl) => void): readonly string[] => {
   const lines = print(build).text.split("\n");

@@ -58,30 +58,43 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let g_3 = quadBroadcast(a, 3u);
     c_3 = c_3 + b * g_3.x + b_1 * g_3.y + b_2 * g_3.z + b_3 * g_3.w;
   }
+  var out = c;
+  var out_1 = c_1;
+  var out_2 = c_2;
+  var out_3 = c_3;
   if (x < sizes.s6) {
+    let rows = min(sizes.s3, max(sizes.s7, r) - r);
     let x5 = b5[x];
-    if (r < sizes.s7) {
-      let at = r * sizes.s6 + x;
-      let out = c + x5;
-      b2[at] = out;
-    }
-    let m = r + 1u;
-    if (m < sizes.s7) {
-      let at_1 = m * sizes.s6 + x;
-      let out_1 = c_1 + x5;
-      b2[at_1] = out_1;
-    }
-    let m_1 = r + 2u;
-    if (m_1 < sizes.s7) {
-      let at_2 = m_1 * sizes.s6 + x;
-      let out_2 = c_2 + x5;
-      b2[at_2] = out_2;
-    }
-    let m_2 = r + 3u;
-    if (m_2 < sizes.s7) {
-      let at_3 = m_2 * sizes.s6 + x;
-      let out_3 = c_3 + x5;
-      b2[at_3] = out_3;
+    for (var i_10 = 0u; i_10 < rows; i_10 += 4u) {
+      let m = r + i_10;
+      let sum = out;
+      let at = m * sizes.s6 + x;
+      let out_4 = sum + x5;
+      b2[at] = out_4;
+      let at_1 = i_10 + 1u;
+      if (at_1 < rows) {
+        let m_1 = r + at_1;
+        let sum_1 = out_1;
+        let at_2 = m_1 * sizes.s6 + x;
+        let out_5 = sum_1 + x5;
+        b2[at_2] = out_5;
+      }
+      let at_3 = i_10 + 2u;
+      if (at_3 < rows) {
+        let m_2 = r + at_3;
+        let sum_2 = out_2;
+        let at_4 = m_2 * sizes.s6 + x;
+        let out_6 = sum_2 + x5;
+        b2[at_4] = out_6;
+      }
+      let at_5 = i_10 + 3u;
+      if (at_5 < rows) {
+        let m_3 = r + at_5;
+        let sum_3 = out_3;
+        let at_6 = m_3 * sizes.s6 + x;
+        let out_7 = sum_3 + x5;
+        b2[at_6] = out_7;
+      }
     }
   }
 }

@@ -36,25 +36,38 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let g_3 = quadBroadcast(x0, 3u);
     c_3 = c_3 + x1 * g_3.x + x1_1 * g_3.y + x1_2 * g_3.z + x1_3 * g_3.w;
   }
+  var out = c;
+  var out_1 = c_1;
+  var out_2 = c_2;
+  var out_3 = c_3;
   if (x < sizes.s4) {
-    if (r < sizes.s7) {
-      let at = r * sizes.s4 + x;
-      b2[at] = c;
-    }
-    let m = r + 1u;
-    if (m < sizes.s7) {
-      let at_1 = m * sizes.s4 + x;
-      b2[at_1] = c_1;
-    }
-    let m_1 = r + 2u;
-    if (m_1 < sizes.s7) {
-      let at_2 = m_1 * sizes.s4 + x;
-      b2[at_2] = c_2;
-    }
-    let m_2 = r + 3u;
-    if (m_2 < sizes.s7) {
-      let at_3 = m_2 * sizes.s4 + x;
-      b2[at_3] = c_3;
+    let rows = min(sizes.s2, max(sizes.s7, r) - r);
+    for (var i_2 = 0u; i_2 < rows; i_2 += 4u) {
+      let m = r + i_2;
+      let sum = out;
+      let at = m * sizes.s4 + x;
+      b2[at] = sum;
+      let at_1 = i_2 + 1u;
+      if (at_1 < rows) {
+        let m_1 = r + at_1;
+        let sum_1 = out_1;
+        let at_2 = m_1 * sizes.s4 + x;
+        b2[at_2] = sum_1;
+      }
+      let at_3 = i_2 + 2u;
+      if (at_3 < rows) {
+        let m_2 = r + at_3;
+        let sum_2 = out_2;
+        let at_4 = m_2 * sizes.s4 + x;
+        b2[at_4] = sum_2;
+      }
+      let at_5 = i_2 + 3u;
+      if (at_5 < rows) {
+        let m_3 = r + at_5;
+        let sum_3 = out_3;
+        let at_6 = m_3 * sizes.s4 + x;
+        b2[at_6] = sum_3;
+      }
     }
   }
 }

@@ -57,52 +57,59 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     c = c + x1 * a.x + x1_5 * a.y + x1_6 * a.z + b * a.w;
     c_1 = c_1 + x1 * a_1.x + x1_5 * a_1.y + x1_6 * a_1.z + b * a_1.w;
   }
+  var out = c;
+  var out_1 = c_1;
   if (x < sizes.s11) {
     let n = x * 4u;
-    let i_10 = x * 4u;
-    if (r < sizes.s12) {
-      let at = r * sizes.s4 + i_10;
-      let at_1 = r * sizes.s4 + i_10 + 1u;
-      let at_2 = r * sizes.s4 + i_10 + 2u;
-      let at_3 = r * sizes.s4 + i_10 + 3u;
+    let rows = min(sizes.s0, max(sizes.s12, r) - r);
+    let i_11 = x * 4u;
+    for (var i_10 = 0u; i_10 < rows; i_10 += 2u) {
+      let m = r + i_10;
+      let sum = out;
+      let at = m * sizes.s4 + i_11;
+      let at_1 = m * sizes.s4 + i_11 + 1u;
+      let at_2 = m * sizes.s4 + i_11 + 2u;
+      let at_3 = m * sizes.s4 + i_11 + 3u;
       if (n < sizes.s4) {
-        let out = c.x;
-        b2[at] = out;
+        let out_2 = sum.x;
+        b2[at] = out_2;
       }
       if (n + 1u < sizes.s4) {
-        let out_1 = c.y;
-        b2[at_1] = out_1;
+        let out_3 = sum.y;
+        b2[at_1] = out_3;
       }
       if (n + 2u < sizes.s4) {
-        let out_2 = c.z;
-        b2[at_2] = out_2;
+        let out_4 = sum.z;
+        b2[at_2] = out_4;
       }
       if (n + 3u < sizes.s4) {
-        let out_3 = c.w;
-        b2[at_3] = out_3;
+        let out_5 = sum.w;
+        b2[at_3] = out_5;
       }
-    }
-    let m = r + 1u;
-    if (m < sizes.s12) {
-      let at_4 = m * sizes.s4 + i_10;
-      let at_5 = m * sizes.s4 + i_10 + 1u;
-      let at_6 = m * sizes.s4 + i_10 + 2u;
-      let at_7 = m * sizes.s4 + i_10 + 3u;
-      if (n < sizes.s4) {
-        let out_4 = c_1.x;
-        b2[at_4] = out_4;
-      }
-      if (n + 1u < sizes.s4) {
-        let out_5 = c_1.y;
-        b2[at_5] = out_5;
-      }
-      if (n + 2u < sizes.s4) {
-        let out_6 = c_1.z;
-        b2[at_6] = out_6;
-      }
-      if (n + 3u < sizes.s4) {
-        let out_7 = c_1.w;
-        b2[at_7] = out_7;
+      let at_4 = i_10 + 1u;
+      if (at_4 < rows) {
+        let m_1 = r + at_4;
+        let sum_1 = out_1;
+        let at_5 = m_1 * sizes.s4 + i_11;
+        let at_6 = m_1 * sizes.s4 + i_11 + 1u;
+        let at_7 = m_1 * sizes.s4 + i_11 + 2u;
+        let at_8 = m_1 * sizes.s4 + i_11 + 3u;
+        if (n < sizes.s4) {
+          let out_6 = sum_1.x;
+          b2[at_5] = out_6;
+        }
+        if (n + 1u < sizes.s4) {
+          let out_7 = sum_1.y;
+          b2[at_6] = out_7;
+        }
+        if (n + 2u < sizes.s4) {
+          let out_8 = sum_1.z;
+          b2[at_7] = out_8;
+        }
+        if (n + 3u < sizes.s4) {
+          let out_9 = sum_1.w;
+          b2[at_8] = out_9;
+        }
       }
     }
   }
