@@ -152,8 +152,9 @@ export type Family = Problem["kind"];
  *   `rows` rows of C a lane, 4 columns a lane. `depth`: words of codes that a lane loads of a row at once, absent for floats.
  * - attention `broadcast`: a workgroup is one subgroup, a lane has `rows` positions of its own, and lanes hand each other what they
  *   loaded of the other side; `plain`: no subgroups, `workgroup` lanes of one position, each of which loads everything itself.
- * - rows `subgroup`: a workgroup is one subgroup and takes `rowsPerGroup` rows, one after another; `workgroup`: workgroup memory and
- *   barriers, no subgroups, one row a workgroup.
+ * - rows: a team of lanes takes a row in spans, `vectors` vectors of four a lane and span. `subgroup`: a workgroup is one subgroup, which is
+ *   several teams of `lanes` lanes, and takes `rowsPerGroup` rows, as many at a time as it has teams; `lane`: a lane is a team, so that no
+ *   values are exchanged, and `workgroup` rows are a workgroup; `workgroup`: workgroup memory and barriers, one row a workgroup.
  */
 export type Schedule =
   | { readonly kind: "pointwise"; readonly width: 1 | 4; readonly perLane: number; readonly workgroup: number }
@@ -166,7 +167,14 @@ export type Schedule =
       readonly depth?: CodeDepth;
       readonly workgroup: readonly [number, number];
     }
-  | { readonly kind: "rows"; readonly frame: "subgroup"; readonly rowsPerGroup: number }
+  | {
+      readonly kind: "rows";
+      readonly frame: "subgroup";
+      readonly lanes: number;
+      readonly vectors: number;
+      readonly rowsPerGroup: number;
+    }
+  | { readonly kind: "rows"; readonly frame: "lane"; readonly vectors: number; readonly workgroup: number }
   | { readonly kind: "rows"; readonly frame: "workgroup"; readonly workgroup: number }
   | { readonly kind: "attention"; readonly frame: "broadcast"; readonly rows: number }
   | { readonly kind: "attention"; readonly frame: "plain"; readonly workgroup: number };

@@ -1,7 +1,7 @@
 // How lanes that work together see each other's values: subgroup shuffles, or workgroup memory with a barrier.
 // The same templates use either; trees over `lane xor mask` are in a fixed order and give every lane the same bits.
 
-import { add, bitXor, type E, type NumericType, type Shared, sub, u32, type Var, type Wgsl } from "./wgsl.ts";
+import { add, bitAnd, bitXor, type E, type NumericType, type Shared, sub, u32, type Var, type Wgsl } from "./wgsl.ts";
 import type { WgslType } from "./wgsl-node.ts";
 
 export interface Exchange {
@@ -11,10 +11,25 @@ export interface Exchange {
   xor<T extends NumericType>(value: E<T>, mask: number): E<T>;
 }
 
-/** Lanes of one subgroup. The lane is the subgroup's own number, not the local index: WGSL promises no relation between them. */
-export function subgroupExchange(wgsl: Wgsl): Exchange {
-  return { lane: wgsl.builtin("lane"), xor: (value, mask) => wgsl.shuffleXor(value, mask) };
+/**
+ * Lanes of one subgroup, or teams of `team` neighbours in it. The lane is the subgroup's own number, not the local index: WGSL promises no
+ * relation between them.
+ */
+export function subgroupExchange(wgsl: Wgsl, team?: number): Exchange {
+  const lane = wgsl.builtin("lane");
+  return {
+    lane: team === undefined ? lane : wgsl.let("part", bitAnd(lane, u32(team - 1))),
+    xor: (value, mask) => wgsl.shuffleXor(value, mask),
+  };
 }
+
+/** A team of one, which has nobody to ask. */
+export const noExchange: Exchange = {
+  lane: u32(0),
+  xor() {
+    throw new Error("a lane that works alone exchanges nothing");
+  },
+};
 
 /** Lanes of one workgroup of `workgroup` lanes. */
 export function workgroupExchange(wgsl: Wgsl, workgroup: number): Exchange {

@@ -16,7 +16,7 @@ import {
   storeQuad,
   wordsPerElement,
 } from "./store.ts";
-import { add, bitAnd, div, type E, eq, lt, min, mul, rem, shiftLeft, size, u32, type Var, Wgsl } from "./wgsl.ts";
+import { add, bitAnd, div, type E, eq, fromZero, lt, min, mul, rem, shiftLeft, size, splat, u32, type Var, Wgsl } from "./wgsl.ts";
 
 export type PointwiseSchedule = Extract<Schedule, { kind: "pointwise" }>;
 
@@ -161,6 +161,7 @@ function emitPacked(problem: PointwiseProblem, schedule: PointwiseSchedule, targ
         const column = plus(times(quads, uint(4)), quad);
         const variables = { ...rowCoordinates, [`c${outer.length}`]: column };
         const within = columns % 4 === 0 ? undefined : { first, below: size(columns) };
+        const kept = within === undefined ? undefined : lt<"vec4u">(add(splat<"u32">(first), fromZero), splat(size(columns)));
         const prepared = problem.stores.map((store) => prepareStore(emitter, store, variables));
         const writes: (() => void)[] = [];
         for (const [i, p] of prepared.entries()) {
@@ -173,7 +174,7 @@ function emitPacked(problem: PointwiseProblem, schedule: PointwiseSchedule, targ
             }
             const step = store.storage.layout === "planes" ? 1 : store.storage.bits;
             const shift = wgsl.let("shift", bitAnd(step === 1 ? first : mul(first, u32(step)), u32(31)));
-            for (const [plane, bits] of packQuad(emitter, p, store.storage, within).entries()) {
+            for (const [plane, bits] of packQuad(emitter, p, store.storage, kept).entries()) {
               const word = state.words[plane];
               if (word !== undefined) wgsl.orInto(word, shiftLeft(bits, shift));
             }

@@ -1,17 +1,13 @@
-// The Walsh-Hadamard butterflies of a span that a team of lanes holds: lane s has vector j * lanes + s.
-// Stages go from neighbours outwards (inside a vector, between lanes, between a lane's vectors), as in the reference.
+// The Walsh-Hadamard butterflies of a span that a team of lanes holds: lane s has vector s * vectors + j.
+// Stages go from neighbours outwards (inside a vector, between a lane's vectors, between lanes), as in the reference.
 import type { Exchange } from "./exchange.ts";
 import { add, bitAnd, component, type E, eq, f32, scale, select, sub, u32, type Var, vec4, type Wgsl } from "./wgsl.ts";
 
 /** Transform blocks of `block` elements (a power of two) in place, orthonormally. */
-export function transformSpan(wgsl: Wgsl, exchange: Exchange, lanes: number, vectors: readonly Var<"vec4f">[], block: number): void {
+export function transformSpan(wgsl: Wgsl, exchange: Exchange, vectors: readonly Var<"vec4f">[], block: number): void {
   if (block === 1) return;
   for (const v of vectors) insideVector(wgsl, v, block);
-  for (let mask = 1; mask < Math.min(lanes, block / 4); mask *= 2) {
-    const sign = wgsl.let("sign", select(eq(bitAnd(exchange.lane, u32(mask)), u32(0)), f32(1), f32(-1)));
-    for (const v of vectors) wgsl.assign(v, add(scale<"f32">(v, sign), exchange.xor(v, mask)));
-  }
-  for (let mask = 1; mask < block / (4 * lanes); mask *= 2) {
+  for (let mask = 1; mask < Math.min(vectors.length, block / 4); mask *= 2) {
     for (const [j, v] of vectors.entries()) {
       const other = vectors[j + mask];
       if ((j & mask) !== 0 || other === undefined) continue;
@@ -19,6 +15,10 @@ export function transformSpan(wgsl: Wgsl, exchange: Exchange, lanes: number, vec
       wgsl.assign(v, add(a, b));
       wgsl.assign(other, sub(a, b));
     }
+  }
+  for (let mask = 1; mask < block / (4 * vectors.length); mask *= 2) {
+    const sign = wgsl.let("sign", select(eq(bitAnd(exchange.lane, u32(mask)), u32(0)), f32(1), f32(-1)));
+    for (const v of vectors) wgsl.assign(v, add(scale<"f32">(v, sign), exchange.xor(v, mask)));
   }
   const norm = f32(1 / Math.sqrt(block));
   for (const v of vectors) wgsl.assign(v, scale<"f32">(v, norm));

@@ -1,69 +1,63 @@
 // Row kernels: Walsh-Hadamard transform of blocks, a statistic of the transformed row, and codes, masks and values that follow, in one kernel.
-// A team of lanes takes a row in spans; where the row does not fit its registers it is loaded and transformed twice, by the same arithmetic.
+// A team of lanes takes a row; a workgroup has several teams, each with rows of its own (see rows-walk.ts for how a row is held).
 import type { RowsProblem, Schedule, Target } from "../../ir/plan.ts";
-import { storesOf } from "../../ir/problem.ts";
-import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
-import { Emitter, quad } from "./emitter.ts";
-import { type Exchange, subgroupExchange, workgroupExchange } from "./exchange.ts";
-import { finishKernel, foldGroups, type Kernel, labelOf, linearGroup } from "./kernel.ts";
-import { packedPlaceOf, writePackedSpan, writtenColumns } from "./rows-packed.ts";
-import { RowStatistic } from "./rows-statistic.ts";
-import { transformSpan } from "./rows-transform.ts";
+import { Emitter } from "./emitter.ts";
+import { type Exchange, noExchange, subgroupExchange, workgroupExchange } from "./exchange.ts";
+import { finishKernel, foldGroups, type Kernel, linearGroup } from "./kernel.ts";
+import { packedPlaceOf } from "./packed-place.ts";
+import { RowsFrame } from "./rows-frame.ts";
+import { mostVectors, spanUnit, walkOf } from "./rows-walk.ts";
 import { halfAndDouble, neighboursAmong } from "./schedule-steps.ts";
-import { elementsPerWord, isPacked, type PackedStore, prepareStore, storeElement, storeQuad } from "./store.ts";
-import { type AnyE, add, type E, eq, f32, fromZero, lt, min, mul, select, size, splat, u32, type Var, Wgsl } from "./wgsl.ts";
+import { elementsPerWord, isPacked, type PackedStore } from "./store.ts";
+import { add, lt, min, mul, shiftRight, size, u32, Wgsl } from "./wgsl.ts";
 
 export type RowsSchedule = Extract<Schedule, { kind: "rows" }>;
 
-/** Vectors of four that a lane holds at once; more would not stay in registers and need too many load instructions. */
-const mostVectors = 8;
 const mostBlock = 128;
 
-/** How a team of lanes walks along a row. */
-export interface RowWalk {
+/** A schedule's teams: lanes of each, teams of a workgroup, and the rows that a workgroup takes in all. */
+interface Teams {
   readonly lanes: number;
-  /** Elements taken at once: a multiple of the block, of four a lane, and of the elements of every word that is stored. */
-  readonly span: number;
-  /** Vectors of four a lane and span: `vectors * lanes * 4 = span`. */
   readonly vectors: number;
-  /** Spans that hold elements, and spans that hold elements or padding that is written. */
-  readonly spans: number;
-  readonly storedSpans: number;
-  /** Whether every span lies inside the row: then nothing is clamped or guarded. */
-  readonly exact: boolean;
+  readonly count: number;
+  readonly rowsPerGroup: number;
 }
 
-function walkOf(problem: RowsProblem, lanes: number): RowWalk {
-  const words = storesOf(problem)
-    .filter(isPacked)
-    .map(({ storage }) => elementsPerWord(storage));
-  const unit = Math.max(problem.block, 4 * lanes, ...words);
-  const stored = Math.max(problem.columns, ...problem.stores.filter(isPacked).map((store) => writtenColumns(store, problem.columns)));
-  // All in registers where that saves computing it twice; a row that is taken once goes in small steps, which compile faster.
-  const whole = Math.ceil(stored / unit) * unit;
-  const span = problem.statistic !== undefined && whole <= mostVectors * 4 * lanes ? whole : unit;
-  const [spans, storedSpans] = [Math.ceil(problem.columns / span), Math.ceil(stored / span)];
-  return { lanes, span, vectors: span / (4 * lanes), spans, storedSpans, exact: spans * span === problem.columns && storedSpans === spans };
+function teamsOf(problem: RowsProblem, schedule: RowsSchedule, target: Target): Teams {
+  switch (schedule.frame) {
+    case "subgroup":
+      return { ...schedule, count: target.subgroupSize / schedule.lanes };
+    case "lane":
+      return { lanes: 1, vectors: schedule.vectors, count: schedule.workgroup, rowsPerGroup: schedule.workgroup };
+    case "workgroup": {
+      const lanes = schedule.workgroup;
+      return { lanes, vectors: Math.max(1, spanUnit(problem) / (4 * lanes)), count: 1, rowsPerGroup: 1 };
+    }
+    default:
+      return schedule satisfies never;
+  }
 }
-
-const lanesOf = (schedule: RowsSchedule, target: Target): number =>
-  schedule.frame === "subgroup" ? target.subgroupSize : schedule.workgroup;
 
 /** Why a schedule does not fit, or undefined. */
 export function refuseRows(problem: RowsProblem, schedule: RowsSchedule, target: Target): string | undefined {
-  const lanes = lanesOf(schedule, target);
+  const { lanes, vectors, count, rowsPerGroup } = teamsOf(problem, schedule, target);
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = target.limits;
   if (schedule.frame === "subgroup" && target.subgroups === "none") return "the target has no subgroups";
-  if (lanes < 4 || !isPowerOfTwo(lanes)) return `a team of ${lanes} lanes: it must be a power of two from 4 on`;
-  if (lanes > maxComputeInvocationsPerWorkgroup)
-    return `${lanes} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
-  if (schedule.frame === "subgroup" && schedule.rowsPerGroup < 1) return "a workgroup must have a row";
+  if (!isPowerOfTwo(lanes) || !isPowerOfTwo(vectors))
+    return `teams of ${lanes} lanes with ${vectors} vectors each: both must be powers of two`;
+  if (schedule.frame === "subgroup" && lanes > target.subgroupSize)
+    return `a team of ${lanes} lanes, a subgroup has ${target.subgroupSize}`;
+  if (lanes * count > maxComputeInvocationsPerWorkgroup)
+    return `${lanes * count} lanes a workgroup, the adapter takes ${maxComputeInvocationsPerWorkgroup}`;
+  if (rowsPerGroup < 1 || rowsPerGroup % count !== 0) return `${rowsPerGroup} rows a workgroup, not a multiple of its ${count} teams`;
   if (schedule.frame === "workgroup" && lanes * 64 > maxComputeWorkgroupStorageSize)
     return `${lanes * 64} bytes of workgroup memory, the adapter has ${maxComputeWorkgroupStorageSize}`;
   if (!isPowerOfTwo(problem.block) || problem.block > mostBlock || problem.columns % problem.block !== 0)
     return `blocks of ${problem.block} in rows of ${problem.columns}: a block is a power of two up to ${mostBlock} that divides the row`;
-  const { vectors } = walkOf(problem, lanes);
-  if (vectors > mostVectors) return `${vectors} vectors a lane, more than ${mostVectors}`;
+  const most = schedule.frame === "lane" ? 2 * mostVectors : mostVectors;
+  if (vectors > most) return `${vectors} vectors a lane, more than ${most}`;
+  const unit = spanUnit(problem);
+  if (4 * lanes * vectors < unit) return `spans of ${4 * lanes * vectors} elements, less than the ${unit} of a block or a word`;
   if (problem.rowStores.some(isPacked)) return "a row's own value cannot be stored packed";
   return problem.stores
     .filter(isPacked)
@@ -73,8 +67,28 @@ export function refuseRows(problem: RowsProblem, schedule: RowsSchedule, target:
 
 export const neighboursOfRows = neighboursAmong<RowsSchedule>({
   subgroup: {
-    start: { kind: "rows", frame: "subgroup", rowsPerGroup: 2 },
-    steps: (schedule) => halfAndDouble(schedule.rowsPerGroup).map((rowsPerGroup) => ({ ...schedule, rowsPerGroup })),
+    start: { kind: "rows", frame: "subgroup", lanes: 4, vectors: 8, rowsPerGroup: 8 },
+    steps: (schedule) => {
+      const { lanes, vectors, rowsPerGroup } = schedule;
+      return [
+        ...halfAndDouble(rowsPerGroup).map((rows) => ({ ...schedule, rowsPerGroup: rows })),
+        ...halfAndDouble(vectors).map((own) => ({ ...schedule, vectors: own })),
+        // The same span by fewer lanes with more each, or the other way round; there are more teams then, or fewer.
+        ...halfAndDouble(lanes).map((team) => ({
+          ...schedule,
+          lanes: team,
+          vectors: (vectors * lanes) / team,
+          rowsPerGroup: Math.max(rowsPerGroup, (rowsPerGroup * lanes) / team),
+        })),
+      ];
+    },
+  },
+  lane: {
+    start: { kind: "rows", frame: "lane", vectors: 8, workgroup: 32 },
+    steps: (schedule) => [
+      ...halfAndDouble(schedule.workgroup).map((workgroup) => ({ ...schedule, workgroup })),
+      ...halfAndDouble(schedule.vectors).map((vectors) => ({ ...schedule, vectors })),
+    ],
   },
   workgroup: {
     start: { kind: "rows", frame: "workgroup", workgroup: 32 },
@@ -97,162 +111,34 @@ export function emitRows(problem: RowsProblem, schedule: RowsSchedule, target: T
   if (refusal !== undefined) throw new Error(`rows: ${refusal}`);
   const wgsl = new Wgsl(target.subgroupSize);
   const emitter = new Emitter(wgsl);
-  const lanes = lanesOf(schedule, target);
-  const exchange = schedule.frame === "subgroup" ? subgroupExchange(wgsl) : workgroupExchange(wgsl, lanes);
-  const rowsPerGroup = schedule.frame === "subgroup" ? schedule.rowsPerGroup : 1;
+  const { lanes, vectors, count, rowsPerGroup } = teamsOf(problem, schedule, target);
+  const exchange = exchangeOf(wgsl, schedule, lanes, target);
   const groups = foldGroups(Math.ceil(problem.rows / rowsPerGroup), target);
-  const frame = new RowsFrame(emitter, problem, exchange, walkOf(problem, lanes), serves);
+  const frame = new RowsFrame(emitter, problem, exchange, walkOf(problem, lanes, vectors), serves);
 
-  const first = wgsl.let("first", rowsPerGroup === 1 ? linearGroup(wgsl, groups) : mul(linearGroup(wgsl, groups), u32(rowsPerGroup)));
+  const first = wgsl.let("first", rowsPerGroup === 1 ? linearGroup(wgsl, groups) : mul(linearGroup(wgsl, groups), size(rowsPerGroup)));
   // A loop also where it runs once: what is beyond the last row does nothing, and all lanes agree on it.
-  const end = wgsl.let("end", min(add(first, u32(rowsPerGroup)), size(problem.rows)));
-  wgsl.loop("row", first, end, u32(1), (row) => frame.row(row));
+  const end = wgsl.let("end", min(add(first, size(rowsPerGroup)), size(problem.rows)));
+  if (count === 1) wgsl.loop("row", first, end, u32(1), (row) => frame.row(row, undefined));
+  else {
+    const local = schedule.frame === "lane" ? wgsl.builtin("local") : wgsl.builtin("lane");
+    const team = lanes === 1 ? local : wgsl.let("team", shiftRight(local, u32(Math.log2(lanes))));
+    wgsl.loop("rows", first, end, u32(count), (rows) => {
+      const row = wgsl.let("own", add(rows, team));
+      // A team without a row goes along with the last one and stores nothing.
+      frame.row(wgsl.let("row", min(row, size(problem.rows - 1))), wgsl.let("exists", lt(row, end)));
+    });
+  }
   return finishKernel(wgsl, problem, target, {
-    title: `rows, ${schedule.frame}, ${lanes} lanes a row, ${rowsPerGroup} rows a workgroup, blocks of ${problem.block}`,
-    workgroup: [lanes, 1, 1],
+    title: `rows, ${schedule.frame}, ${lanes} lanes a row, ${count} at a time, ${vectors} vectors a lane, blocks of ${problem.block}`,
+    workgroup: [lanes * count, 1, 1],
     groups,
   });
 }
 
-/** One of a lane's vectors in a span. */
-interface Vector {
-  readonly value: Var<"vec4f">;
-  /** Four columns, clamped to the row; as an expression, and where it starts before clamping. */
-  readonly column: ScalarExpr;
-  readonly first: E<"u32">;
-  readonly quads: E<"u32">;
-}
-
-class RowsFrame {
-  readonly #emitter: Emitter;
-  readonly #wgsl: Wgsl;
-  readonly #problem: RowsProblem;
-  readonly #exchange: Exchange;
-  readonly #walk: RowWalk;
-  readonly #serves: readonly string[];
-
-  constructor(emitter: Emitter, problem: RowsProblem, exchange: Exchange, walk: RowWalk, serves: readonly string[]) {
-    this.#emitter = emitter;
-    this.#wgsl = emitter.wgsl;
-    this.#problem = problem;
-    this.#exchange = exchange;
-    this.#walk = walk;
-    this.#serves = serves;
-  }
-
-  row(rowValue: E<"u32">): void {
-    const { statistic, stores } = this.#problem;
-    const row = this.#emitter.variable("row", this.#problem.rows, rowValue);
-    if (this.#walk.storedSpans === 1) {
-      const vectors = this.#span(u32(0), row);
-      const value = statistic === undefined ? undefined : this.#rowValue((s) => s.take(vectors.map((v) => v.value)), row);
-      this.#storeRow(row, value);
-      this.#store(vectors, u32(0), row, value);
-      return;
-    }
-    const value =
-      statistic === undefined
-        ? undefined
-        : this.#rowValue(
-            (s) =>
-              this.#wgsl.loop("span", u32(0), size(this.#walk.spans), u32(1), (span) => s.take(this.#span(span, row).map((v) => v.value))),
-            row,
-          );
-    this.#storeRow(row, value);
-    if (stores.length === 0) return;
-    this.#wgsl.loop("span", u32(0), size(this.#walk.storedSpans), u32(1), (span) => this.#store(this.#span(span, row), span, row, value));
-  }
-
-  /** Load and transform this lane's share of one span. */
-  #span(span: E<"u32">, row: ScalarExpr): readonly Vector[] {
-    const wgsl = this.#wgsl;
-    const { columns, element, block } = this.#problem;
-    const { vectors, lanes } = this.#walk;
-    const count = Math.ceil(columns / 4);
-    const start = wgsl.let("start", add(mul(span, size(this.#walk.span / 4)), this.#exchange.lane));
-    const places = Array.from({ length: vectors }, (_, j) => {
-      const quads = j === 0 ? start : wgsl.let("quads", add(start, u32(j * lanes)));
-      const clamped = this.#emitter.variable("quads", count, wgsl.let("inside", min(quads, size(count - 1))));
-      const column = plus(times(clamped, uint(4)), quad);
-      return { quads, column, element: this.#emitter.prepare(element, { row, column }) };
-    });
-    this.#emitter.issueLoads(places.map((p) => p.element));
-    const values = places.map((p): Vector => {
-      const first = wgsl.let("column", mul(p.quads, u32(4)));
-      const loaded = this.#emitter.vector(p.element, "f32");
-      const zero = splat(f32(0));
-      const inside =
-        columns % 4 !== 0
-          ? select(lt(add(splat(first), fromZero), splat(size(columns))), loaded, zero)
-          : this.#walk.exact
-            ? loaded
-            : select(lt(p.quads, size(count)), loaded, zero);
-      return { value: wgsl.var("v", inside), column: p.column, first, quads: p.quads };
-    });
-    transformSpan(
-      wgsl,
-      this.#exchange,
-      lanes,
-      values.map((v) => v.value),
-      block,
-    );
-    return values;
-  }
-
-  /** The row's own value: the statistic of everything that `take` hands over, then what `perRow` makes of it. */
-  #rowValue(take: (statistic: RowStatistic) => void, row: ScalarExpr): ScalarExpr {
-    const { statistic, perRow, columns } = this.#problem;
-    if (statistic === undefined) throw new Error("a row without a statistic");
-    const state = new RowStatistic(this.#wgsl, statistic);
-    take(state);
-    const result = this.#emitter.register(state.finish(this.#exchange, this.#walk.lanes, columns));
-    if (perRow === undefined) return result;
-    const prepared = this.#emitter.prepare(perRow, { row }, [result]);
-    const value: AnyE = this.#wgsl.let("value", this.#emitter.scalar(prepared, perRow.type));
-    return this.#emitter.register(value);
-  }
-
-  #storeRow(row: ScalarExpr, value: ScalarExpr | undefined): void {
-    const { rowStores, stores } = this.#problem;
-    if (rowStores.length === 0) return;
-    this.#wgsl.when(eq(this.#exchange.lane, u32(0)), () => {
-      for (const [i, store] of rowStores.entries()) {
-        const prepared = prepareStore(this.#emitter, store, { row }, value === undefined ? [] : [value]);
-        this.#wgsl.serving(labelOf(this.#serves, stores.length + i), () => storeElement(this.#emitter, prepared)());
-      }
-    });
-  }
-
-  #store(vectors: readonly Vector[], span: E<"u32">, row: ScalarExpr, value: ScalarExpr | undefined): void {
-    const wgsl = this.#wgsl;
-    const { stores, columns } = this.#problem;
-    const count = Math.ceil(columns / 4);
-    const inputs = vectors.map((v) => {
-      const snapshot = this.#emitter.register(wgsl.let("h", v.value));
-      return value === undefined ? [snapshot] : [snapshot, value];
-    });
-    const guards = vectors.map((v) => (this.#walk.exact ? undefined : { first: v.first, below: size(columns) }));
-    // All prepared before any is written, so that what codes and mask share is computed once.
-    const packed = stores.flatMap((store, i) => {
-      if (!isPacked(store)) return [];
-      const prepared = vectors.map((v, j) => prepareStore(this.#emitter, store, { row, column: v.column }, inputs[j]));
-      return [{ store, prepared, label: labelOf(this.#serves, i) }];
-    });
-    for (const { store, prepared, label } of packed) {
-      wgsl.serving(label, () => writePackedSpan(this.#emitter, this.#exchange, this.#walk, store, prepared, guards, span, row, columns));
-    }
-    const dense = stores.map((store, i) => ({ store, label: labelOf(this.#serves, i) })).filter(({ store }) => !isPacked(store));
-    if (dense.length === 0) return;
-    for (const [j, v] of vectors.entries()) {
-      const body = () => {
-        const prepared = dense.map(({ store }) => prepareStore(this.#emitter, store, { row, column: v.column }, inputs[j]));
-        const within = columns % 4 === 0 ? undefined : { first: v.first, below: size(columns) };
-        const writes: (() => void)[] = [];
-        for (const [i, p] of prepared.entries()) wgsl.serving(dense[i]?.label, () => writes.push(storeQuad(this.#emitter, p, within)));
-        for (const [i, write] of writes.entries()) wgsl.serving(dense[i]?.label, write);
-      };
-      if (this.#walk.exact) body();
-      else wgsl.when(lt(v.quads, size(count)), body);
-    }
-  }
+function exchangeOf(wgsl: Wgsl, schedule: RowsSchedule, lanes: number, target: Target): Exchange {
+  if (lanes === 1) return noExchange;
+  return schedule.frame === "subgroup"
+    ? subgroupExchange(wgsl, lanes === target.subgroupSize ? undefined : lanes)
+    : workgroupExchange(wgsl, lanes);
 }

@@ -22,6 +22,7 @@ import { dependsOn } from "./extract.ts";
 import { coordinatesOf, product } from "./kernel.ts";
 import { loadSites, storeSites } from "./load-sites.ts";
 import { reduceVector } from "./reduce.ts";
+import { mostVectors, spanUnit, storedColumns } from "./rows-walk.ts";
 import { isPacked } from "./store.ts";
 import { refuseSchedule } from "./templates.ts";
 
@@ -63,7 +64,11 @@ export interface ScheduleTable {
     readonly planes: { readonly rows: readonly number[]; readonly words: number };
     readonly bytes: readonly CodeTile[];
   };
-  readonly rows: { readonly rowsPerGroup: number; readonly workgroup: number };
+  /**
+   * Vectors of four that a lane takes of a row at once: of one that it takes whole, and of a longer one. Rows a workgroup, as many as leave work
+   * for every core; lanes a row without subgroups.
+   */
+  readonly rows: { readonly whole: number; readonly span: number; readonly rowsPerGroup: number; readonly workgroup: number };
   /** Positions a lane, and lanes of the form without subgroups. */
   readonly attention: { readonly rows: number; readonly workgroup: number };
 }
@@ -86,7 +91,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
         [1, 2],
       ],
     },
-    rows: { rowsPerGroup: 4, workgroup: 64 },
+    rows: { whole: 8, span: 4, rowsPerGroup: 16, workgroup: 64 },
     attention: { rows: 2, workgroup: 8 },
   },
   swiftshader: {
@@ -106,7 +111,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
         [1, 2],
       ],
     },
-    rows: { rowsPerGroup: 4, workgroup: 32 },
+    rows: { whole: 8, span: 8, rowsPerGroup: 8, workgroup: 32 },
     attention: { rows: 4, workgroup: 4 },
   },
   gpu: {
@@ -126,7 +131,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
         [1, 2],
       ],
     },
-    rows: { rowsPerGroup: 1, workgroup: 64 },
+    rows: { whole: 1, span: 1, rowsPerGroup: 1, workgroup: 64 },
     attention: { rows: 1, workgroup: 32 },
   },
 };
@@ -294,13 +299,41 @@ export function epilogueSites({ stores, n, m }: DotProblem): number {
 }
 
 function rowsCandidates(problem: RowsProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
-  const { rowsPerGroup, workgroup } = table.rows;
+  const { whole, span, rowsPerGroup, workgroup } = table.rows;
   const lanes = Math.min(workgroup, powerOfTwoUpTo(target.limits.maxComputeInvocationsPerWorkgroup));
   const plain: readonly Schedule[] = [lanes, 2 * lanes, 32].map((w) => ({ kind: "rows", frame: "workgroup", workgroup: w }));
   if (target.subgroups === "none") return plain;
-  const together = Math.max(1, Math.min(rowsPerGroup, powerOfTwoUpTo(problem.rows / (2 * table.groups))));
-  return [{ kind: "rows", frame: "subgroup", rowsPerGroup: together }, ...plain];
+  const most = Math.min(rowsPerGroup, powerOfTwoUpTo(problem.rows / (2 * table.groups)));
+  const teams = teamShapes(problem, target.subgroupSize, whole, span);
+  return [
+    ...teams.map(
+      (team): Schedule => ({ kind: "rows", frame: "subgroup", ...team, rowsPerGroup: Math.max(target.subgroupSize / team.lanes, most) }),
+    ),
+    ...plain,
+  ];
 }
+
+/**
+ * Lanes of a team and vectors of each, best first. A row that few lanes hold whole leaves the others to other rows, which exchange less; a longer
+ * one takes the whole subgroup, in spans that fill it where they can.
+ */
+function teamShapes(
+  problem: RowsProblem,
+  subgroupSize: number,
+  whole: number,
+  span: number,
+): readonly { lanes: number; vectors: number }[] {
+  const unit = spanUnit(problem);
+  const quads = Math.ceil(Math.max(unit, storedColumns(problem)) / 4);
+  const [least, most] = [Math.max(1, unit / 4 / subgroupSize), mostVectors];
+  const vectors = Math.min(whole, quads);
+  if (isPowerOfTwo(quads) && quads <= whole * subgroupSize) return [{ lanes: quads / vectors, vectors }];
+  const sizes = [8, 4, 2, 1].filter((v) => v >= least && v <= Math.min(most, Math.max(span, least)));
+  const filled = sizes.filter((v) => (quads / subgroupSize) % v === 0);
+  return [...filled, ...sizes.toReversed()].map((v) => ({ lanes: subgroupSize, vectors: v }));
+}
+
+const isPowerOfTwo = (x: number): boolean => Number.isInteger(Math.log2(x));
 
 function attentionCandidates({ pass, shape }: AttentionProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
   const { rows, workgroup } = table.attention;

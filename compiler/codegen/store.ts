@@ -9,10 +9,10 @@ import {
   bitOr,
   component,
   type E,
-  fromZero,
   type Lane,
   lanes,
   lt,
+  mul,
   select,
   shiftLeft,
   shiftRight,
@@ -94,18 +94,12 @@ export const wordsPerElement = ({ bits, layout }: Packed): number => (layout ===
 
 /**
  * The bits of four codes, low end first, as they lie in memory: one u32 for a linear layout, one a plane for planes.
- * Elements at or beyond `below` (counted from `first`) give zero bits.
+ * Elements that are not `kept` give zero bits.
  */
-export function packQuad(
-  emitter: Emitter,
-  prepared: PreparedStore,
-  storage: Packed,
-  within?: { readonly first: E<"u32">; readonly below: E<"u32"> },
-): readonly E<"u32">[] {
+export function packQuad(emitter: Emitter, prepared: PreparedStore, storage: Packed, kept?: E<"vec4b">): readonly E<"u32">[] {
   const { wgsl } = emitter;
   const raw = rawCodes(emitter, prepared, storage);
-  const kept = within === undefined ? raw : select(lt(add(splat(within.first), fromZero), splat(within.below)), raw, splat(u32(0)));
-  const codes = wgsl.settle("codes", kept);
+  const codes = wgsl.settle("codes", kept === undefined ? raw : select(kept, raw, splat(u32(0))));
   const join = (of: (lane: Lane) => E<"u32">, bits: number) =>
     lanes.map((lane) => (lane === 0 ? of(0) : shiftLeft(of(lane), u32(lane * bits)))).reduce((a, b) => bitOr(a, b));
   if (storage.layout === "linear")
@@ -115,13 +109,27 @@ export function packQuad(
         join((lane) => component(codes, lane), storage.bits),
       ),
     ];
+  if (storage.bits === 1)
+    return [
+      wgsl.let(
+        "bits",
+        join((lane) => component(codes, lane), 1),
+      ),
+    ];
+  // A byte for each code; a plane's four bits, 8 apart, then move to the top by one multiplication: bit 8 i to bit 28 + i, and no two others meet.
+  const bytes = wgsl.let(
+    "bytes",
+    join((lane) => component(codes, lane), 8),
+  );
   return Array.from({ length: storage.bits }, (_, plane) => {
-    const bit = wgsl.let("plane", bitAnd(plane === 0 ? codes : shiftRight(codes, splat(u32(plane))), splat(u32(1))));
-    return wgsl.let(
-      "bits",
-      join((lane) => component(bit, lane), 1),
-    );
+    const apart = bitAnd(plane === 0 ? bytes : shiftRight(bytes, u32(plane)), u32(0x01010101));
+    return wgsl.let("bits", shiftRight(mul(apart, u32(0x10204080)), u32(28)));
   });
+}
+
+/** An expression that is shorter and agrees in the lowest bits, which are all that is stored. */
+function lowBitsOf(e: ScalarExpr, bits: number): ScalarExpr {
+  return e.kind === "binary" && e.op === "sub" && e.type === "i32" && e.b.kind === "const" && e.b.value % 2 ** bits === 0 ? e.a : e;
 }
 
 /** Codes as unsigned numbers below 2^bits: two's complement, or q + 2^(bits-1) for planes. */
@@ -132,7 +140,7 @@ function rawCodes(emitter: Emitter, { value }: PreparedStore, storage: Packed): 
     case "bool":
       return select(emitter.vector(value, "bool"), splat(u32(1)), splat(u32(0)));
     case "i32": {
-      const codes = bitcast("vec4u", emitter.vector(value, "i32"));
+      const codes = bitcast("vec4u", emitter.vector(lowBitsOf(value, bits), "i32"));
       return bitAnd(layout === "planes" ? add(codes, splat(u32(2 ** (bits - 1)))) : codes, splat(u32(2 ** bits - 1)));
     }
     case "u32": {

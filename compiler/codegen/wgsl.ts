@@ -233,6 +233,14 @@ export class Wgsl {
     this.#nested(body, (statements) => ({ kind: "if", condition: condition.node, body: statements, serves: this.#serves }));
   }
 
+  /** As {@link when} with all of these conditions that there are; without a branch where there are none. */
+  whenAll(conditions: readonly (E<"bool"> | undefined)[], body: () => void): void {
+    const given = conditions.filter((c) => c !== undefined);
+    const [first, ...more] = given;
+    if (first === undefined) body();
+    else this.when(more.reduce(and, first), body);
+  }
+
   /** `for (var i = from; i < below; i += step)`. */
   loop(hint: string, from: E<"u32">, below: E<"u32">, step: E<"u32">, body: (i: E<"u32">) => void): void {
     const name = this.name(hint);

@@ -69,7 +69,11 @@ const scheduleForms: Readonly<Record<Family, Readonly<Record<string, AttributeSp
   pointwise: { "": { width: int, perLane: int, workgroup: int } },
   reduce: { "": { lanes: int, workgroup: int } },
   dot: { broadcast: { rows: int, depth: codeDepth }, tile: { rows: int, depth: codeDepth, workgroup: listOf(int) } },
-  rows: { subgroup: { rowsPerGroup: int }, workgroup: { workgroup: int } },
+  rows: {
+    subgroup: { lanes: int, vectors: int, rowsPerGroup: int },
+    lane: { vectors: int, workgroup: int },
+    workgroup: { workgroup: int },
+  },
   attention: { broadcast: { rows: int }, plain: { workgroup: int } },
 };
 

@@ -54,8 +54,8 @@ const kernels: Readonly<Record<string, readonly [Problem, Schedule, Target]>> = 
   "dot-broadcast-by-k": [dotProblem(24, 40, 16, { aByK: true }), { kind: "dot", frame: "broadcast", rows: 1 }, subgroups],
   "dot-broadcast-codes": [decoded, { kind: "dot", frame: "broadcast", rows: 1 }, subgroups],
   "dot-tile-ten-columns": [dotProblem(24, 10, 15), { kind: "dot", frame: "tile", rows: 2, workgroup: [4, 2] }, plain],
-  "rows-quest": [questRows(6, 784, 16, 4), { kind: "rows", frame: "subgroup", rowsPerGroup: 4 }, subgroups],
-  "rows-quest-groups": [grouped, { kind: "rows", frame: "subgroup", rowsPerGroup: 1 }, subgroups],
+  "rows-quest": [questRows(6, 784, 16, 4), { kind: "rows", frame: "subgroup", lanes: 4, vectors: 4, rowsPerGroup: 4 }, subgroups],
+  "rows-quest-groups": [grouped, { kind: "rows", frame: "subgroup", lanes: 2, vectors: 8, rowsPerGroup: 2 }, subgroups],
   "rows-quest-workgroup": [questRows(6, 64, 8, 2), { kind: "rows", frame: "workgroup", workgroup: 16 }, plain],
 };
 
@@ -91,7 +91,7 @@ describe("a text depends on form, formats, epilogue and schedule alone", () => {
   });
 
   test("quantizers of longer rows", () => {
-    const schedule: Schedule = { kind: "rows", frame: "subgroup", rowsPerGroup: 4 };
+    const schedule: Schedule = { kind: "rows", frame: "subgroup", lanes: 4, vectors: 4, rowsPerGroup: 4 };
     expect(text(emitKernel(questRows(64, 1040, 16, 4), schedule, subgroups))).toBe(
       text(emitKernel(questRows(6, 784, 16, 4), schedule, subgroups)),
     );
@@ -138,7 +138,7 @@ describe("instructions that load and store, which decide how long drivers compil
       [1152, 128],
     ] as const) {
       const { loads, stores } = count(
-        emitKernel(questRows(64, columns, block, 4), { kind: "rows", frame: "subgroup", rowsPerGroup: 4 }, eight),
+        emitKernel(questRows(64, columns, block, 4), { kind: "rows", frame: "subgroup", lanes: 8, vectors: 4, rowsPerGroup: 4 }, eight),
       );
       expect(loads).toBeLessThanOrEqual(16);
       expect(stores).toBeLessThanOrEqual(8);

@@ -1,0 +1,56 @@
+// How a team of lanes walks along a row: in spans, of which each lane has some vectors of four that lie together, so that it completes most
+// words of packed results by itself. A row of few spans is held in registers from its statistic to its codes; a longer one is loaded twice.
+import type { RowsProblem } from "../../ir/plan.ts";
+import { storesOf } from "../../ir/problem.ts";
+import { writtenColumns } from "./packed-place.ts";
+import { elementsPerWord, isPacked } from "./store.ts";
+
+/** Vectors of four that a lane loads in one span: each is a load instruction, and lavapipe's are 1.5 KB long (16 of them fill its cache). */
+export const mostVectors = 8;
+/** Vectors that a lane holds at once. Beyond it registers spill so much that loading and transforming twice is faster. */
+const mostHeld = 16;
+
+export interface RowWalk {
+  /** Lanes of the team. */
+  readonly lanes: number;
+  /** Vectors of four a lane and span; a lane's lie side by side. */
+  readonly vectors: number;
+  /** Elements taken at once, `4 * vectors * lanes`: a multiple of the block and of the elements of every word that is stored. */
+  readonly span: number;
+  /** Spans that hold elements, and spans that hold elements or padding that is written. */
+  readonly spans: number;
+  readonly storedSpans: number;
+  /** Whether every span lies inside the row: then nothing is clamped or guarded. */
+  readonly exact: boolean;
+  /** How what follows from the statistic gets at the row: `held` in registers, or loaded `twice`. */
+  readonly passes: "held" | "twice";
+}
+
+/** Elements that a span must be a multiple of, beside four a lane. */
+export const spanUnit = (problem: RowsProblem): number =>
+  Math.max(
+    problem.block,
+    ...storesOf(problem)
+      .filter(isPacked)
+      .map(({ storage }) => elementsPerWord(storage)),
+  );
+
+/** Columns that hold elements, or padding that is written. */
+export const storedColumns = (problem: RowsProblem): number =>
+  Math.max(problem.columns, ...problem.stores.filter(isPacked).map((store) => writtenColumns(store, problem.columns)));
+
+export function walkOf(problem: RowsProblem, lanes: number, vectors: number): RowWalk {
+  const span = 4 * lanes * vectors;
+  const [spans, storedSpans] = [Math.ceil(problem.columns / span), Math.ceil(storedColumns(problem) / span)];
+  // What is held is stored by instructions of its own for each span. Dense results would need many, and a branch for each where the row ends.
+  const held = storedSpans === 1 || (storedSpans * vectors <= mostHeld && problem.stores.every(isPacked));
+  return {
+    lanes,
+    vectors,
+    span,
+    spans,
+    storedSpans,
+    exact: spans * span === problem.columns && storedSpans === spans,
+    passes: held ? "held" : "twice",
+  };
+}
