@@ -66,7 +66,7 @@ test("the other frames are neighbours", () => {
     new Set(neighboursOf(problem, schedule, subgroups!).map((each) => ("frame" in each ? each.frame : "")));
   expect(framesNear(dotProblem(64, 48, 40), { kind: "dot", frame: "broadcast", rows: 4 })).toEqual(new Set(["broadcast", "tile"]));
   expect(framesNear(questRows(16, 256, 128, 4), { kind: "rows", frame: "workgroup", workgroup: 64 })).toEqual(
-    new Set(["subgroup", "workgroup"]),
+    new Set(["subgroup", "lane", "workgroup"]),
   );
   expect(framesNear(attention(24), { kind: "attention", frame: "plain", workgroup: 8 })).toEqual(new Set(["broadcast", "plain"]));
 });
