@@ -36,7 +36,10 @@ export class RowsFrame {
   readonly #exchange: Exchange;
   readonly #walk: RowWalk;
   readonly #serves: readonly string[];
+  /** The columns of a lane where there is one span: known before any row is, so that what depends on them alone (a norm's gain) is loaded once. */
+  readonly #only: readonly Place[] | undefined;
 
+  /** To be called where the kernel's rows begin, outside their loop. */
   constructor(emitter: Emitter, problem: RowsProblem, exchange: Exchange, walk: RowWalk, serves: readonly string[]) {
     this.#emitter = emitter;
     this.#wgsl = emitter.wgsl;
@@ -44,6 +47,7 @@ export class RowsFrame {
     this.#exchange = exchange;
     this.#walk = walk;
     this.#serves = serves;
+    if (walk.storedSpans === 1) this.#only = this.#places(u32(0));
   }
 
   row(rowValue: E<"u32">, exists: E<"bool"> | undefined): void {
@@ -129,7 +133,7 @@ export class RowsFrame {
   #span(span: E<"u32">, row: Row): readonly Vector[] {
     const { columns, element, block } = this.#problem;
     const emitter = this.#emitter;
-    const places = this.#places(span);
+    const places = this.#only ?? this.#places(span);
     const elements = places.map(({ column }) => emitter.prepare(element, { row: row.index, column }));
     emitter.issueLoads(elements);
     const vectors = places.map((place, j): Vector => {

@@ -91,7 +91,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
         [1, 2],
       ],
     },
-    rows: { whole: 8, span: 4, rowsPerGroup: 16, workgroup: 64 },
+    rows: { whole: 8, span: 4, rowsPerGroup: 16, workgroup: 8 },
     attention: { rows: 2, workgroup: 8 },
   },
   swiftshader: {
@@ -111,7 +111,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
         [1, 2],
       ],
     },
-    rows: { whole: 8, span: 8, rowsPerGroup: 8, workgroup: 32 },
+    rows: { whole: 8, span: 8, rowsPerGroup: 16, workgroup: 8 },
     attention: { rows: 4, workgroup: 4 },
   },
   gpu: {

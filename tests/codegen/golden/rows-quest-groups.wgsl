@@ -13,30 +13,30 @@ var<immediate> sizes: Sizes;
 @compute @workgroup_size(4, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let part = lane & 1u;
-  let first = (group.y * sizes.s0 + group.x) * sizes.s1;
-  let end = min(first + sizes.s1, sizes.s2);
+  let start = (0u * 2u + part) * 8u;
+  let inside = min(start, sizes.s0);
+  let quads = start + 1u;
+  let inside_1 = min(quads, sizes.s0);
+  let quads_1 = start + 2u;
+  let inside_2 = min(quads_1, sizes.s0);
+  let quads_2 = start + 3u;
+  let inside_3 = min(quads_2, sizes.s0);
+  let quads_3 = start + 4u;
+  let inside_4 = min(quads_3, sizes.s0);
+  let quads_4 = start + 5u;
+  let inside_5 = min(quads_4, sizes.s0);
+  let quads_5 = start + 6u;
+  let inside_6 = min(quads_5, sizes.s0);
+  let quads_6 = start + 7u;
+  let inside_7 = min(quads_6, sizes.s0);
+  let first = (group.y * sizes.s1 + group.x) * sizes.s2;
+  let end = min(first + sizes.s2, sizes.s3);
   let team = lane >> 1u;
   for (var rows = first; rows < end; rows += 2u) {
     let own = rows + team;
-    let row = min(own, sizes.s3);
+    let row = min(own, sizes.s4);
     let exists = own < end;
     var gathered = vec4f();
-    let start = (0u * 2u + part) * 8u;
-    let inside = min(start, sizes.s4);
-    let quads = start + 1u;
-    let inside_1 = min(quads, sizes.s4);
-    let quads_1 = start + 2u;
-    let inside_2 = min(quads_1, sizes.s4);
-    let quads_2 = start + 3u;
-    let inside_3 = min(quads_2, sizes.s4);
-    let quads_3 = start + 4u;
-    let inside_4 = min(quads_3, sizes.s4);
-    let quads_4 = start + 5u;
-    let inside_5 = min(quads_4, sizes.s4);
-    let quads_5 = start + 6u;
-    let inside_6 = min(quads_5, sizes.s4);
-    let quads_6 = start + 7u;
-    let inside_7 = min(quads_6, sizes.s4);
     let i = row * sizes.s5;
     let x0 = b0[i + inside];
     let x0_1 = b0[i + inside_1];
@@ -141,9 +141,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     if (part == 0u && exists) {
       b3[row] = value;
     }
-    let start_1 = row / 3u * sizes.s0;
+    let start_1 = row / 3u * sizes.s1;
     let base = row % 3u * sizes.s6 / 32u;
-    let limit = select(base + sizes.s7, sizes.s0, row % 3u * sizes.s6 == sizes.s8);
+    let limit = select(base + sizes.s7, sizes.s1, row % 3u * sizes.s6 == sizes.s8);
     let i_1 = row / 3u;
     let start_2 = i_1 * sizes.s9;
     let i_2 = row % 3u * sizes.s6;
