@@ -113,9 +113,7 @@ class Grouping {
 
   /** Join only where the kernel stays within the binding limit; answers whether it did. */
   #tryJoin(group: Group, instruction: Instruction, position: Position): boolean {
-    group.members.set(instruction, position);
-    const fits = bindingsOf(group, this.facts) <= maxBindings;
-    group.members.delete(instruction);
+    const fits = this.#fits(group, instruction, false);
     if (fits) this.#join(group, instruction, position);
     return fits;
   }
@@ -200,15 +198,63 @@ class Grouping {
       const isRounding = isNamed(instruction, "quant.encode") || isNamed(instruction, "quant.mask");
       const welcome = !escapes && !isRounding && wanted.every((g) => this.#accepts(g, instruction, users));
       const free = wanted.length === 1 || this.#isCheap(instruction);
-      if (welcome && free && wanted.every((g) => this.#fits(g, instruction))) {
+      if (welcome && free && wanted.every((g) => this.#fits(g, instruction, wanted.length > 1))) {
         for (const group of wanted) this.#join(group, instruction, this.#positionIn(group, users));
-      } else this.#join(this.#open([]), instruction, "epilogue");
+        continue;
+      }
+      const home = escapes || isRounding ? undefined : wanted.find((g) => this.#makesRows(g, instruction, users));
+      if (home === undefined) this.#join(this.#open([]), instruction, "epilogue");
+      else this.#join(home, instruction, "prologue");
     }
   }
 
-  #fits(group: Group, instruction: Instruction): boolean {
+  /**
+   * Whether a kernel of rows may make what it rotates and also store it for others: it has each element in a register, at its own place. Else a
+   * kernel of its own would write what this one then loads (a normalised row, which the gradient of the norm takes as well).
+   */
+  #makesRows(group: Group, instruction: Instruction, users: readonly Instruction[]): boolean {
+    const [anchor] = group.anchors;
+    const [result] = instruction.results;
+    const row = anchor?.operands[0];
+    if (anchor === undefined || familyOf(anchor) !== "rows" || (anchor.attrs["group"] ?? "row") !== "row") return false;
+    if (row === undefined || result === undefined || instruction.results.length > 1 || isPacked(result)) return false;
+    if (roleOf(instruction) !== "pointwise" || instruction.op.lower.kind !== "pointwise") return false;
+    const readInPlace = users
+      .filter((u) => group.members.has(u))
+      .every((u) => u === anchor || (u.op.lower.kind === "pointwise" && u.results.every((r) => shapesEqual(r.type.dims, row.type.dims))));
+    return (
+      readInPlace &&
+      shapesEqual(result.type.dims, row.type.dims) &&
+      this.#fits(group, instruction, false) &&
+      !this.#waitsFor(group, instruction)
+    );
+  }
+
+  /** Whether a kernel needs, beside an instruction's result, something that another kernel makes of it. */
+  #waitsFor(group: Group, instruction: Instruction): boolean {
+    const { facts } = this;
+    const start = facts.index.get(instruction) ?? 0;
+    const seen = new Set<Instruction>();
+    const reaches = (value: Value): boolean => {
+      const producer = facts.producer(value);
+      // Nothing that stands before an instruction depends on it.
+      if (producer === undefined || seen.has(producer) || (facts.index.get(producer) ?? 0) < start) return false;
+      seen.add(producer);
+      return producer === instruction || producer.operands.some(reaches);
+    };
+    const outside = [...group.members.keys()].flatMap((m) =>
+      m.operands.filter((o) => {
+        const producer = facts.producer(o);
+        return producer !== instruction && (producer === undefined || !group.members.has(producer));
+      }),
+    );
+    return outside.some(reaches);
+  }
+
+  /** `cloned`: other groups would have the instruction too. */
+  #fits(group: Group, instruction: Instruction, cloned: boolean): boolean {
     group.members.set(instruction, "prologue");
-    const fits = bindingsOf(group, this.facts) <= maxBindings;
+    const fits = bindingsOf(group, this.facts, (m) => (m === instruction ? cloned : this.groupsOf(m).length > 1)) <= maxBindings;
     group.members.delete(instruction);
     return fits;
   }

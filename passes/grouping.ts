@@ -111,8 +111,11 @@ export function leafLoads(value: Value, facts: EntryFacts, most: number, seen = 
   return count;
 }
 
-/** Buffers that a group binds: what its members load from outside, and the results that outsiders need. All host scalars are one buffer. */
-export function bindingsOf(group: Group, facts: EntryFacts): number {
+/**
+ * Buffers that a group binds: what its members load from outside, and the results that outsiders need. All host scalars are one buffer.
+ * `isCloned`: members of several groups, each of which computes them for itself.
+ */
+export function bindingsOf(group: Group, facts: EntryFacts, isCloned: (member: Instruction) => boolean): number {
   const loads = new Set<Value | "host">();
   const host = new Set(facts.entry.inputs.filter((i) => i.origin !== "caller" && "host" in i.origin).map((i) => i.value));
   let stores = 0;
@@ -122,6 +125,7 @@ export function bindingsOf(group: Group, facts: EntryFacts): number {
       if (producer !== undefined && (group.members.has(producer) || isInlineSource(producer))) continue;
       loads.add(host.has(operand) ? "host" : operand);
     }
+    if (isCloned(member)) continue;
     for (const result of member.results) {
       if (facts.escapes(result) || facts.users(result).some((user) => !group.members.has(user))) stores++;
     }

@@ -1,5 +1,5 @@
 // One row of a row kernel, as the lanes of its team compute it: load and transform spans, gather the statistic, store what follows.
-import type { RowsProblem } from "../../ir/plan.ts";
+import type { RowsProblem, Store } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
 import { type Emitter, quad } from "./emitter.ts";
 import type { Exchange } from "./exchange.ts";
@@ -7,8 +7,8 @@ import { labelOf } from "./kernel.ts";
 import { PackedRow } from "./rows-packed.ts";
 import { RowStatistic } from "./rows-statistic.ts";
 import { transformSpan } from "./rows-transform.ts";
-import type { RowWalk } from "./rows-walk.ts";
-import { isPacked, prepareStore, storeElement, storeQuad } from "./store.ts";
+import { isEarly, type RowWalk } from "./rows-walk.ts";
+import { isPacked, type PreparedStore, prepareStore, storeElement, storeQuad } from "./store.ts";
 import { type AnyE, add, type E, eq, f32, fromZero, lt, min, mul, select, size, splat, u32, type Var, type Wgsl } from "./wgsl.ts";
 
 /** A row of this kernel. `exists`: false in a team that has none and goes along with another; undefined where every team has one. */
@@ -29,6 +29,16 @@ interface Vector extends Place {
   readonly value: Var<"vec4f">;
 }
 
+interface LabelledStore {
+  readonly store: Store;
+  /** What its statements serve. */
+  readonly label: string | undefined;
+}
+
+interface PackedResult extends LabelledStore {
+  readonly result: PackedRow;
+}
+
 export class RowsFrame {
   readonly #emitter: Emitter;
   readonly #wgsl: Wgsl;
@@ -36,6 +46,7 @@ export class RowsFrame {
   readonly #exchange: Exchange;
   readonly #walk: RowWalk;
   readonly #serves: readonly string[];
+  readonly #dense: readonly LabelledStore[];
   /** The columns of a lane where there is one span: known before any row is, so that what depends on them alone (a norm's gain) is loaded once. */
   readonly #only: readonly Place[] | undefined;
 
@@ -47,6 +58,7 @@ export class RowsFrame {
     this.#exchange = exchange;
     this.#walk = walk;
     this.#serves = serves;
+    this.#dense = problem.stores.flatMap((store, i) => (isPacked(store) ? [] : [{ store, label: labelOf(serves, i) }]));
     if (walk.storedSpans === 1) this.#only = this.#places(u32(0));
   }
 
@@ -66,7 +78,8 @@ export class RowsFrame {
       const value = this.#rowValue(gathered, row);
       this.#storeRow(row, value);
       const packed = this.#packedRows(row);
-      for (const [i, own] of vectors.entries()) this.#store(packed, own, u32(i), row, value);
+      const dense = storedSpans === 1 ? this.#dense : this.#dense.filter(({ store }) => !isEarly(store));
+      for (const [i, own] of vectors.entries()) this.#store(packed, dense, own, u32(i), row, value);
       this.#finish(packed);
       return;
     }
@@ -81,7 +94,7 @@ export class RowsFrame {
     if (this.#problem.stores.length === 0) return;
     const packed = this.#packedRows(row);
     this.#each(this.#walk.storedSpans, (span) => {
-      this.#store(packed, this.#span(span, row), span, row, value);
+      this.#store(packed, this.#dense, this.#span(span, row), span, row, value);
       this.#finish(packed);
     });
   }
@@ -97,16 +110,23 @@ export class RowsFrame {
    */
   #hold(row: Row, gathered: RowStatistic): readonly (readonly Vector[])[] {
     const wgsl = this.#wgsl;
-    const { storedSpans, vectors } = this.#walk;
-    const held = Array.from({ length: storedSpans }, () => Array.from({ length: vectors }, () => wgsl.zero("held", "vec4f")));
+    const { storedSpans } = this.#walk;
+    const held = Array.from({ length: storedSpans }, () => Array.from({ length: this.#walk.vectors }, () => wgsl.zero("held", "vec4f")));
     this.#each(storedSpans, (span) => {
       for (const [i, next] of held.slice(1).entries())
         for (const [j, from] of next.entries()) {
           const to = held[i]?.[j];
           if (to !== undefined) wgsl.assign(to, from);
         }
-      const loaded = this.#span(span, row).map((v) => v.value);
+      const vectors = this.#span(span, row);
+      const loaded = vectors.map((v) => v.value);
       gathered.take(loaded);
+      this.#storeDense(
+        this.#dense.filter(({ store }) => isEarly(store)),
+        vectors,
+        row,
+        [],
+      );
       for (const [j, to] of (held.at(-1) ?? []).entries()) wgsl.assign(to, loaded[j] ?? to);
     });
     return held.map((values, i) => {
@@ -182,47 +202,56 @@ export class RowsFrame {
     });
   }
 
-  #packedRows(row: Row): readonly PackedRow[] {
+  #packedRows(row: Row): readonly PackedResult[] {
     const { stores, columns } = this.#problem;
-    return stores
-      .filter(isPacked)
-      .map((store) => new PackedRow(this.#emitter, this.#exchange, this.#walk, { store, row: row.index, exists: row.exists, columns }));
+    return stores.flatMap((store, i) => {
+      if (!isPacked(store)) return [];
+      const place = { store, row: row.index, exists: row.exists, columns };
+      return [{ store, label: labelOf(this.#serves, i), result: new PackedRow(this.#emitter, this.#exchange, this.#walk, place) }];
+    });
   }
 
-  #labels(packed: boolean): readonly (string | undefined)[] {
-    return this.#problem.stores.flatMap((store, i) => (isPacked(store) === packed ? [labelOf(this.#serves, i)] : []));
+  #finish(packed: readonly PackedResult[]): void {
+    for (const { label, result } of packed) this.#wgsl.serving(label, () => result.finish());
   }
 
-  #finish(packed: readonly PackedRow[]): void {
-    const labels = this.#labels(true);
-    for (const [i, result] of packed.entries()) this.#wgsl.serving(labels[i], () => result.finish());
-  }
-
-  #store(packed: readonly PackedRow[], vectors: readonly Vector[], span: E<"u32">, row: Row, value: ScalarExpr | undefined): void {
+  #store(
+    packed: readonly PackedResult[],
+    dense: readonly LabelledStore[],
+    vectors: readonly Vector[],
+    span: E<"u32">,
+    row: Row,
+    value: ScalarExpr | undefined,
+  ): void {
     const wgsl = this.#wgsl;
-    const { stores, columns } = this.#problem;
+    const { columns } = this.#problem;
     const inputs = vectors.map((v) => {
       const snapshot = this.#emitter.register(wgsl.let("h", v.value));
       return value === undefined ? [snapshot] : [snapshot, value];
     });
-    const prepare = (store: (typeof stores)[number], j: number) =>
-      prepareStore(this.#emitter, store, { row: row.index, column: (vectors[j] ?? missing()).column }, inputs[j]);
     // All prepared before any is written, so that what codes and mask share is computed once.
-    const prepared = stores.filter(isPacked).map((store) => vectors.map((_, j) => prepare(store, j)));
+    const prepared = packed.map(({ store }) => vectors.map((v, j) => this.#prepare(store, v, row, inputs[j])));
     const kept = vectors.map((v) => (this.#walk.exact ? undefined : lt(this.#columns(v), splat(size(columns)))));
-    const labels = this.#labels(true);
-    for (const [i, result] of packed.entries()) wgsl.serving(labels[i], () => result.take(prepared[i] ?? [], kept, span));
-    const dense = stores.filter((store) => !isPacked(store));
+    for (const [i, { label, result }] of packed.entries()) wgsl.serving(label, () => result.take(prepared[i] ?? [], kept, span));
+    this.#storeDense(dense, vectors, row, inputs);
+  }
+
+  #prepare(store: Store, { column }: Vector, row: Row, inputs: readonly ScalarExpr[] = []): PreparedStore {
+    return prepareStore(this.#emitter, store, { row: row.index, column }, inputs);
+  }
+
+  #storeDense(dense: readonly LabelledStore[], vectors: readonly Vector[], row: Row, inputs: readonly (readonly ScalarExpr[])[]): void {
     if (dense.length === 0) return;
-    const denseLabels = this.#labels(false);
+    const wgsl = this.#wgsl;
+    const { columns } = this.#problem;
     for (const [j, v] of vectors.entries()) {
       const within = columns % 4 === 0 ? undefined : { first: mul(v.quads, u32(4)), below: size(columns) };
       const inside = this.#walk.exact ? undefined : lt(v.quads, size(Math.ceil(columns / 4)));
       wgsl.whenAll([row.exists, inside], () => {
         const writes: (() => void)[] = [];
-        const each = dense.map((store) => prepare(store, j));
-        for (const [i, p] of each.entries()) wgsl.serving(denseLabels[i], () => writes.push(storeQuad(this.#emitter, p, within)));
-        for (const [i, write] of writes.entries()) wgsl.serving(denseLabels[i], write);
+        const each = dense.map(({ store }) => this.#prepare(store, v, row, inputs[j]));
+        for (const [i, p] of each.entries()) wgsl.serving(dense[i]?.label, () => writes.push(storeQuad(this.#emitter, p, within)));
+        for (const [i, write] of writes.entries()) wgsl.serving(dense[i]?.label, write);
       });
     }
   }

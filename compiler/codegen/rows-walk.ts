@@ -1,7 +1,8 @@
 // How a team of lanes walks along a row: in spans, of which each lane has some vectors of four that lie together, so that it completes most
 // words of packed results by itself. A row of few spans is held in registers from its statistic to its codes; a longer one is loaded twice.
-import type { RowsProblem } from "../../ir/plan.ts";
+import type { RowsProblem, Store } from "../../ir/plan.ts";
 import { storesOf } from "../../ir/problem.ts";
+import { childrenOf, type ScalarExpr } from "../../ir/scalar.ts";
 import { writtenColumns } from "./packed-place.ts";
 import { elementsPerWord, isPacked } from "./store.ts";
 
@@ -39,11 +40,22 @@ export const spanUnit = (problem: RowsProblem): number =>
 export const storedColumns = (problem: RowsProblem): number =>
   Math.max(problem.columns, ...problem.stores.filter(isPacked).map((store) => writtenColumns(store, problem.columns)));
 
+/** Dense, and known before the row is transformed: what is loaded, stored for others too. It is written as soon as a span is loaded. */
+export const isEarly = (store: Store): boolean => !isPacked(store) && !takesInput(store.value);
+
+function takesInput(e: ScalarExpr, seen = new Set<ScalarExpr>()): boolean {
+  if (e.kind === "input") return true;
+  if (seen.has(e)) return false;
+  seen.add(e);
+  return childrenOf(e).some((child) => takesInput(child, seen));
+}
+
 export function walkOf(problem: RowsProblem, lanes: number, vectors: number): RowWalk {
   const span = 4 * lanes * vectors;
   const [spans, storedSpans] = [Math.ceil(problem.columns / span), Math.ceil(storedColumns(problem) / span)];
-  // What is held is stored by instructions of its own for each span. Dense results would need many, and a branch for each where the row ends.
-  const held = storedSpans === 1 || (storedSpans * vectors <= mostHeld && problem.stores.every(isPacked));
+  // What is held is stored by instructions of its own for each span. Dense results would need many, with a branch each where the row ends.
+  const held =
+    storedSpans === 1 || (storedSpans * vectors <= mostHeld && problem.stores.every((store) => isPacked(store) || isEarly(store)));
   return {
     lanes,
     vectors,

@@ -186,6 +186,39 @@ for (const adapter of await availableAdapters()) {
       await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: () => 64 * epsilon });
     });
 
+    test("a normalised row that is stored for others before it is rotated, also over what was loaded", async () => {
+      for (const [rows, columns, over] of [
+        [19, 128, false],
+        [5, 512, false],
+        [5, 512, true],
+        [3, 1152, true],
+        [3, 40, true],
+      ] as const) {
+        const [row, column] = [variable("row", rows), variable("column", columns)];
+        const place = at(row, column, columns);
+        const unit = times(loadF32(0, place), loadF32(4, row));
+        const quest = questRows(rows, columns, 8, 4);
+        const problem: RowsProblem = {
+          ...quest,
+          element: times(unit, loadF32(5, column)),
+          stores: [storeF32(over ? 0 : 6, place, unit), ...quest.stores],
+        };
+        const [codes, masks] = [packed(4, columns), mask(columns)];
+        const buffers = [
+          noise(rows * columns, columns),
+          words(rows * codes.pitch),
+          words(rows * masks.pitch),
+          new Float32Array(rows),
+          noise(rows, 8),
+          noise(columns, 9),
+          ...(over ? [] : [new Float32Array(rows * columns)]),
+        ];
+        const bound = (binding: number) => (binding === 3 ? 16 * epsilon : 0);
+        const schedules = target.subgroups === "none" ? [chooseSchedule(problem, target)] : schedulesFor(problem, target);
+        for (const schedule of schedules) await expectAgreement(device, { problem, schedule, target, buffers, bound });
+      }
+    });
+
     test("groups of a row with a scale each, the padding behind the last one cleared", async () => {
       for (const [rows, groups, size, bits] of [
         [3, 4, 64, 4],
