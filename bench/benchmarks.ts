@@ -3,6 +3,7 @@
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { suggest } from "../ir/nearest.ts";
 import { type CompareOptions, compareWork } from "./compare.ts";
+import { measureKernels } from "./kernels/measure.ts";
 import type { Row } from "./rows.ts";
 import { works } from "./works.ts";
 
@@ -15,6 +16,12 @@ export interface Benchmark {
 /** In the order of a whole session. */
 export const benchmarks: readonly Benchmark[] = [
   ...works.map((work): Benchmark => ({ name: work.name, summary: work.summary, run: (options) => compareWork(work, options) })),
+  {
+    name: "kernels",
+    summary:
+      "each kernel family alone, nothing uploaded or read back: rates, ratio to the fastest base of the group, share of the best of the session",
+    run: (options) => measureKernels(options),
+  },
 ];
 
 /** All of them, or those that are named. Throws a DiagnosticError `unknown-work`. */

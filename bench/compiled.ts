@@ -1,10 +1,10 @@
 // Compiling what a benchmark measures, for the device at hand.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CompileOptions, compile, compileModule, targetFor } from "../compiler/index.ts";
+import { type CompileOptions, compile, compileModule, summarizePlan, targetFor } from "../compiler/index.ts";
 import type { CompiledArtifact } from "../ir/artifact.ts";
 import { unwrap } from "../ir/diagnostic.ts";
-import type { Target } from "../ir/plan.ts";
+import type { PlacedPlan, Target } from "../ir/plan.ts";
 import { parseModule } from "../ir/text/parse.ts";
 import { bestSubgroups, type Device, probeSubgroups } from "../runtime/index.ts";
 
@@ -20,7 +20,18 @@ export function compileModel(path: string, target: Target, options: CompileOptio
 }
 
 /** Compile IR text. Throws a DiagnosticError. */
-export function compileText(name: string, text: string, target: Target): CompiledArtifact {
+export const compileText = (name: string, text: string, target: Target): CompiledArtifact => compileKernel(name, text, target).artifact;
+
+/** Compile IR text, and count the floating-point operations of its entry `main`. Throws a DiagnosticError. */
+export function compileKernel(
+  name: string,
+  text: string,
+  target: Target,
+): { readonly artifact: CompiledArtifact; readonly planFlops: number } {
   const module = unwrap(parseModule({ path: `${name}.loomir`, text }));
-  return unwrap(compileModule(module, { targets: [target], portable: false, model: name }));
+  let planFlops = 0;
+  const planned = (plan: PlacedPlan) => {
+    planFlops = summarizePlan(plan).entries.find((entry) => entry.name === "main")?.flops ?? 0;
+  };
+  return { artifact: unwrap(compileModule(module, { targets: [target], portable: false, model: name, planned })), planFlops };
 }

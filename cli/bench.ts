@@ -1,6 +1,6 @@
 // `bitloom bench`: speed of compiled kernels on this machine's adapter.
 import { Command, InvalidArgumentError, Option } from "commander";
-import { benchMatmul, type MatmulLayout, type MatmulResult, type MatmulShape, matmulLayouts } from "../bench/matmul.ts";
+import { benchMatmul, type MatmulLayout, type MatmulResult, type MatmulShape, matmulLayouts } from "../bench/kernels/matmul.ts";
 import { targetFor } from "../compiler/index.ts";
 import { type AdapterChoice, Device } from "../runtime/index.ts";
 import { adapterOption, jsonOption } from "./options.ts";

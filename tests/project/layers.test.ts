@@ -20,7 +20,7 @@ const layers = {
   runtime: "runtime/session.ts",
   tuner: "tuner/tune.ts",
   cli: "cli/run.ts",
-  bench: "bench/matmul.ts",
+  bench: "bench/kernels/matmul.ts",
   tests: "tests/support/adapters.ts",
 } as const;
 type Layer = keyof typeof layers;

@@ -1,0 +1,97 @@
+// Measures kernels group by group on one device, in turns, and says how far each is from the best of its kind in the session.
+import { Device } from "../../runtime/index.ts";
+import type { CompareOptions } from "../compare.ts";
+import { compileKernel, targetOf } from "../compiled.ts";
+import { type MeasuredRow, ratioOf, rounded, spreadOf } from "../rows.ts";
+import { attention } from "./attention-cases.ts";
+import { contractions } from "./contraction-cases.ts";
+import type { KernelGroup } from "./kernel-case.ts";
+import { bytesOf, printKernel } from "./kernel-text.ts";
+import { memory } from "./memory-cases.ts";
+import { inTurn, type Timed, timedEntry } from "./timed-entry.ts";
+import { yardstick, yardstickBytes, yardstickName } from "./yardstick.ts";
+
+const groups: readonly KernelGroup[] = [...contractions, memory, ...attention];
+
+/** Rows of every group, or of those whose name `wanted` accepts. */
+export async function measureKernels(
+  options: CompareOptions,
+  wanted: (group: string) => boolean = () => true,
+): Promise<readonly MeasuredRow[]> {
+  using device = await Device.open({ adapter: options.adapter });
+  const rows: Unshared[] = [];
+  for (const group of groups) {
+    if (!wanted(group.name)) continue;
+    options.progress?.(`kernels: ${group.name}`);
+    rows.push(...(await measureGroup(device, group, options.rounds)));
+  }
+  return withShares(rows);
+}
+
+/** What is timed, and what its rate is counted in. */
+interface Entrant {
+  readonly name: string;
+  readonly timed: Timed;
+  readonly flops: number;
+  readonly bytes: number;
+  readonly isBase: boolean;
+}
+
+interface Unshared {
+  readonly row: MeasuredRow;
+  readonly unit: KernelGroup["unit"];
+}
+
+async function measureGroup(device: Device, group: KernelGroup, rounds: number): Promise<readonly Unshared[]> {
+  const target = await targetOf(device);
+  const entrants: Entrant[] = [];
+  try {
+    if (group.yardstick !== undefined) {
+      const timed = await yardstick(device, group.yardstick);
+      entrants.push({ name: yardstickName, timed, flops: 0, bytes: yardstickBytes(group.yardstick), isBase: true });
+    }
+    for (const { name, text, flops, isBase = false } of group.cases) {
+      const { artifact, planFlops } = compileKernel(name, printKernel(text), target);
+      entrants.push({ name, timed: await timedEntry(device, artifact), flops: flops ?? planFlops, bytes: bytesOf(text), isBase });
+    }
+    await inTurn(
+      entrants.map(({ timed }) => timed),
+      rounds,
+    );
+    return rowsOf(group, entrants, device.adapter.name);
+  } finally {
+    for (const { timed } of entrants) timed.dispose();
+  }
+}
+
+function rowsOf(group: KernelGroup, entrants: readonly Entrant[], adapter: string): readonly Unshared[] {
+  const spreads = entrants.map(({ timed: { roundMs, repeats } }) => spreadOf(roundMs.map((ms) => ms / repeats)));
+  const bases = spreads.filter((_, i) => entrants[i]?.isBase === true).toSorted((a, b) => a.median - b.median);
+  return entrants.flatMap(({ name, timed, flops, bytes }, i): readonly Unshared[] => {
+    const ms = spreads[i];
+    if (ms === undefined) return [];
+    const runs = timed.repeats * timed.roundMs.length;
+    const row: MeasuredRow = {
+      work: "kernels",
+      subject: `${group.name}: ${name}`,
+      adapter,
+      ms,
+      ratio: ratioOf(ms, bases[0]),
+      runs,
+      cpuMs: rounded(timed.cpuMs / runs),
+      ...(flops === 0 ? {} : { gflops: rounded(flops / ms.median / 1e6) }),
+      gbytesPerSecond: rounded(bytes / ms.median / 1e6),
+    };
+    return [{ row, unit: group.unit }];
+  });
+}
+
+/** The best rate of a unit in the session is what all others of it are shares of. */
+function withShares(measured: readonly Unshared[]): readonly MeasuredRow[] {
+  const best = new Map<KernelGroup["unit"], number>();
+  for (const { row, unit } of measured) best.set(unit, Math.max(best.get(unit) ?? 0, row[unit] ?? 0));
+  return measured.map(({ row, unit }) => {
+    const top = best.get(unit) ?? 0;
+    return top === 0 ? row : { ...row, share: rounded((row[unit] ?? 0) / top) };
+  });
+}
