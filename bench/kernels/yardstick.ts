@@ -10,13 +10,13 @@ const vectorsPerLane = 4;
 
 const code = `
 @group(0) @binding(0) var<storage, read_write> source: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> target: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> destination: array<vec4f>;
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first = group.x * ${lanes * vectorsPerLane}u + lane;
 ${Array.from({ length: vectorsPerLane }, (_, i) => `  let v${i} = source[first + ${i * lanes}u];`).join("\n")}
-${Array.from({ length: vectorsPerLane }, (_, i) => `  target[first + ${i * lanes}u] = v${i};`).join("\n")}
+${Array.from({ length: vectorsPerLane }, (_, i) => `  destination[first + ${i * lanes}u] = v${i};`).join("\n")}
 }
 `;
 
@@ -28,7 +28,7 @@ export async function yardstick(device: Device, elements: number): Promise<Timed
   const { gpu, bufferUsage } = device;
   const perGroup = 4 * lanes * vectorsPerLane;
   if (elements % perGroup !== 0) throw new Error(`the yardstick copies multiples of ${perGroup} elements`);
-  const buffers = ["source", "target"].map((label) => gpu.createBuffer({ label, size: 4 * elements, usage: bufferUsage.STORAGE }));
+  const buffers = ["source", "destination"].map((label) => gpu.createBuffer({ label, size: 4 * elements, usage: bufferUsage.STORAGE }));
   const pipeline = await device.checked("the yardstick", () =>
     gpu.createComputePipelineAsync({ layout: "auto", compute: { module: gpu.createShaderModule({ code }), entryPoint: "main" } }),
   );
