@@ -57,7 +57,7 @@ const optimizer: KernelCase = {
     writes: { w: [flat, "w1"], m: [flat, "m1"], v: [flat, "v1"] },
     body: [
       "%one: f32[] = constant {values = [1.0]}",
-      "%ok: u32[] = constant {values = [1]}",
+      "%ok: u32[] = constant {values = [1.0]}",
       `%w1: ${flat}, %m1: ${flat}, %v1: ${flat} = adamw %w, %m, %v, %g, %one, %lr, %one, %one, %ok {beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0.1}`,
     ],
   },
