@@ -1,6 +1,9 @@
 // Contractions that are measured: f32 in the three layouts of training, and weights as codes.
+
+import type { CodeArithmetic } from "../../ir/ops/quant-dot.ts";
+import type { CodeLayout } from "../../ir/type.ts";
 import type { KernelCase, KernelGroup } from "./kernel-case.ts";
-import type { KernelText } from "./kernel-text.ts";
+import type { CodedMatrix, KernelText } from "./kernel-text.ts";
 import { flopsOfMatmul, type MatmulShape, matmulKernel, matmulLayouts } from "./matmul.ts";
 
 const shapes: readonly MatmulShape[] = [
@@ -25,6 +28,41 @@ function weightOnly({ m, k, n }: MatmulShape, bits: number): KernelText {
   };
 }
 
+/** Bits of weight and activation, and the ways to multiply them that are worth a look. */
+const codedPairs: readonly (readonly [w: number, a: number, ways: readonly CodeArithmetic[]])[] = [
+  [1, 1, ["planes"]],
+  [2, 2, ["planes"]],
+  [1, 4, ["planes"]],
+  [2, 4, ["planes", "bytes"]],
+  [3, 3, ["planes", "bytes"]],
+  [4, 4, ["planes", "bytes"]],
+  [2, 8, ["bytes"]],
+  [4, 8, ["bytes"]],
+  [8, 8, ["bytes"]],
+];
+
+/** How codes lie for a way: bytes are read four at a time from fields of 4 or 8 bits. */
+function layoutFor(way: CodeArithmetic, bits: number): CodeLayout | undefined {
+  if (way === "planes") return "planes";
+  return bits === 4 || bits === 8 ? undefined : bits < 4 ? "nibbles" : "bytes";
+}
+
+/** y = x wᵀ with both sides as codes. Codes are made before the clock runs: only the contraction is timed. */
+function coded({ m, k, n }: MatmulShape, w: number, a: number, way: CodeArithmetic): KernelText {
+  const matrix = (rows: number, bits: number): CodedMatrix => {
+    const layout = layoutFor(way, bits);
+    return { rows, columns: k, bits, ...(layout === undefined ? {} : { layout }) };
+  };
+  return {
+    reads: {},
+    codes: { x: matrix(m, a), w: matrix(n, w) },
+    writes: { y: [`f32[${m}, ${n}]`, "y"] },
+    body: [
+      `%y: f32[${m}, ${n}] = quant.dot %x_codes, %x_scale, %w_codes, %w_scale {contract = [[1], [1]], batch = [[], []], arithmetic = ${way}}`,
+    ],
+  };
+}
+
 const contractionGroup = (shape: MatmulShape): KernelGroup => ({
   name: `dot ${sized(shape)}`,
   unit: "gflops",
@@ -33,6 +71,9 @@ const contractionGroup = (shape: MatmulShape): KernelGroup => ({
       (layout): KernelCase => ({ name: `f32 ${layout}`, text: matmulKernel(shape, layout), flops: flopsOfMatmul(shape), isBase: true }),
     ),
     ...[8, 4, 2, 1].map((bits): KernelCase => ({ name: `W${bits}`, text: weightOnly(shape, bits), flops: flopsOfMatmul(shape) })),
+    ...codedPairs.flatMap(([w, a, ways]) =>
+      ways.map((way): KernelCase => ({ name: `W${w}A${a} by ${way}`, text: coded(shape, w, a, way), flops: flopsOfMatmul(shape) })),
+    ),
   ],
 });
 

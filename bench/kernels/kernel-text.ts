@@ -1,6 +1,7 @@
 // IR text of the kernels that are measured: operands and results are state, so that nothing is uploaded or read while the clock runs.
 import { byteLength } from "../../ir/packing.ts";
 import { parseType } from "../../ir/parse-type.ts";
+import type { CodeLayout } from "../../ir/type.ts";
 
 export interface KernelText {
   /** Type of each state that is read, as value `%name`. Drawn from a normal distribution, f32 alone. */
@@ -17,9 +18,12 @@ export interface CodedMatrix {
   readonly rows: number;
   readonly columns: number;
   readonly bits: number;
+  /** Default: the packing rule's own. */
+  readonly layout?: CodeLayout;
 }
 
-const codesType = ({ rows, columns, bits }: CodedMatrix): string => `q${bits}[${rows}, ${columns}; grid = half]`;
+const codesType = ({ rows, columns, bits, layout }: CodedMatrix): string =>
+  `q${bits}[${rows}, ${columns}; grid = half${layout === undefined ? "" : `, layout = ${layout}`}]`;
 const scaleType = ({ rows }: CodedMatrix): string => `f32[${rows}, 1]`;
 
 /** A module of form `primitive` with entry `main`, and entry `encode` where there are codes. */
@@ -32,7 +36,7 @@ export function printKernel({ reads, codes = {}, writes, body }: KernelText): st
   const encode = coded.flatMap(([name, m]) => [
     read(`${name}#source`, `f32[${m.rows}, ${m.columns}]`, name),
     `  %${name}_scale: ${scaleType(m)} = quant.scale %${name} {scheme = quest, bits = ${m.bits}}`,
-    `  %${name}_codes: ${codesType(m)} = quant.encode %${name}, %${name}_scale {scheme = quest, bits = ${m.bits}}`,
+    `  %${name}_codes: ${codesType(m)} = quant.encode %${name}, %${name}_scale {scheme = quest, bits = ${m.bits}${m.layout === undefined ? "" : `, layout = ${m.layout}`}}`,
   ]);
   const lines = [
     "loomir 1",

@@ -94,9 +94,7 @@ entry @main(%x: f32[${m}, ${k}]) -> (y: f32[${m}, ${n}]) {
   %h: f32[${m}, ${k}] = hadamard %x {axis = 1, block = 128}
   %xs: f32[${m}, 1] = quant.scale %h {scheme = quest, bits = 4}
   %xc: q4[${m}, ${k}; grid = half] = quant.encode %h, %xs {scheme = quest, bits = 4}
-  %xq: f32[${m}, ${k}] = quant.decode %xc, %xs
-  %wq: f32[${n}, ${k}] = quant.decode %wc, %ws
-  %y: f32[${m}, ${n}] = dot %xq, %wq {contract = [[1], [1]], batch = [[], []]}
+  %y: f32[${m}, ${n}] = quant.dot %xc, %xs, %wc, %ws {contract = [[1], [1]], batch = [[], []]}
   return %y
 }
 `;
