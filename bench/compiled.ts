@@ -1,7 +1,7 @@
 // Compiling what a benchmark measures, for the device at hand.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CompileOptions, compile, compileModule, summarizePlan, targetFor } from "../compiler/index.ts";
+import { type CompileOptions, compile, compileModule, type PlanSummary, summarizePlan, targetFor } from "../compiler/index.ts";
 import type { CompiledArtifact } from "../ir/artifact.ts";
 import { unwrap } from "../ir/diagnostic.ts";
 import type { PlacedPlan, Target } from "../ir/plan.ts";
@@ -13,10 +13,16 @@ export async function targetOf(device: Device): Promise<Target> {
   return targetFor(device.adapter, bestSubgroups(await probeSubgroups(device)));
 }
 
-/** Compile a model file of the benchmarks (bench/models) or of the project (models). Throws a DiagnosticError. */
-export function compileModel(path: string, target: Target, options: CompileOptions): CompiledArtifact {
+export interface ModelOptions extends Omit<CompileOptions, "targets" | "portable" | "planned"> {
+  /** Told what the plan comes to. */
+  summarized?(summary: PlanSummary): void;
+}
+
+/** Compile a model file by its path from the project's root. Throws a DiagnosticError. */
+export function compileModel(path: string, target: Target, { summarized, ...options }: ModelOptions): CompiledArtifact {
   const source = { path, text: readFileSync(join(import.meta.dirname, "..", path), "utf8") };
-  return unwrap(compile(source, { ...options, targets: [target], portable: false }));
+  const planned = (plan: PlacedPlan) => summarized?.(summarizePlan(plan));
+  return unwrap(compile(source, { ...options, targets: [target], portable: false, planned }));
 }
 
 /** Compile IR text. Throws a DiagnosticError. */

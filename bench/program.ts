@@ -9,9 +9,11 @@ import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { type AdapterChoice, describeAdapter } from "../runtime/index.ts";
 import { benchmarks, benchmarksNamed } from "./benchmarks.ts";
 import { installCommand, whyMissing } from "./peers.ts";
-import { adapterLine, loadNow, reportOf, sayWork, writeReport } from "./report.ts";
+import { loadNow, reportOf, writeReport } from "./report.ts";
 import type { Row } from "./rows.ts";
+import type { Growth } from "./scaling/measure.ts";
 import { subjects } from "./subject.ts";
+import { adapterLine, sayGrowth, sayWork } from "./tables.ts";
 
 interface BenchFlags {
   readonly only: readonly string[];
@@ -59,14 +61,22 @@ async function bench({ only, rounds, adapter, out }: BenchFlags, output: Output)
     output.note(`peers are not installed, and are left out: \`${installCommand}\` installs them`);
   output.say(`${adapterLine(description)}; load ${started.load}; ratio = median of the row / median of the first row`);
   const rows: Row[] = [];
+  const growth: Growth[] = [];
   const progress = (words: string) => output.note(words);
-  for (const benchmark of chosen) {
-    const measured = await benchmark.run({ adapter, adapterName: description.name, rounds, progress });
-    rows.push(...measured);
-    sayWork(benchmark, measured, output);
+  try {
+    for (const benchmark of chosen) {
+      const measured = await benchmark.run({ adapter, adapterName: description.name, rounds, progress });
+      rows.push(...measured.rows);
+      sayWork(benchmark, measured.rows, output);
+      if (measured.growth === undefined) continue;
+      growth.push(...measured.growth);
+      sayGrowth(measured.growth, output);
+    }
+  } finally {
+    // A session takes many minutes: what was measured before something failed is kept.
+    const report = reportOf(description, started, rounds, { rows, growth });
+    const path = await writeReport(report, out);
+    output.result(report);
+    output.say(`\nload ${report.load[1]}; written to ${path}`);
   }
-  const report = reportOf(description, started, rounds, rows);
-  const path = await writeReport(report, out);
-  output.result(report);
-  output.say(`\nload ${report.load[1]}; written to ${path}`);
 }

@@ -1,11 +1,10 @@
-// What a benchmark says: tables for people, one object for machines and files.
+// A session as data: one object for machines and files.
 import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
-import type { Output } from "../cli/output.ts";
-import { aligned } from "../cli/table.ts";
 import type { AdapterDescription } from "../runtime/index.ts";
-import { isMeasured, type MeasuredRow, type Row } from "./rows.ts";
+import type { Row } from "./rows.ts";
+import type { Growth } from "./scaling/measure.ts";
 
 /** One session: everything that was measured together, and on what. */
 export interface BenchReport {
@@ -23,6 +22,8 @@ export interface BenchReport {
   readonly load: readonly [number, number];
   readonly rounds: number;
   readonly rows: readonly Row[];
+  /** How steps grow with their sizes, where that was measured. */
+  readonly growth?: readonly Growth[];
 }
 
 export const loadNow = (): number => Number((loadavg()[0] ?? 0).toFixed(2));
@@ -31,7 +32,7 @@ export function reportOf(
   adapter: AdapterDescription,
   started: { readonly date: Date; readonly load: number },
   rounds: number,
-  rows: readonly Row[],
+  { rows, growth }: Pick<BenchReport, "rows" | "growth">,
 ): BenchReport {
   return {
     format: "bitloom-bench",
@@ -45,6 +46,7 @@ export function reportOf(
     load: [started.load, loadNow()],
     rounds,
     rows,
+    ...(growth === undefined || growth.length === 0 ? {} : { growth }),
   };
 }
 
@@ -57,51 +59,3 @@ export async function writeReport(report: BenchReport, folder: string): Promise<
   await writeFile(path, `${JSON.stringify(report, undefined, 2)}\n`);
   return path;
 }
-
-/** `lavapipe, Mesa 25.0.7 (software: times of the CPU)` */
-export const adapterLine = ({ name, driver, isSoftware }: AdapterDescription): string =>
-  `${name}, ${driver}${isSoftware ? " (software: these are the CPU's times, no GPU computes)" : ""}`;
-
-/** The rows of one work. */
-export function sayWork(work: { readonly name: string; readonly summary: string }, rows: readonly Row[], output: Output): void {
-  output.say("");
-  output.say(`${output.strong(work.name)}  ${work.summary}`);
-  const measured = rows.filter(isMeasured);
-  const rates = measured.some(({ gflops }) => gflops !== undefined);
-  const bytes = measured.some(({ gbytesPerSecond }) => gbytesPerSecond !== undefined);
-  const head = [
-    "subject",
-    "adapter",
-    "median ms",
-    "min",
-    "max",
-    "ratio",
-    "CPU ms",
-    ...(rates ? ["GFLOP/s"] : []),
-    ...(bytes ? ["GB/s"] : []),
-  ];
-  const hasShare = measured.some(({ share }) => share !== undefined);
-  const cells = measured.map((row) => [
-    ...timeCells(row),
-    ...(rates ? [number(row.gflops)] : []),
-    ...(bytes ? [number(row.gbytesPerSecond)] : []),
-    ...(hasShare ? [row.share === undefined ? "" : `${Math.round(100 * row.share)} %`] : []),
-  ]);
-  if (measured.length > 0) for (const line of aligned([[...head, ...(hasShare ? ["of best"] : [])], ...cells])) output.say(line);
-  for (const row of rows) if (!isMeasured(row)) output.say(`  ${row.subject}: ${firstLine(row.missing)}`);
-}
-
-const timeCells = ({ subject, adapter, ms, ratio, cpuMs }: MeasuredRow): readonly string[] => [
-  subject,
-  adapter,
-  number(ms.median),
-  number(ms.min),
-  number(ms.max),
-  ratio === null ? "" : ratio.toFixed(2),
-  number(cpuMs),
-];
-
-/** Three digits, as text. */
-const number = (value: number | undefined): string => (value === undefined ? "" : value >= 100 ? value.toFixed(0) : value.toPrecision(3));
-
-const firstLine = (text: string): string => text.split("\n")[0] ?? "";

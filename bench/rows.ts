@@ -21,6 +21,11 @@ export interface MeasuredRow {
   readonly runs: number;
   /** Least CPU time of a run, all threads of the process: on a software adapter steadier than wall time. */
   readonly cpuMs?: number;
+  /**
+   * {@link ratioOf} of CPU time, where row and base ran in one process that sleeps while it waits: steadier than wall time on a software
+   * adapter whose machine has other work.
+   */
+  readonly cpuRatio?: number;
   /** First run of the process, compilation included. */
   readonly firstMs?: number;
   readonly parameters?: number;

@@ -5,6 +5,7 @@ import { DiagnosticError, printDiagnostic } from "../ir/diagnostic.ts";
 import type { AdapterChoice } from "../runtime/index.ts";
 import { type Answer, answerDescriptor, type RoundAnswer, type RoundRequest } from "./protocol.ts";
 import type { Library, Prepare, Prepared } from "./subject.ts";
+import { timeRuns } from "./time-runs.ts";
 
 // The parent's own arguments (bench/subject-process.ts), so they are as it writes them.
 const [library, variant = "", work = "", adapter = "auto"] = process.argv.slice(2);
@@ -39,20 +40,9 @@ async function serve(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) await answer(await round(prepared, JSON.parse(line)));
 }
 
-async function round(prepared: Prepared, { leastMs, mostRuns }: RoundRequest): Promise<RoundAnswer> {
-  const ms: number[] = [];
-  const cpuMs: number[] = [];
-  let loss: number | undefined;
-  for (let elapsed = 0; ms.length === 0 || (elapsed < leastMs && ms.length < mostRuns); ) {
-    const [cpuBefore, before] = [process.cpuUsage(), performance.now()];
-    loss = await prepared.run();
-    const took = performance.now() - before;
-    const { user, system } = process.cpuUsage(cpuBefore);
-    ms.push(took);
-    cpuMs.push((user + system) / 1000);
-    elapsed += took;
-  }
-  return { kind: "round", ms, cpuMs, ...(loss === undefined ? {} : { loss }) };
+async function round(prepared: Prepared, length: RoundRequest): Promise<RoundAnswer> {
+  const { ms, cpuMs, last } = await timeRuns(() => prepared.run(), length);
+  return { kind: "round", ms, cpuMs, ...(last === undefined ? {} : { loss: last }) };
 }
 
 try {

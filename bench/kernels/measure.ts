@@ -65,24 +65,26 @@ async function measureGroup(device: Device, group: KernelGroup, rounds: number):
 }
 
 function rowsOf(group: KernelGroup, entrants: readonly Entrant[], adapter: string): readonly Unshared[] {
-  const spreads = entrants.map(({ timed: { roundMs, repeats } }) => spreadOf(roundMs.map((ms) => ms / repeats)));
-  const bases = spreads.filter((_, i) => entrants[i]?.isBase === true).toSorted((a, b) => a.median - b.median);
-  return entrants.flatMap(({ name, timed, flops, bytes }, i): readonly Unshared[] => {
-    const ms = spreads[i];
-    if (ms === undefined) return [];
-    const runs = timed.repeats * timed.roundMs.length;
+  const timed = entrants.map((entrant) => {
+    const { repeats, roundMs, cpuMs } = entrant.timed;
+    const runs = repeats * roundMs.length;
+    return { entrant, ms: spreadOf(roundMs.map((ms) => ms / repeats)), cpuMs: cpuMs / runs, runs };
+  });
+  const [base] = timed.filter(({ entrant }) => entrant.isBase).toSorted((a, b) => a.ms.median - b.ms.median);
+  return timed.map(({ entrant: { name, flops, bytes }, ms, cpuMs, runs }): Unshared => {
     const row: MeasuredRow = {
       work: "kernels",
       subject: `${group.name}: ${name}`,
       adapter,
       ms,
-      ratio: ratioOf(ms, bases[0]),
+      ratio: ratioOf(ms, base?.ms),
       runs,
-      cpuMs: rounded(timed.cpuMs / runs),
+      cpuMs: rounded(cpuMs),
+      ...(base === undefined || base.cpuMs === 0 ? {} : { cpuRatio: rounded(cpuMs / base.cpuMs) }),
       ...(flops === 0 ? {} : { gflops: rounded(flops / ms.median / 1e6) }),
       gbytesPerSecond: rounded(bytes / ms.median / 1e6),
     };
-    return [{ row, unit: group.unit }];
+    return { row, unit: group.unit };
   });
 }
 
