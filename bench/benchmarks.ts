@@ -28,7 +28,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "kernels",
     summary:
-      "each kernel family alone, nothing uploaded or read back: rates, ratio to the fastest base of the group, share of the best of the session",
+      "each kernel family alone, nothing uploaded or read back: rates, ratio to the fastest f32 of the group, share of the best of the kind or of the yardstick",
     run: async (options) => ({ rows: await measureKernels(options) }),
   },
   {

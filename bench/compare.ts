@@ -15,6 +15,8 @@ export interface CompareOptions {
   readonly adapter: AdapterChoice;
   readonly adapterName: string;
   readonly rounds: number;
+  /** Subjects to run; default: all. */
+  readonly subjects?: readonly string[];
   /** Told what is under way. */
   readonly progress?: (words: string) => void;
 }
@@ -35,7 +37,8 @@ interface Tally {
 }
 
 export async function compareWork(work: Work, options: CompareOptions): Promise<readonly Row[]> {
-  const tallies = work.subjects.map((subject): Tally => {
+  const chosen = work.subjects.filter(({ name }) => options.subjects?.includes(name) !== false);
+  const tallies = chosen.map((subject): Tally => {
     const failure = whyMissing(subject);
     return { subject, ms: [], cpuMs: [], ...(failure === undefined ? {} : { failure }) };
   });
@@ -114,7 +117,7 @@ function cacheEnvironment({ fresh }: Work, folder: string): Readonly<Record<stri
 }
 
 function rowsOf(work: Work, tallies: readonly Tally[], adapterName: string): readonly Row[] {
-  const base = tallies[0];
+  const base = tallies.find(({ subject }) => subject === work.subjects[0]);
   const baseSpread = base === undefined || base.ms.length === 0 || base.failure !== undefined ? undefined : spreadOf(base.ms);
   return tallies.map((tally): Row => {
     const { subject, ready, ms, cpuMs, loss } = tally;

@@ -9,47 +9,53 @@ import { python } from "./subject-process.ts";
 /** Their install scripts would only fetch what is not needed here. */
 export const installCommand = "npm ci --prefix bench --ignore-scripts";
 
-/** Why a subject cannot run on this machine; undefined where it can. */
-export function whyMissing({ library }: Subject): string | undefined {
-  const known = missing.get(library);
-  if (known !== undefined) return known.reason;
-  const reason = find(library);
-  missing.set(library, { reason });
-  return reason;
+/** What is on the machine, as far as the peers need it. */
+export interface Installed {
+  hasPackage(name: string): boolean;
+  hasTorch(): boolean;
 }
 
-const missing = new Map<Library, { readonly reason: string | undefined }>();
+let torchIsThere: boolean | undefined;
 
-function find(library: Library): string | undefined {
+const thisMachine: Installed = {
+  hasPackage(name) {
+    try {
+      createRequire(import.meta.url).resolve(name);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  hasTorch() {
+    torchIsThere ??= spawnSync(python, ["-c", "import torch"], { stdio: "ignore" }).status === 0;
+    return torchIsThere;
+  },
+};
+
+const packages: Readonly<Record<Exclude<Library, "bitloom" | "torch">, readonly string[]>> = {
+  "jax-js": ["@jax-js/jax"],
+  tfjs: ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-webgpu"],
+  onnxruntime: ["onnxruntime-node"],
+};
+
+/** Why a subject cannot run on this machine; undefined where it can. */
+export function whyMissing({ library }: Subject, installed: Installed = thisMachine): string | undefined {
   switch (library) {
     case "bitloom":
       return undefined;
-    case "jax-js":
-      return missingPackage("@jax-js/jax");
-    case "tfjs":
-      return missingPackage("@tensorflow/tfjs", "@tensorflow/tfjs-backend-webgpu");
-    case "onnxruntime":
-      return missingPackage("onnxruntime-node");
     case "torch":
-      return spawnSync(python, ["-c", "import torch"], { stdio: "ignore" }).status === 0
-        ? undefined
-        : `absent: ${python} has no module torch (Debian: apt-get install python3-torch)`;
+      return installed.hasTorch() ? undefined : `absent: ${python} has no module torch (Debian: apt-get install python3-torch)`;
+    case "jax-js":
+    case "tfjs":
+    case "onnxruntime":
+      return packages[library].every((name) => installed.hasPackage(name)) ? undefined : `${notInstalled}: ${installCommand}`;
     default:
       return library satisfies never;
   }
 }
 
-function missingPackage(...names: readonly string[]): string | undefined {
-  const { resolve } = createRequire(import.meta.url);
-  const absent = names.filter((name) => {
-    try {
-      return resolve(name) === "";
-    } catch {
-      return true;
-    }
-  });
-  return absent.length === 0 ? undefined : `not installed: ${installCommand}`;
-}
+/** How the reason begins where packages are missing that one command installs. */
+export const notInstalled = "not installed";
 
 /**
  * What makes a library that brings its own WebGPU take the chosen adapter. Subjects that run on our Dawn choose there; it does them no harm.

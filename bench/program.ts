@@ -8,15 +8,16 @@ import { aligned } from "../cli/table.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { type AdapterChoice, describeAdapter } from "../runtime/index.ts";
 import { benchmarks, benchmarksNamed } from "./benchmarks.ts";
-import { installCommand, whyMissing } from "./peers.ts";
+import { installCommand, notInstalled, whyMissing } from "./peers.ts";
 import { loadNow, reportOf, writeReport } from "./report.ts";
 import type { Row } from "./rows.ts";
 import type { Growth } from "./scaling/measure.ts";
-import { subjects } from "./subject.ts";
+import { subjectsNamed } from "./subject.ts";
 import { adapterLine, sayGrowth, sayWork } from "./tables.ts";
 
 interface BenchFlags {
   readonly only: readonly string[];
+  readonly subject: readonly string[];
   readonly rounds: number;
   readonly list?: true;
   readonly adapter: AdapterChoice;
@@ -30,6 +31,7 @@ export async function runBench(args: readonly string[], out?: Stream, err?: Stre
     .usage("[options]")
     .description("Measure the same work on Bitloom and on its peers, in turns, and write the results.")
     .option("--only <work>", "run this work alone; may be repeated", collect, [])
+    .option("--subject <name>", "in works with several subjects, run this one alone; may be repeated", collect, [])
     .addOption(new Option("--rounds <n>", "rounds of each subject, in turn with the others'").argParser(wholeNumber(1)).default(5))
     .addOption(adapterOption())
     .option("--out <folder>", "where the results go", join(import.meta.dirname, "results"))
@@ -51,13 +53,14 @@ function list(output: Output): void {
   for (const line of aligned(benchmarks.map(({ name, summary }) => [name, summary]))) output.say(line.trimStart());
 }
 
-async function bench({ only, rounds, adapter, out }: BenchFlags, output: Output): Promise<void> {
+async function bench({ only, subject, rounds, adapter, out }: BenchFlags, output: Output): Promise<void> {
   const chosen = benchmarksNamed(only);
+  const named = subjectsNamed(subject);
   const description = await describeAdapter({ adapter });
   if ("missing" in description)
     throw new DiagnosticError([error("no-adapter", `no GPU adapter for \`${adapter}\`: ${description.missing}`)]);
   const started = { date: new Date(), load: loadNow() };
-  if (Object.values(subjects).some((subject) => whyMissing(subject)?.startsWith("not installed") === true))
+  if (named.some((each) => whyMissing(each)?.startsWith(notInstalled) === true))
     output.note(`peers are not installed, and are left out: \`${installCommand}\` installs them`);
   output.say(`${adapterLine(description)}; load ${started.load}; ratio = median of the row / median of the first row`);
   const rows: Row[] = [];
@@ -65,7 +68,13 @@ async function bench({ only, rounds, adapter, out }: BenchFlags, output: Output)
   const progress = (words: string) => output.note(words);
   try {
     for (const benchmark of chosen) {
-      const measured = await benchmark.run({ adapter, adapterName: description.name, rounds, progress });
+      const measured = await benchmark.run({
+        adapter,
+        adapterName: description.name,
+        rounds,
+        subjects: named.map(({ name }) => name),
+        progress,
+      });
       rows.push(...measured.rows);
       sayWork(benchmark, measured.rows, output);
       if (measured.growth === undefined) continue;

@@ -14,8 +14,8 @@ export interface MeasuredRow {
   readonly adapter: string;
   readonly ms: Spread;
   /**
-   * {@link ratioOf} this row and its work's first subject, which is Bitloom: for a peer, how many times faster Bitloom is. Null where the
-   * first subject has no time.
+   * {@link ratioOf} this row and its work's first subject, which is Bitloom: for a peer, how many times faster Bitloom is. Null where
+   * there is nothing to compare with.
    */
   readonly ratio: number | null;
   readonly runs: number;
@@ -33,8 +33,10 @@ export interface MeasuredRow {
   /** From the least time. */
   readonly gflops?: number;
   readonly gbytesPerSecond?: number;
-  /** Of the best rate of its kind in the session, 0 to 1. */
+  /** Of a kernel: its rate as a share of the best of its kind in the session; of what moves data, as a share of the yardstick's. */
   readonly share?: number;
+  /** The same by CPU time. */
+  readonly cpuShare?: number;
 }
 
 export interface MissingRow {

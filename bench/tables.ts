@@ -46,8 +46,11 @@ const columns: readonly { readonly head: string; cell(row: MeasuredRow): string 
   { head: "CPU ratio", cell: ({ cpuRatio }) => (cpuRatio === undefined ? "" : cpuRatio.toFixed(cpuRatio < 0.2 ? 3 : 2)) },
   { head: "GFLOP/s", cell: ({ gflops }) => digits(gflops) },
   { head: "GB/s", cell: ({ gbytesPerSecond }) => digits(gbytesPerSecond) },
-  { head: "of best", cell: ({ share }) => (share === undefined ? "" : `${Math.round(100 * share)} %`) },
+  { head: "share", cell: ({ share }) => percent(share) },
+  { head: "CPU share", cell: ({ cpuShare }) => percent(cpuShare) },
 ];
 
 /** Three digits of a number, as text. */
 const digits = (value: number | undefined): string => (value === undefined ? "" : value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+const percent = (share: number | undefined): string => (share === undefined ? "" : `${Math.round(100 * share)} %`);

@@ -8,10 +8,10 @@ function attentionGroup(queries: number): KernelGroup {
   const operands = "%q, %k, %v, %ct, %lse, %delta {causal = true}";
   return {
     name: `attention ${batch}x${queries}x${heads}x${channels}`,
-    unit: "gflops",
     cases: [
       {
         name: "forward",
+        kind: "attention",
         isBase: true,
         text: {
           reads: { q: type, k: type, v: type },
@@ -21,10 +21,12 @@ function attentionGroup(queries: number): KernelGroup {
       },
       {
         name: "backward, queries",
+        kind: "attention",
         text: { reads: backward, writes: { dq: [type, "dq"] }, body: [`%dq: ${type} = attention_grad_query ${operands}`] },
       },
       {
         name: "backward, keys and values",
+        kind: "attention",
         text: {
           reads: backward,
           writes: { dk: [type, "dk"], dv: [type, "dv"] },

@@ -65,14 +65,28 @@ function coded({ m, k, n }: MatmulShape, w: number, a: number, way: CodeArithmet
 
 const contractionGroup = (shape: MatmulShape): KernelGroup => ({
   name: `dot ${sized(shape)}`,
-  unit: "gflops",
   cases: [
     ...matmulLayouts.map(
-      (layout): KernelCase => ({ name: `f32 ${layout}`, text: matmulKernel(shape, layout), flops: flopsOfMatmul(shape), isBase: true }),
+      (layout): KernelCase => ({
+        name: `f32 ${layout}`,
+        kind: "f32",
+        text: matmulKernel(shape, layout),
+        flops: flopsOfMatmul(shape),
+        isBase: true,
+      }),
     ),
-    ...[8, 4, 2, 1].map((bits): KernelCase => ({ name: `W${bits}`, text: weightOnly(shape, bits), flops: flopsOfMatmul(shape) })),
+    ...[8, 4, 2, 1].map(
+      (bits): KernelCase => ({ name: `W${bits}`, kind: `W${bits}`, text: weightOnly(shape, bits), flops: flopsOfMatmul(shape) }),
+    ),
     ...codedPairs.flatMap(([w, a, ways]) =>
-      ways.map((way): KernelCase => ({ name: `W${w}A${a} by ${way}`, text: coded(shape, w, a, way), flops: flopsOfMatmul(shape) })),
+      ways.map(
+        (way): KernelCase => ({
+          name: `W${w}A${a} by ${way}`,
+          kind: `W${w}A${a} by ${way}`,
+          text: coded(shape, w, a, way),
+          flops: flopsOfMatmul(shape),
+        }),
+      ),
     ),
   ],
 });

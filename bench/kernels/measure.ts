@@ -1,4 +1,4 @@
-// Measures kernels group by group on one device, in turns, and says how far each is from the best of its kind in the session.
+// Measures kernels group by group on one device, in turns, and says how far each is from the best of its kind, or from the yardstick.
 import { Device } from "../../runtime/index.ts";
 import type { CompareOptions } from "../compare.ts";
 import { compileKernel, targetOf } from "../compiled.ts";
@@ -31,15 +31,20 @@ export async function measureKernels(
 /** What is timed, and what its rate is counted in. */
 interface Entrant {
   readonly name: string;
+  readonly kind: string;
   readonly timed: Timed;
   readonly flops: number;
   readonly bytes: number;
   readonly isBase: boolean;
 }
 
+/** A row and what shares are made of: work done, in operations or bytes, for each millisecond. */
 interface Unshared {
   readonly row: MeasuredRow;
-  readonly unit: KernelGroup["unit"];
+  readonly kind: string;
+  readonly rate: number;
+  readonly cpuRate: number;
+  readonly isYardstick: boolean;
 }
 
 async function measureGroup(device: Device, group: KernelGroup, rounds: number): Promise<readonly Unshared[]> {
@@ -48,11 +53,11 @@ async function measureGroup(device: Device, group: KernelGroup, rounds: number):
   try {
     if (group.yardstick !== undefined) {
       const timed = await yardstick(device, group.yardstick);
-      entrants.push({ name: yardstickName, timed, flops: 0, bytes: yardstickBytes(group.yardstick), isBase: true });
+      entrants.push({ name: yardstickName, kind: "memory", timed, flops: 0, bytes: yardstickBytes(group.yardstick), isBase: false });
     }
-    for (const { name, text, flops, isBase = false } of group.cases) {
+    for (const { name, kind, text, flops, isBase = false } of group.cases) {
       const { artifact, planFlops } = compileKernel(name, printKernel(text), target);
-      entrants.push({ name, timed: await timedEntry(device, artifact), flops: flops ?? planFlops, bytes: bytesOf(text), isBase });
+      entrants.push({ name, kind, timed: await timedEntry(device, artifact), flops: flops ?? planFlops, bytes: bytesOf(text), isBase });
     }
     await inTurn(
       entrants.map(({ timed }) => timed),
@@ -71,7 +76,7 @@ function rowsOf(group: KernelGroup, entrants: readonly Entrant[], adapter: strin
     return { entrant, ms: spreadOf(roundMs.map((ms) => ms / repeats)), cpuMs: cpuMs / runs, runs };
   });
   const [base] = timed.filter(({ entrant }) => entrant.isBase).toSorted((a, b) => a.ms.median - b.ms.median);
-  return timed.map(({ entrant: { name, flops, bytes }, ms, cpuMs, runs }): Unshared => {
+  return timed.map(({ entrant: { name, kind, flops, bytes }, ms, cpuMs, runs }): Unshared => {
     const row: MeasuredRow = {
       work: "kernels",
       subject: `${group.name}: ${name}`,
@@ -84,16 +89,20 @@ function rowsOf(group: KernelGroup, entrants: readonly Entrant[], adapter: strin
       ...(flops === 0 ? {} : { gflops: rounded(flops / ms.median / 1e6) }),
       gbytesPerSecond: rounded(bytes / ms.median / 1e6),
     };
-    return { row, unit: group.unit };
+    const amount = group.yardstick === undefined ? flops : bytes;
+    return { row, kind, rate: amount / ms.median, cpuRate: amount / cpuMs, isYardstick: name === yardstickName };
   });
 }
 
-/** The best rate of a unit in the session is what all others of it are shares of. */
+/** Shares of the yardstick's rate where the kind has one, else of the best rate of the kind in the session. */
 function withShares(measured: readonly Unshared[]): readonly MeasuredRow[] {
-  const best = new Map<KernelGroup["unit"], number>();
-  for (const { row, unit } of measured) best.set(unit, Math.max(best.get(unit) ?? 0, row[unit] ?? 0));
-  return measured.map(({ row, unit }) => {
-    const top = best.get(unit) ?? 0;
-    return top === 0 ? row : { ...row, share: rounded((row[unit] ?? 0) / top) };
+  return measured.map(({ row, kind, rate, cpuRate }) => {
+    const alike = measured.filter((other) => other.kind === kind);
+    const judges = alike.some(({ isYardstick }) => isYardstick) ? alike.filter(({ isYardstick }) => isYardstick) : alike;
+    return {
+      ...row,
+      share: rounded(rate / Math.max(...judges.map((other) => other.rate))),
+      cpuShare: rounded(cpuRate / Math.max(...judges.map((other) => other.cpuRate))),
+    };
   });
 }

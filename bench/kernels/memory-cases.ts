@@ -36,7 +36,9 @@ function rotationAndCodes(columns: number, bits: number): KernelText {
 
 const flat = `f32[${elements}]`;
 
-const pointwise: readonly KernelCase[] = [
+type Mover = Omit<KernelCase, "kind">;
+
+const pointwise: readonly Mover[] = [
   { name: "multiply by itself", text: { reads: { x: flat }, writes: { y: [flat, "y"] }, body: [`%y: ${flat} = mul %x, %x`] } },
   { name: "add", text: { reads: { a: flat, b: flat }, writes: { y: [flat, "y"] }, body: [`%y: ${flat} = add %a, %b`] } },
   { name: "gelu", text: { reads: { x: flat }, writes: { y: [flat, "y"] }, body: [`%y: ${flat} = gelu %x`] } },
@@ -44,13 +46,13 @@ const pointwise: readonly KernelCase[] = [
 
 const matrix = "f32[1024, 1024]";
 
-const reductions: readonly KernelCase[] = [1, 0].map((axis) => ({
+const reductions: readonly Mover[] = [1, 0].map((axis) => ({
   name: `sum of ${axis === 1 ? "rows" : "columns"}, 1024x1024`,
   text: { reads: { x: matrix }, writes: { y: ["f32[1024]", "y"] }, body: [`%y: f32[1024] = sum %x {axes = [${axis}]}`] },
 }));
 
 /** One step of AdamW over a slab of parameters, with its scalars in state as a kernel has them in a buffer. */
-const optimizer: KernelCase = {
+const optimizer: Mover = {
   name: "adamw",
   text: {
     reads: { w: flat, m: flat, v: flat, g: flat, lr: "f32[]" },
@@ -63,19 +65,18 @@ const optimizer: KernelCase = {
   },
 };
 
+const movers: readonly Mover[] = [
+  ...pointwise,
+  ...rowLengths.map((n): Mover => ({ name: `hadamard, rows of ${n}`, text: rotation(n) })),
+  ...rowLengths.flatMap((n) =>
+    [4, 1].map((bits): Mover => ({ name: `hadamard, scale, ${bits}-bit codes, mask, rows of ${n}`, text: rotationAndCodes(n, bits) })),
+  ),
+  ...reductions,
+  optimizer,
+];
+
 export const memory: KernelGroup = {
   name: "memory",
-  unit: "gbytesPerSecond",
   yardstick: elements,
-  cases: [
-    ...pointwise,
-    ...rowLengths.map((n): KernelCase => ({ name: `hadamard, rows of ${n}`, text: rotation(n) })),
-    ...rowLengths.flatMap((n) =>
-      [4, 1].map(
-        (bits): KernelCase => ({ name: `hadamard, scale, ${bits}-bit codes, mask, rows of ${n}`, text: rotationAndCodes(n, bits) }),
-      ),
-    ),
-    ...reductions,
-    optimizer,
-  ],
+  cases: movers.map((mover) => ({ ...mover, kind: "memory" })),
 };

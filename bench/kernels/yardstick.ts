@@ -23,29 +23,48 @@ ${Array.from({ length: vectorsPerLane }, (_, i) => `  destination[first + ${i * 
 /** Bytes that a copy of so many f32 reads and writes. */
 export const yardstickBytes = (elements: number): number => 2 * 4 * elements;
 
+/** A copy that may be started: what the yardstick times, and what a test looks into. */
+export interface Copy {
+  readonly source: GPUBuffer;
+  readonly destination: GPUBuffer;
+  submit(): void;
+  dispose(): void;
+}
+
 /** A copy of `elements` f32, a multiple of 4096. */
-export async function yardstick(device: Device, elements: number): Promise<Timed> {
+export async function copyByHand(device: Device, elements: number): Promise<Copy> {
   const { gpu, bufferUsage } = device;
   const perGroup = 4 * lanes * vectorsPerLane;
   if (elements % perGroup !== 0) throw new Error(`the yardstick copies multiples of ${perGroup} elements`);
-  const buffers = ["source", "destination"].map((label) => gpu.createBuffer({ label, size: 4 * elements, usage: bufferUsage.STORAGE }));
+  const usage = bufferUsage.STORAGE | bufferUsage.COPY_SRC | bufferUsage.COPY_DST;
+  const [source, destination] = [0, 1].map(() => gpu.createBuffer({ size: 4 * elements, usage })) as [GPUBuffer, GPUBuffer];
   const pipeline = await device.checked("the yardstick", () =>
     gpu.createComputePipelineAsync({ layout: "auto", compute: { module: gpu.createShaderModule({ code }), entryPoint: "main" } }),
   );
   const group = gpu.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
-    entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+    entries: [source, destination].map((buffer, binding) => ({ binding, resource: { buffer } })),
   });
-  const submit = () => {
-    const encoder = gpu.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(elements / perGroup);
-    pass.end();
-    gpu.queue.submit([encoder.finish()]);
+  return {
+    source,
+    destination,
+    submit() {
+      const encoder = gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(elements / perGroup);
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+    },
+    dispose() {
+      source.destroy();
+      destination.destroy();
+    },
   };
-  return TimedRuns.prepare(device, submit, () => {
-    for (const buffer of buffers) buffer.destroy();
-  });
+}
+
+export async function yardstick(device: Device, elements: number): Promise<Timed> {
+  const copy = await copyByHand(device, elements);
+  return TimedRuns.prepare(device, copy.submit, copy.dispose);
 }
