@@ -59,12 +59,12 @@ export const subjects = {
   torchCpu: onCpu("torch", "cpu"),
 } as const satisfies Readonly<Record<string, Subject>>;
 
-/** All of them, or those that are named. Throws a DiagnosticError `unknown-subject`. */
+/** All of them, or those that are named. Throws a DiagnosticError `unknown-work`. */
 export function subjectsNamed(names: readonly string[]): readonly Subject[] {
   const all: readonly Subject[] = Object.values(subjects);
   const known = all.map(({ name }) => name);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw new DiagnosticError([error("unknown-subject", `there is no subject \`${unknown}\``, undefined, "", suggest(unknown, known))]);
+    throw new DiagnosticError([error("unknown-work", `there is no subject \`${unknown}\``, undefined, "", suggest(unknown, known))]);
   return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
 }

@@ -19,13 +19,9 @@ export const commandErrors = explain({
     text: "`bitloom explain` lists all codes. A code stands in brackets behind `error` or `warning`.",
     example: sh("bitloom explain shape-mismach", "bitloom explain shape-mismatch"),
   },
-  "unknown-subject": {
-    meaning: "`npm run bench` has no subject of this name.",
-    text: "Subjects are the libraries that a work runs on, as its table names them: `bitloom`, `jax-js`, `onnxruntime cpu`.",
-  },
   "unknown-work": {
-    meaning: "`npm run bench` has no work of this name.",
-    text: "`npm run bench -- --list` lists the works.",
+    meaning: "`npm run bench` has no work, or no subject, of this name.",
+    text: "`npm run bench -- --list` lists the works. Subjects are what their tables name: `bitloom`, `jax-js`, `onnxruntime cpu`.",
   },
   usage: {
     meaning: "The command line is not one that Bitloom knows.",

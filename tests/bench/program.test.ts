@@ -36,7 +36,7 @@ test("an unknown work or subject is named, with the nearest that there is", asyn
   expect(work.err).toContain("did you mean `gpt`?");
   const subject = await bench("--only", "gpt", "--subject", "jax");
   expect(subject.code).toBe(1);
-  expect(subject.err).toContain("error[unknown-subject]: there is no subject `jax`");
+  expect(subject.err).toContain("error[unknown-work]: there is no subject `jax`");
 });
 
 test("a wrong option is a matter of usage", async () => {
