@@ -1,7 +1,5 @@
 // Everything that `npm run bench` can measure, under one name each.
 
-import { DiagnosticError, error } from "../ir/diagnostic.ts";
-import { suggest } from "../ir/nearest.ts";
 import { type CompareOptions, compareWork } from "./compare.ts";
 import { measureKernels } from "./kernels/measure.ts";
 import type { Row } from "./rows.ts";
@@ -37,12 +35,3 @@ export const benchmarks: readonly Benchmark[] = [
     run: (options) => measureScaling(options),
   },
 ];
-
-/** All of them, or those that are named. Throws a DiagnosticError `unknown-work`. */
-export function benchmarksNamed(names: readonly string[]): readonly Benchmark[] {
-  const known = benchmarks.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new DiagnosticError([error("unknown-work", `there is no work \`${unknown}\``, undefined, "", suggest(unknown, known))]);
-  return names.length === 0 ? benchmarks : benchmarks.filter(({ name }) => names.includes(name));
-}

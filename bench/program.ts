@@ -1,19 +1,22 @@
 // `npm run bench`: the options, and the session that they ask for.
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { adapterOption, collect, jsonOption, wholeNumber } from "../cli/options.ts";
 import { Output, type Stream } from "../cli/output.ts";
 import { tellProblem } from "../cli/run.ts";
 import { aligned } from "../cli/table.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { suggest } from "../ir/nearest.ts";
 import { type AdapterChoice, describeAdapter } from "../runtime/index.ts";
-import { benchmarks, benchmarksNamed } from "./benchmarks.ts";
+import { benchmarks } from "./benchmarks.ts";
 import { installCommand, notInstalled, whyMissing } from "./peers.ts";
 import { loadNow, reportOf, writeReport } from "./report.ts";
 import type { Row } from "./rows.ts";
 import type { Growth } from "./scaling/measure.ts";
-import { subjectsNamed } from "./subject.ts";
+import { type Subject, subjects } from "./subject.ts";
 import { adapterLine, sayGrowth, sayWork } from "./tables.ts";
+
+const allSubjects: readonly Subject[] = Object.values(subjects);
 
 interface BenchFlags {
   readonly only: readonly string[];
@@ -30,8 +33,12 @@ export async function runBench(args: readonly string[], out?: Stream, err?: Stre
   const program = new Command("bench")
     .usage("[options]")
     .description("Measure the same work on Bitloom and on its peers, in turns, and write the results.")
-    .option("--only <work>", "run this work alone; may be repeated", collect, [])
-    .option("--subject <name>", "in works with several subjects, run this one alone; may be repeated", collect, [])
+    .addOption(new Option("--only <work>", "run this work alone; may be repeated").argParser(oneOf("work", benchmarks)).default([]))
+    .addOption(
+      new Option("--subject <name>", "in works with several subjects, run this one alone; may be repeated")
+        .argParser(oneOf("subject", allSubjects))
+        .default([]),
+    )
     .addOption(new Option("--rounds <n>", "rounds of each subject, in turn with the others'").argParser(wholeNumber(1)).default(5))
     .addOption(adapterOption())
     .option("--out <folder>", "where the results go", join(import.meta.dirname, "results"))
@@ -48,14 +55,23 @@ export async function runBench(args: readonly string[], out?: Stream, err?: Stre
   }
 }
 
+/** A parser of names that may be repeated, each of which there is. */
+const oneOf =
+  (what: string, all: readonly { readonly name: string }[]) =>
+  (name: string, before: readonly string[]): readonly string[] => {
+    const known = all.map((each) => each.name);
+    if (!known.includes(name)) throw new InvalidArgumentError([`There is no ${what} \`${name}\`.`, ...suggest(name, known)].join("\n"));
+    return collect(name, before);
+  };
+
 function list(output: Output): void {
   output.result({ works: benchmarks.map(({ name, summary }) => ({ name, summary })) });
   for (const line of aligned(benchmarks.map(({ name, summary }) => [name, summary]))) output.say(line.trimStart());
 }
 
 async function bench({ only, subject, rounds, adapter, out }: BenchFlags, output: Output): Promise<void> {
-  const chosen = benchmarksNamed(only);
-  const named = subjectsNamed(subject);
+  const chosen = only.length === 0 ? benchmarks : benchmarks.filter(({ name }) => only.includes(name));
+  const named = subject.length === 0 ? allSubjects : allSubjects.filter(({ name }) => subject.includes(name));
   const description = await describeAdapter({ adapter });
   if ("missing" in description)
     throw new DiagnosticError([error("no-adapter", `no GPU adapter for \`${adapter}\`: ${description.missing}`)]);

@@ -1,6 +1,4 @@
 // What a subject is: one library that does a work, on one kind of device, in a process of its own.
-import { DiagnosticError, error } from "../ir/diagnostic.ts";
-import { suggest } from "../ir/nearest.ts";
 import type { AdapterChoice } from "../runtime/index.ts";
 
 export type Library = "bitloom" | "jax-js" | "tfjs" | "onnxruntime" | "torch";
@@ -58,13 +56,3 @@ export const subjects = {
   onnxCpu: onCpu("onnxruntime", "cpu"),
   torchCpu: onCpu("torch", "cpu"),
 } as const satisfies Readonly<Record<string, Subject>>;
-
-/** All of them, or those that are named. Throws a DiagnosticError `unknown-work`. */
-export function subjectsNamed(names: readonly string[]): readonly Subject[] {
-  const all: readonly Subject[] = Object.values(subjects);
-  const known = all.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new DiagnosticError([error("unknown-work", `there is no subject \`${unknown}\``, undefined, "", suggest(unknown, known))]);
-  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
-}

@@ -19,10 +19,6 @@ export const commandErrors = explain({
     text: "`bitloom explain` lists all codes. A code stands in brackets behind `error` or `warning`.",
     example: sh("bitloom explain shape-mismach", "bitloom explain shape-mismatch"),
   },
-  "unknown-work": {
-    meaning: "`npm run bench` has no work, or no subject, of this name.",
-    text: "`npm run bench -- --list` lists the works. Subjects are what their tables name: `bitloom`, `jax-js`, `onnxruntime cpu`.",
-  },
   usage: {
     meaning: "The command line is not one that Bitloom knows.",
     text: "`bitloom help COMMAND` prints the arguments and options of a command.",

@@ -31,12 +31,12 @@ test("--list names every work", async () => {
 
 test("an unknown work or subject is named, with the nearest that there is", async () => {
   const work = await bench("--only", "gtp");
-  expect(work.code).toBe(1);
-  expect(work.err).toContain("error[unknown-work]: there is no work `gtp`");
-  expect(work.err).toContain("did you mean `gpt`?");
+  expect(work.code).toBe(2);
+  expect(work.err).toContain("There is no work `gtp`.");
+  expect(work.err).toContain("help: did you mean `gpt`?");
   const subject = await bench("--only", "gpt", "--subject", "jax");
-  expect(subject.code).toBe(1);
-  expect(subject.err).toContain("error[unknown-work]: there is no subject `jax`");
+  expect(subject.code).toBe(2);
+  expect(subject.err).toContain("There is no subject `jax`.");
 });
 
 test("a wrong option is a matter of usage", async () => {
