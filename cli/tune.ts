@@ -66,14 +66,13 @@ async function tuneModel(file: string, recipe: string | undefined, flags: TuneFl
   // A compile time from Mesa's cache on disk says nothing. The driver reads this when it is brought up.
   process.env["MESA_SHADER_CACHE_DISABLE"] ??= "true";
   using device = await Device.open({ adapter: flags.adapter });
-  using probe = await Device.open({ adapter: flags.adapter });
   const { name, driver, isSoftware, adapterClass } = device.adapter;
   output.note(`adapter: ${name}${isSoftware ? ", software: it computes on the CPU" : ""} (${driver})`);
   const target = await targetOf(device);
   const result = await interruptible(
     () => output.note("stopping after this key; Ctrl-C again to quit at once"),
     (signal) =>
-      tune(device, probe, {
+      tune(device, {
         target,
         start,
         ...against,

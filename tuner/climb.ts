@@ -15,6 +15,8 @@ export interface ClimbOptions {
   readonly target: Target;
   /** Makes kernels; tests hand in one that makes wrong ones. */
   readonly emit: EmitKernel;
+  /** CPU milliseconds that the kernels at the start took to compile, when the device did not know them. */
+  readonly startCompileMs: number;
   /** First-dispatch compile time above which a candidate is refused, in milliseconds of CPU time. */
   readonly mostCompileMs: number;
   /** Whether there is time for another candidate. */
@@ -69,7 +71,7 @@ export async function climb(workload: Workload, bench: KernelBench, options: Cli
     });
 
   const startKernels = kernelsOf(undefined);
-  const startTrial = await bench.compile(startKernels, main.serves.join(", "));
+  const startTrial = { ...(await bench.compile(startKernels, main.serves.join(", "))), compileMs: options.startCompileMs };
   const difference = await bench.differenceOf(startTrial);
   if (difference !== undefined) return { kind: "wrong start", difference };
   const start: Candidate = { schedule: main.schedule, trial: startTrial, sites: sitesOf(startKernels) };

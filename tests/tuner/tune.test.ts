@@ -61,10 +61,9 @@ for (const adapter of await availableAdapters()) {
       options: (target: Target) => Partial<TuneOptions>,
     ): Promise<{ readonly result: TuneResult; readonly target: Target }> {
       using device = await adapter.open();
-      using probe = await adapter.open();
       const target = await targetOn(device);
       const start = schedulesFrom([]);
-      const result = await tune(device, probe, { target, start, compile: compilerFor(target), budgetMs: 6000, ...options(target) });
+      const result = await tune(device, { target, start, compile: compilerFor(target), budgetMs: 6000, ...options(target) });
       return { result, target };
     }
 
