@@ -5,6 +5,7 @@ import { targetFor } from "../compiler/index.ts";
 import { type AdapterChoice, Device } from "../runtime/index.ts";
 import { adapterOption, jsonOption } from "./options.ts";
 import type { Output } from "./output.ts";
+import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { targetOf } from "./target.ts";
 
 export function benchCommand(output: Output): Command {
@@ -17,19 +18,21 @@ export function benchCommand(output: Output): Command {
           .choices([...matmulLayouts, "all"])
           .default("nn"),
       )
+      .addOption(schedulesOption())
       .addOption(adapterOption())
       .addOption(jsonOption())
       .action((flags: MatmulFlags) => matmul(flags, output)),
   );
 }
 
-interface MatmulFlags {
+interface MatmulFlags extends ScheduleFlags {
   readonly shape: MatmulShape;
   readonly layout: MatmulLayout | "all";
   readonly adapter: AdapterChoice;
 }
 
-async function matmul({ shape, layout, adapter: choice }: MatmulFlags, output: Output): Promise<void> {
+async function matmul({ shape, layout, adapter: choice, ...flags }: MatmulFlags, output: Output): Promise<void> {
+  const { schedules } = schedulesGiven(flags);
   using device = await Device.open({ adapter: choice });
   const { adapter } = device;
   const target = await targetOf(device);
@@ -37,7 +40,7 @@ async function matmul({ shape, layout, adapter: choice }: MatmulFlags, output: O
   const plain = targetFor(adapter, { path: "none", size: 1 });
   const targets = target.subgroups === "none" ? [target] : [target, plain];
   const layouts = layout === "all" ? matmulLayouts : [layout];
-  const measured = await benchMatmul(device, targets, shape, layouts);
+  const measured = await benchMatmul(device, targets, shape, layouts, schedules);
   const results = layouts.map((wanted) => withBaseline(measured.filter((result) => result.layout === wanted)));
   const { m, k, n } = shape;
   const about = { adapter: adapter.name, driver: adapter.driver, isSoftware: adapter.isSoftware, shape: `${m}x${k}x${n}` };

@@ -1,4 +1,5 @@
 // Measures the compiled contraction: y = a b in f32, through the whole compiler and the runtime, with no kernel written by hand.
+import { type Schedules, shippedSchedules } from "../../compiler/index.ts";
 import type { Target } from "../../ir/plan.ts";
 import type { Device } from "../../runtime/index.ts";
 import { compileText } from "../compiled.ts";
@@ -35,19 +36,24 @@ export interface MatmulResult {
 
 const rounds = 9;
 
-/** Measure variants in one process, one round of each in turn. */
+/**
+ * Measure variants in one process, one round of each in turn. The schedules' tables must be for the first target (`foreign-schedules`); the
+ * others are there for comparison.
+ */
 export async function benchMatmul(
   device: Device,
   targets: readonly Target[],
   shape: MatmulShape,
   layouts: readonly MatmulLayout[],
+  schedules: Schedules = shippedSchedules,
 ): Promise<readonly MatmulResult[]> {
   const text = (layout: MatmulLayout) => printKernel(matmulKernel(shape, layout));
   const variants: { readonly layout: MatmulLayout; readonly target: Target; readonly timed: Timed }[] = [];
   try {
-    for (const target of targets) {
+    for (const [i, target] of targets.entries()) {
+      const own = i === 0 ? schedules : { ...schedules, isForAny: true };
       for (const layout of layouts)
-        variants.push({ layout, target, timed: await timedEntry(device, compileText(`matmul ${layout}`, text(layout), target)) });
+        variants.push({ layout, target, timed: await timedEntry(device, compileText(`matmul ${layout}`, text(layout), target, own)) });
     }
     await inTurn(
       variants.map(({ timed }) => timed),
