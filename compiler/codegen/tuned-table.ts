@@ -27,6 +27,7 @@ export interface TunedTable {
 
 const format = "bitloom-schedules";
 const version = 1;
+const largestNumber = 65_536;
 
 /** The file: schedules as plans write them, in braces or without (`frame = broadcast, rows = 4`). */
 interface TableFile {
@@ -80,6 +81,9 @@ export function tableFrom(json: unknown): TunedTable {
   const read = entries.map(({ schedule: written, ...key }, i): TunedEntry => {
     const { value, diagnostics } = parseSchedule(key.family, written);
     if (value === undefined) return reject(`\`entries[${i}].schedule\`: ${diagnostics[0]?.message ?? "no schedule"}`);
+    // No knob of any family needs more, and kernels count in 32 bits.
+    const large = written.match(/\d+/g)?.find((digits) => Number(digits) > largestNumber);
+    if (large !== undefined) return reject(`\`entries[${i}].schedule\`: ${large} is more than ${largestNumber}`);
     const name = printKey(key);
     if (seen.has(name)) return reject(`\`entries[${i}]\` has the key of an entry before it: ${name}`);
     seen.add(name);

@@ -81,6 +81,7 @@ describe("the file", () => {
     [text.replace('"family":"dot"', '"family":"conv"'), "`entries[0].family` must be"],
     [text.replace("frame = tile", "frame = tiles"), "`entries[0].schedule`"],
     [text.replace("rows = 4, ", ""), "`entries[0].schedule`"],
+    [text.replace("rows = 4, ", "rows = 70000, "), "`entries[0].schedule`: 70000 is more than 65536"],
     [text.replace("workgroup = [8, 2]", "workgroup = [8, 2]} {"), "`entries[0].schedule`"],
     [text.replace('"pointwise","shape":"e12"', '"pointwise","size":"e12"'), "`entries[1].size` is no field that is known"],
     [text.replace(/(\n {4}\{"family":"pointwise".*)\n/, "$1,$1\n"), "`entries[2]` has the key of an entry before it"],
