@@ -15,7 +15,10 @@ export type ProblemOf<F extends Family> = Extract<Problem, { kind: F }>;
  */
 export type Neighbours<F extends Family> = (schedule: ScheduleOf<F>, problem: ProblemOf<F>, target: Target) => readonly ScheduleOf<F>[];
 
-const neighboursOfFamily: { readonly [F in Family]: Neighbours<F> } = {
+/** One for every family: a family without does not compile. */
+export type NeighboursByFamily = { readonly [F in Family]: Neighbours<F> };
+
+const neighboursOfFamily: NeighboursByFamily = {
   pointwise: neighboursOfPointwise,
   reduce: neighboursOfReduce,
   dot: neighboursOfDot,
