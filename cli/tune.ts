@@ -69,6 +69,7 @@ async function tuneModel(file: string, recipe: string | undefined, flags: TuneFl
   const { name, driver, isSoftware, adapterClass } = device.adapter;
   output.note(`adapter: ${name}${isSoftware ? ", software: it computes on the CPU" : ""} (${driver})`);
   const target = await targetOf(device);
+  const dropped: Dropped[] = [];
   const result = await interruptible(
     () => output.note("stopping after this key; Ctrl-C again to quit at once"),
     (signal) =>
@@ -82,14 +83,24 @@ async function tuneModel(file: string, recipe: string | undefined, flags: TuneFl
         progress: {
           started: (keys) => output.note(`${keys} keys to tune in ${flags.budget / 1000} s`),
           tuned: (key) => output.note(tunedLine(key)),
-          dropped: (key, schedule, reason) => output.note(`  left aside: ${printSchedule(schedule).join(", ")} for ${key}: ${reason}`),
+          dropped: (key, schedule, reason) => {
+            dropped.push({ key, schedule, reason });
+            output.note(`  left aside: ${text(schedule)} for ${key}: ${reason}`);
+          },
           left: (key, reason) => output.note(`${key}: left as it is, ${reason}`),
         },
       }),
   );
   const path = flags.output ?? `schedules-${adapterClass}.json`;
   await writeFile(path, printTable(result.table));
-  tell(result, path, flags, output);
+  tell(result, dropped, path, flags, output);
+}
+
+/** A candidate that was left aside: wrong, refused, or slow to compile. */
+interface Dropped {
+  readonly key: string;
+  readonly schedule: Schedule;
+  readonly reason: string;
 }
 
 /** Throws a DiagnosticError for a file that is no table. */
@@ -147,8 +158,14 @@ function tellStep({ sides: [before, after, other], rounds }: StepComparison, { f
   if (other !== undefined) output.say(`tuned to ${against}: ${(after.speed / other.speed).toFixed(3)}`);
 }
 
-function tell({ table, keys, keysInAll, step, isWithdrawn }: TuneResult, path: string, flags: TuneFlags, output: Output): void {
-  output.result({ file: path, adapter: table.adapter, entries: table.entries.length, keys, keysInAll, step, isWithdrawn });
+function tell(
+  { table, keys, keysInAll, step, isWithdrawn }: TuneResult,
+  dropped: readonly Dropped[],
+  path: string,
+  flags: TuneFlags,
+  output: Output,
+): void {
+  output.result({ file: path, adapter: table.adapter, entries: table.entries.length, keys, keysInAll, dropped, step, isWithdrawn });
   const head = ["key", "default", "best", "ratio", "share"];
   const rows = keys.map((key) => [
     key.name,
