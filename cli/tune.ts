@@ -1,7 +1,8 @@
 // `bitloom tune`: measures which schedules a model's kernels are fastest with on this machine's adapter, and writes them as a table.
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { access, constants, writeFile } from "node:fs/promises";
 import { loadavg } from "node:os";
+import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { printTable, type Schedules, schedulesAsOn, schedulesFrom, shippedSchedules, shippedTables } from "../compiler/index.ts";
 import type { PlacedPlan, Schedule, Target } from "../ir/plan.ts";
@@ -62,6 +63,8 @@ function duration(text: string): number {
 async function tuneModel(file: string, recipe: string | undefined, flags: TuneFlags, output: Output): Promise<void> {
   const source = await readSource(file);
   const start = schedulesNamed(flags.from);
+  // Before the minutes that measuring takes, not after.
+  if (flags.output !== undefined) await access(dirname(flags.output), constants.W_OK);
   const against = flags.against === undefined ? {} : { against: schedulesNamed(flags.against) };
   // A compile time from Mesa's cache on disk says nothing. The driver reads this when it is brought up.
   process.env["MESA_SHADER_CACHE_DISABLE"] ??= "true";

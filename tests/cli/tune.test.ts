@@ -40,6 +40,8 @@ test("wrong words are usage, a table that is none is the user's mistake", async 
     code: 1,
     err: expect.stringContaining("error[bad-schedules]"),
   });
+  const nowhere = await cli("tune", ...model, "-o", join(folder, "nowhere", "mine.json"));
+  expect(nowhere).toMatchObject({ code: 1, out: "", err: expect.stringContaining("error[file-system]: ENOENT") });
   expect(await cli("tune", ...model, "--from", "vulkan")).toMatchObject({ code: 1, err: expect.stringContaining("error[unknown-file]") });
 });
 
