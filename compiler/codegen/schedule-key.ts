@@ -73,9 +73,11 @@ function fourAlong(prefix: string, shape: readonly number[]): Readonly<Record<st
   return total % 4 === 0 ? coordinatesOf(prefix, shape, plus(times(variable("i", total / 4), uint(4)), quad)) : {};
 }
 
-/** A side of a contraction; whether it is computed on load decides how much a row more costs. */
-const sideText = ({ element, contracted }: DotOperand, free: number, k: number): string =>
-  `${loadsText([element], fourColumns(contracted === "column" ? k : free))}${element.kind === "load" ? "" : " computed"}`;
+/** A side of a contraction; whether it is computed on load, and in which arithmetic, decides how much a row more costs. */
+function sideText({ element, contracted }: DotOperand, free: number, k: number): string {
+  const how = element.type === "i32" ? " integers" : element.kind === "load" ? "" : " computed";
+  return `${loadsText([element], fourColumns(contracted === "column" ? k : free))}${how}`;
+}
 
 /** Forms of what is loaded, in order of the alphabet; `*` marks what takes several instructions for four neighbours. */
 function loadsText(roots: readonly ScalarExpr[], variables: Readonly<Record<string, ScalarExpr>> = {}): string {

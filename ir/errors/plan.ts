@@ -1,5 +1,5 @@
 // Diagnostic codes of differentiation and of plans: what cannot be trained, or has no kernel, or does not fit the target.
-import { dedent, explain, loom } from "./explanation.ts";
+import { dedent, explain, loom, sh } from "./explanation.ts";
 
 /** What the examples train. */
 const scaling = dedent(`
@@ -16,6 +16,10 @@ export const planErrors = explain({
   "bad-schedules": {
     meaning: "A file is no table of schedules that this version can use.",
     text: "Tables are written by `bitloom tune`, and the message names the place that is wrong. A table that another version wrote, or that was changed by hand, is made again by tuning; without `--schedules` the shipped tables apply.",
+    example: sh(
+      "bitloom plan models/mlp.loom digits --entry eval --portable --schedules models/mlp.loom",
+      "bitloom plan models/mlp.loom digits --entry eval --portable --schedules rules",
+    ),
   },
   "foreign-schedules": {
     meaning: "A table of schedules was measured on another kind of adapter than any that is compiled for.",
