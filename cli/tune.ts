@@ -155,10 +155,17 @@ const tunedLine = (key: TunedKey): string =>
 function tellStep({ sides: [before, after, other], rounds }: StepComparison, { from, against }: TuneFlags, output: Output): void {
   if (before === undefined || after === undefined) return;
   output.say(`the whole step, ${rounds} rounds in turn, load average ${loadavg()[0]?.toFixed(2)}:`);
-  const line = (name: string, { ms, speed }: StepSpeed) => [name, `${ms.toFixed(2)} ms`, `speed ${speed.toFixed(3)}`];
+  const line = (name: string, { ms, speed, cpuSpeed }: StepSpeed) => [
+    name,
+    `${ms.toFixed(2)} ms`,
+    `speed ${speed.toFixed(3)}`,
+    `by CPU time ${cpuSpeed.toFixed(3)}`,
+  ];
   const rows = [line(`from ${from}`, before), line("tuned", after), ...(other === undefined ? [] : [line(`${against}`, other)])];
   for (const row of aligned(rows)) output.say(row);
-  if (other !== undefined) output.say(`tuned to ${against}: ${(after.speed / other.speed).toFixed(3)}`);
+  if (other === undefined) return;
+  const [byClock, byCpu] = [after.speed / other.speed, after.cpuSpeed / other.cpuSpeed];
+  output.say(`tuned to ${against}: ${byClock.toFixed(3)}, by CPU time ${byCpu.toFixed(3)}`);
 }
 
 function tell(

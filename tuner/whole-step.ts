@@ -2,13 +2,15 @@
 import type { ArtifactManifest, CompiledArtifact } from "../ir/artifact.ts";
 import { type Device, type Inputs, type PendingRun, Session } from "../runtime/index.ts";
 import { onlyTarget, plausibleInputs } from "./operands.ts";
-import { alternate } from "./rounds.ts";
+import { alternate, median } from "./rounds.ts";
 
 export interface StepSpeed {
   /** Milliseconds of a step, the median over the rounds. */
   readonly ms: number;
   /** How fast it is: times of the first side to its own, the median over the rounds. Above 1 is faster than the first. */
   readonly speed: number;
+  /** The same by CPU time of the process: on a software adapter what the kernels cost, whatever else the machine does meanwhile. */
+  readonly cpuSpeed: number;
 }
 
 export interface StepComparison {
@@ -45,11 +47,20 @@ export async function compareSteps(device: Device, artifacts: readonly CompiledA
     for (const timer of timers) await timer.time(repeats);
     // By the wall, on which a step also has to be submitted and awaited.
     const rounds = Math.min(mostRounds, Math.max(least.rounds, Math.floor(budgetMs / (performance.now() - begin))));
+    const cpuTimes = timers.map((): number[] => []);
     const sides = await alternate(
-      timers.map((timer) => () => timer.time(repeats)),
+      timers.map((timer, i) => async () => {
+        const before = process.cpuUsage();
+        const ms = await timer.time(repeats);
+        const { user, system } = process.cpuUsage(before);
+        cpuTimes[i]?.push(user + system);
+        return ms;
+      }),
       rounds,
     );
-    const speeds = new Map(sides.map(({ ms, ratio }, i) => [distinct[i], { ms: ms / repeats, speed: 1 / ratio }]));
+    const [first = []] = cpuTimes;
+    const cpuSpeed = (i: number) => median((cpuTimes[i] ?? []).map((own, round) => (first[round] ?? Number.NaN) / own));
+    const speeds = new Map(sides.map(({ ms, ratio }, i) => [distinct[i], { ms: ms / repeats, speed: 1 / ratio, cpuSpeed: cpuSpeed(i) }]));
     return { sides: artifacts.flatMap((artifact) => speeds.get(artifact) ?? []), rounds };
   } finally {
     for (const timer of timers) timer[Symbol.dispose]();

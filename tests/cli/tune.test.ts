@@ -28,9 +28,9 @@ test("writes a table that `plan` and `tune` take", { timeout: 120_000 }, async (
   expect(again.out).toMatch(/^ {2}key +default +best +ratio +share\n/);
   expect(again.out).toMatch(/\d+ of \d+ keys were measured, [\d.]+ % of the time\n/);
   expect(again.out).toMatch(
-    /the whole step, \d+ rounds in turn, load average [\d.]+:\n {2}from .*mine.json +[\d.]+ ms +speed 1\.000\n {2}tuned /,
+    /the whole step, \d+ rounds in turn, load average [\d.]+:\n {2}from .*mine.json +[\d.]+ ms +speed 1\.000 +by CPU time 1\.000\n {2}tuned /,
   );
-  expect(again.out).toMatch(/tuned to rules: \d\.\d{3}\n/);
+  expect(again.out).toMatch(/tuned to rules: \d\.\d{3}, by CPU time \d\.\d{3}\n/);
   expect(again.out).toMatch(/wrote .*again\.json: \d+ entries\n$/);
 });
 

@@ -128,14 +128,12 @@ for (const adapter of await availableAdapters()) {
 
     test("what is slow to compile is left aside, and a search may be stopped", async () => {
       const reasons: string[] = [];
-      const { result } = await tuned(() => ({
+      await tuned(() => ({
         mostCompileMs: 0.01,
         progress: { dropped: (_key, _schedule, reason) => reasons.push(reason) },
       }));
       expect(reasons.length).toBeGreaterThan(0);
       expect(reasons.every((reason) => /^it (takes|would take about) \d+\.\d s to compile$/.test(reason))).toBe(true);
-      expect(result.table.entries).toEqual([]);
-      expect(result.step).toBeUndefined();
       const stopped = await tuned(() => ({ signal: AbortSignal.abort() }));
       expect(stopped.result).toMatchObject({ keys: [], table: { entries: [] }, isWithdrawn: false });
     });
