@@ -2,7 +2,7 @@
 import { printKey } from "../compiler/codegen/schedule-key.ts";
 import { chooseSchedule } from "../compiler/codegen/schedules.ts";
 import { emitKernel } from "../compiler/codegen/templates.ts";
-import { overlaid, type Schedules } from "../compiler/codegen/tuned-schedules.ts";
+import { overlaid, type Schedules, schedulesFrom } from "../compiler/codegen/tuned-schedules.ts";
 import { isFor, type TunedEntry, type TunedTable } from "../compiler/codegen/tuned-table.ts";
 import type { CompiledArtifact } from "../ir/artifact.ts";
 import { flopsOf } from "../ir/flops.ts";
@@ -13,7 +13,7 @@ import { climb, type EmitKernel } from "./climb.ts";
 import { KernelBench } from "./kernel-bench.ts";
 import { OperandReader, onlyTarget } from "./operands.ts";
 import { compareSteps, dispatchTimes, runsInStep, type StepComparison } from "./whole-step.ts";
-import { sharesOf, type Workload, workloadsOf } from "./workloads.ts";
+import { type Member, sharesOf, type Workload, workloadsOf } from "./workloads.ts";
 
 /** What a model becomes with some schedules: an artifact for the target alone, and its plan. */
 export interface Compiled {
@@ -88,9 +88,11 @@ export async function tune(device: Device, options: TuneOptions): Promise<TuneRe
   const begin = performance.now();
   /** Until the comparison of whole steps. */
   const remainingMs = () => (1 - confirmShare) * budgetMs - (performance.now() - begin);
-  const before = await options.compile(start);
-  const workloads = workloadsOf(before.plan, runsInStep(before.artifact.manifest));
-  const found = await search(device, before, workloads, remainingMs, options);
+  // The model that operands and shares come from is laid out by the rules: operands are the same, and these kernels compile fast, which
+  // those at the start need not.
+  const probe = await options.compile(schedulesFrom([]));
+  const workloads = workloadsOf(probe.plan, runsInStep(probe.artifact.manifest), start.choose);
+  const found = await search(device, probe, workloads, remainingMs, options);
   const keys = found.map(({ key }) => key);
 
   const entries = new Map(entriesFor(start, target).map((entry) => [printKey(entry), entry]));
@@ -101,6 +103,7 @@ export async function tune(device: Device, options: TuneOptions): Promise<TuneRe
   const changes = new Map(keys.filter((key) => key.best !== key.default).map((key) => [key.name, key.best]));
   if (signal?.aborted === true || (changes.size === 0 && against === undefined)) return result;
 
+  const before = await options.compile(start);
   const after = changes.size === 0 ? before : await options.compile(overlaid(start, changes));
   const sides = [before, after, ...(against === undefined ? [] : [await options.compile(against)])].map(({ artifact }) => artifact);
   const compareMs = Math.max(confirmShare * budgetMs + remainingMs(), (confirmShare * budgetMs) / 2);
@@ -119,20 +122,20 @@ interface Found {
 /** Search for every key that matters, those with the largest part of the time first, as long as there is time. */
 async function search(
   device: Device,
-  before: Compiled,
+  probe: Compiled,
   workloads: readonly Workload[],
   remainingMs: () => number,
   { target, signal, progress = {}, emit = emitKernel, mostCompileMs = 1500 }: TuneOptions,
 ): Promise<readonly Found[]> {
   const isStopped = () => signal?.aborted === true;
   // Before a session compiles them: later they are known to the device, and their compile times are not to be had.
-  const compileMs = await compileTimes(device, before, workloads, emit);
-  const shares = await sharesOfTime(device, before);
+  const compileMs = await compileTimes(device, probe, workloads, emit);
+  const shares = await sharesOfTime(device, probe);
   const shareOf = ({ name }: Workload): number => shares.get(name) ?? 0;
   const worth = workloads.filter((w) => shareOf(w) >= leastShare).sort((a, b) => shareOf(b) - shareOf(a));
   progress.started?.(worth.length);
   const places = worth.flatMap(({ members }) => members);
-  using operands = await OperandReader.open(device, before.artifact, places);
+  using operands = await OperandReader.open(device, probe.artifact, places);
   const found: Found[] = [];
   for (const [i, workload] of worth.entries()) {
     if (isStopped()) break;
@@ -148,7 +151,7 @@ async function search(
     const climbed = await climb(workload, bench, {
       target,
       emit,
-      startCompileMs: compileMs.get(workload.name) ?? 0,
+      knownCompileMs: workload.members.every(isAsPlanned) ? (compileMs.get(workload.name) ?? 0) : 0,
       mostCompileMs,
       mayGoOn: () => !isStopped() && remainingMs() > untilMs,
       dropped: (schedule, why) => progress.dropped?.(workload.name, schedule, why),
@@ -158,7 +161,7 @@ async function search(
       continue;
     }
     const { schedule: best, gain, candidates } = climbed;
-    const key: TunedKey = { name: workload.name, default: workload.members[0].schedule, best, gain, share, candidates };
+    const key: TunedKey = { name: workload.name, default: workload.members[0].start, best, gain, share, candidates };
     found.push({ workload, key });
     progress.tuned?.(key);
   }
@@ -180,7 +183,7 @@ async function compileTimes(
       operands: (dispatches[member.entry]?.[member.dispatch]?.bind ?? []).map(([, , bytes]) => new Uint32Array(bytes / 4)),
     }));
     using bench = await KernelBench.open(device, zeros);
-    const kernels = members.map(({ problem, schedule, serves }) => emit(problem, schedule, target, serves));
+    const kernels = members.map(({ problem, planned, serves }) => emit(problem, planned, target, serves));
     times.set(name, (await bench.compile(kernels, name)).compileMs);
   }
   return times;
@@ -205,6 +208,8 @@ function whyNotNow({ members }: Workload, remainingMs: number): string | undefin
 
 const entriesFor = ({ tables }: Schedules, target: Target): readonly TunedEntry[] =>
   tables.filter((table) => isFor(table, target)).flatMap((table) => table.entries);
+
+const isAsPlanned = ({ planned, start }: Member): boolean => printSchedule(planned).join() === printSchedule(start).join();
 
 const withOperands = ({ members }: Workload, operands: OperandReader) =>
   Promise.all(members.map(async (member) => ({ ...member, operands: await operands.read(member) })));

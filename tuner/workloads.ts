@@ -1,12 +1,14 @@
 // What a model asks of the adapter, by key: the distinct problems of its plan that share a schedule, and how often each is dispatched.
 import { keyOf, printKey, type ScheduleKey } from "../compiler/codegen/schedule-key.ts";
 import { flopsOf } from "../ir/flops.ts";
-import type { PlacedPlan, Problem, Schedule } from "../ir/plan.ts";
+import type { ChooseSchedule, PlacedPlan, Problem, Schedule } from "../ir/plan.ts";
 
 export interface Member {
   readonly problem: Problem;
   /** What the plan was made with. */
-  readonly schedule: Schedule;
+  readonly planned: Schedule;
+  /** Where the search begins. */
+  readonly start: Schedule;
   /** Dispatches in one run of every entry, each entry as often as a step runs it. */
   readonly count: number;
   /** Where it is dispatched first. */
@@ -22,12 +24,20 @@ export interface Workload {
   readonly members: readonly [Member, ...Member[]];
 }
 
-/** The keys of a plan. `runs` says how often a step runs an entry. */
-export function workloadsOf(plan: PlacedPlan, runs: (entry: string) => number): readonly Workload[] {
+/** The keys of a plan. `runs` says how often a step runs an entry, `choose` where the search for a problem begins. */
+export function workloadsOf(plan: PlacedPlan, runs: (entry: string) => number, choose: ChooseSchedule): readonly Workload[] {
   const members = new Map<Problem, Member>();
   for (const entry of plan.entries) {
-    for (const [dispatch, { problem, schedule, serves }] of entry.dispatches.entries()) {
-      const first = members.get(problem) ?? { problem, schedule, count: 0, entry: entry.name, dispatch, serves };
+    for (const [dispatch, { problem, schedule: planned, serves }] of entry.dispatches.entries()) {
+      const first = members.get(problem) ?? {
+        problem,
+        planned,
+        start: choose(problem, plan.target),
+        count: 0,
+        entry: entry.name,
+        dispatch,
+        serves,
+      };
       members.set(problem, { ...first, count: first.count + runs(entry.name) });
     }
   }

@@ -1,5 +1,6 @@
 // What there is to tune in a model: its keys, how often a step dispatches each, and their parts of some figure.
 import { expect, test } from "vitest";
+import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { compileModule, portable, unwrap } from "../../compiler/index.ts";
 import type { PlacedPlan } from "../../ir/plan.ts";
 import { parseModule } from "../../ir/text/parse.ts";
@@ -40,7 +41,7 @@ function planned(): PlacedPlan {
 }
 
 test("problems of a key stand together, the costliest first, and count as often as a step runs them", () => {
-  const workloads = workloadsOf(planned(), (entry) => (entry === "second" ? 5 : 1));
+  const workloads = workloadsOf(planned(), (entry) => (entry === "second" ? 5 : 1), chooseSchedule);
   expect(workloads.map(({ name, members }) => [name, members.map(({ count }) => count)])).toEqual([
     ["dot z0 m6 n6 k6 | nn a:f32 b:f32 out:f32 sites:1", [5]],
     ["dot z0 m6 n6 k6 | nt a:f32 b:f32 out:f32 sites:1", [2, 1]],
