@@ -1,7 +1,16 @@
 // Compiling what a benchmark measures, for the device at hand.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CompileOptions, compile, compileModule, type PlanSummary, summarizePlan, targetFor } from "../compiler/index.ts";
+import {
+  type CompileOptions,
+  compile,
+  compileModule,
+  type PlanSummary,
+  type Schedules,
+  shippedSchedules,
+  summarizePlan,
+  targetFor,
+} from "../compiler/index.ts";
 import type { CompiledArtifact } from "../ir/artifact.ts";
 import { unwrap } from "../ir/diagnostic.ts";
 import type { PlacedPlan, Target } from "../ir/plan.ts";
@@ -26,18 +35,20 @@ export function compileModel(path: string, target: Target, { summarized, ...opti
 }
 
 /** Compile IR text. Throws a DiagnosticError. */
-export const compileText = (name: string, text: string, target: Target): CompiledArtifact => compileKernel(name, text, target).artifact;
+export const compileText = (name: string, text: string, target: Target, schedules: Schedules = shippedSchedules): CompiledArtifact =>
+  compileKernel(name, text, target, schedules).artifact;
 
 /** Compile IR text, and count the floating-point operations of its entry `main`. Throws a DiagnosticError. */
 export function compileKernel(
   name: string,
   text: string,
   target: Target,
+  schedules: Schedules = shippedSchedules,
 ): { readonly artifact: CompiledArtifact; readonly planFlops: number } {
   const module = unwrap(parseModule({ path: `${name}.loomir`, text }));
   let planFlops = 0;
   const planned = (plan: PlacedPlan) => {
     planFlops = summarizePlan(plan).entries.find((entry) => entry.name === "main")?.flops ?? 0;
   };
-  return { artifact: unwrap(compileModule(module, { targets: [target], portable: false, model: name, planned })), planFlops };
+  return { artifact: unwrap(compileModule(module, { targets: [target], portable: false, schedules, model: name, planned })), planFlops };
 }

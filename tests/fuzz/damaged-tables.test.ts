@@ -17,7 +17,7 @@ const entries: readonly (readonly [Problem, Schedule])[] = [
   [reduceProblem(64, 1024, "inner", "sum"), { kind: "reduce", lanes: 8, workgroup: 8 }],
   [dotProblem(64, 64, 64), { kind: "dot", frame: "broadcast", rows: 2 }],
   [dotProblem(128, 64, 64), { kind: "dot", frame: "tile", rows: 4, workgroup: [8, 2] }],
-  [questRows(64, 128, 128, 4), { kind: "rows", frame: "subgroup", rowsPerGroup: 4 }],
+  [questRows(64, 128, 128, 4), { kind: "rows", frame: "subgroup", lanes: 8, vectors: 4, rowsPerGroup: 4 }],
 ];
 const text = printTable({
   adapter: { class: "lavapipe", subgroups: "fixed", subgroupSize: 8, name: "lavapipe", driver: "1" },
