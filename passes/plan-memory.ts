@@ -3,9 +3,9 @@
 // Entries run one at a time, so they share the arena too. Changes places only, never values.
 import type { Module } from "../ir/module.ts";
 import type { KernelPlan, MemoryPlan, PlacedPlan, Placement, PlanEntry, VirtualBuffer } from "../ir/plan.ts";
-import { type ArenaAllocation, ArenaLayout } from "./arena-layout.ts";
+import { allocationsOf } from "./arena-allocations.ts";
+import { ArenaLayout } from "./arena-layout.ts";
 import { InPlaceTable, updateInPlace } from "./in-place.ts";
-import { lifetimesOf } from "./lifetimes.ts";
 import { fullestMoment } from "./pack.ts";
 import { alignUp, layoutStates, type StateLayout } from "./state-layout.ts";
 
@@ -67,24 +67,4 @@ function fixedPlace(entry: PlanEntry, buffer: VirtualBuffer, { states }: StateLa
     default:
       return role satisfies never;
   }
-}
-
-/** What lies in the arena. Results in the place of their operands are one allocation with these. */
-function allocationsOf(entry: PlanEntry): readonly ArenaAllocation[] {
-  const operandOf = new Map(
-    entry.dispatches.flatMap(({ bind }) => bind.flatMap((b) => (b.over === undefined ? [] : [[b.buffer, b.over]]))),
-  );
-  const made = new Map<string, { buffers: string[]; bytes: number; from: number; to: number; gradientOf?: string }>();
-  const transient = lifetimesOf(entry).filter(({ buffer: { role } }) => role.kind === "temporary" || role.kind === "gradient");
-  // Operands are there before their results.
-  for (const { buffer, from, to } of transient.sort((a, b) => a.from - b.from)) {
-    const operand = operandOf.get(buffer.name);
-    const known = operand === undefined ? undefined : made.get(operand);
-    const allocation = known ?? { buffers: [], bytes: alignUp(buffer.bytes), from, to };
-    allocation.buffers.push(buffer.name);
-    allocation.to = Math.max(allocation.to, to);
-    if (buffer.role.kind === "gradient") allocation.gradientOf = buffer.role.state;
-    made.set(buffer.name, allocation);
-  }
-  return [...new Set(made.values())];
 }
