@@ -1,6 +1,6 @@
 // `bitloom plan`: what a model will take and do on an adapter, before anything runs.
 import { Command } from "commander";
-import { type BufferSummary, type PlanSummary, portable, summarizePlan } from "../compiler/index.ts";
+import { type BufferSummary, type MemoryTrade, type PlanSummary, portable, summarizePlan } from "../compiler/index.ts";
 import type { ArtifactManifest } from "../ir/artifact.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
@@ -52,7 +52,7 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
     seen.add(name);
     return flags.entry.includes(name);
   };
-  let placed: PlacedPlan | undefined;
+  let placed: Placed | undefined;
   const { manifest } = await compileFrom(
     source,
     recipe,
@@ -61,8 +61,8 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
       targets: [target],
       portable: false,
       ...schedules,
-      planned: (made) => {
-        placed = made;
+      planned: (made, trade) => {
+        placed = { plan: made, trade };
       },
       ...(flags.memory === undefined ? {} : { memory: flags.memory }),
       ...(flags.entry.length === 0 ? {} : { entries: wanted }),
@@ -81,18 +81,24 @@ function unknownEntry(name: string, known: readonly string[]): DiagnosticError {
   return new DiagnosticError([error("no-entry", `no entry is called \`${name}\``, undefined, "", help)]);
 }
 
+interface Placed {
+  readonly plan: PlacedPlan;
+  readonly trade: () => MemoryTrade;
+}
+
 function tell(
-  placed: PlacedPlan,
+  { plan: placed, trade }: Placed,
   { model, policy, recipe, targets }: ArtifactManifest,
   { summary: brief }: PlanFlags,
   output: Output,
 ): void {
   const summary = summarizePlan(placed);
   const kernels = targets[0]?.kernels.length ?? 0;
-  output.result({ model, policy, recipe, kernels, ...summary });
+  const memory = trade();
+  output.result({ model, policy, recipe, kernels, ...summary, trade: memory });
   if (output.isJson) return;
   const title = `${model}${recipe === undefined ? "" : `, recipe ${recipe}`}, policy ${policy}, target ${summary.target}`;
-  const lines = summaryLines(summary, kernels);
+  const lines = [...summaryLines(summary, kernels), ...tradeLines(memory)];
   if (brief === true) {
     output.say(output.strong(title));
     for (const line of lines) output.say(line);
@@ -123,6 +129,25 @@ function summaryLines(summary: PlanSummary, kernels: number): readonly string[] 
     ),
     `largest of ${temporaries.length} buffers that share the arena:`,
     ...aligned(temporaries.slice(0, largestShown).map(describe)),
+  ];
+}
+
+/** The curve between memory and time, with the plan's own place on it. Nothing where there is nothing to trade. */
+function tradeLines({ curve, chosen }: MemoryTrade): readonly string[] {
+  const isOnCurve = curve.some(({ peakBytes }) => peakBytes === chosen.peakBytes);
+  const points = (isOnCurve ? curve : [...curve, chosen]).toSorted((a, b) => b.peakBytes - a.peakBytes);
+  if (points.length === 1) return [];
+  const percent = (share: number) => `+${(100 * share).toFixed(1)} %`;
+  return [
+    "memory against time, if more is computed again (`--set remat=auto --memory SIZE`), estimated:",
+    ...aligned(
+      points.map(({ peakBytes, extraShare, repeated }) => [
+        printBytes(peakBytes),
+        percent(extraShare),
+        `${repeated} dispatches again`,
+        peakBytes === chosen.peakBytes ? "<- this plan" : "",
+      ]),
+    ),
   ];
 }
 

@@ -15,7 +15,7 @@ export { CompilerCrash } from "./driver/crash.ts";
 export { explainPolicy, type PolicyExplanation, type SiteExplanation } from "./driver/explain-policy.ts";
 export { type FrontEndOptions, lowerSource } from "./driver/frontend.ts";
 export { remainingSteps, runPasses } from "./driver/passes.ts";
-export type { TargetOptions } from "./driver/plan.ts";
+export type { MemoryTrade, TargetOptions } from "./driver/plan.ts";
 export { type BufferSummary, type PlanSummary, summarizePlan } from "./driver/plan-summary.ts";
 export { type AdapterFacts, portable, targetFor } from "./driver/targets.ts";
 export { format } from "./syntax/format.ts";

@@ -36,21 +36,52 @@ const orders: readonly ((a: Allocation, b: Allocation) => number)[] = [
   (a, b) => b.bytes * (b.to - b.from + 1) - a.bytes * (a.to - a.from + 1) || a.from - b.from,
 ];
 
-/** The best of some orders; `enough`: an end that is good enough to stop at. Deterministic. */
+/** The best of some orders, then of what changes of the best one lead to; `enough`: an end to stop at. Deterministic. */
 export function pack(allocations: readonly Allocation[], space: Space, enough: number): Packing {
-  let best: Packing | undefined;
-  for (const order of orders) {
-    const numbers = allocations.map((_, i) => i);
-    const at = (i: number): Allocation => allocations[i] ?? missing();
-    const packing = packInOrder(
-      allocations,
-      numbers.sort((a, b) => order(at(a), at(b)) || a - b),
-      space,
-    );
-    if (best === undefined || packing.end < best.end) best = packing;
-    if (best.end <= enough) break;
+  const at = (i: number): Allocation => allocations[i] ?? missing();
+  let best: { readonly order: readonly number[]; readonly packing: Packing } | undefined;
+  for (const compare of orders) {
+    const order = allocations.map((_, i) => i).sort((a, b) => compare(at(a), at(b)) || a - b);
+    const packing = packInOrder(allocations, order, space);
+    if (best === undefined || packing.end < best.packing.end) best = { order, packing };
+    if (best.packing.end <= enough) return best.packing;
   }
-  return best ?? missing();
+  return best === undefined ? missing() : improved(allocations, best.order, best.packing, space, enough);
+}
+
+/** Work for changes of an order: pairs of allocations that are looked at. */
+const mostPairs = 1.5e7;
+const mostChanges = 400;
+
+/**
+ * What ends last is placed earlier, before one more of those that were placed before it: it gets a better place, and the others may find
+ * room around it. A change that makes nothing worse stays, so that the next one starts elsewhere.
+ */
+function improved(
+  allocations: readonly Allocation[],
+  first: readonly number[],
+  packing: Packing,
+  space: Space,
+  enough: number,
+): Packing {
+  let order = first;
+  let best = packing;
+  const changes = Math.min(mostChanges, Math.floor(mostPairs / allocations.length ** 2));
+  const ends = ({ starts }: Packing): number[] => allocations.map(({ bytes }, i) => (starts[i] ?? 0) + bytes);
+  for (let change = 0; change < changes && best.end > enough; change++) {
+    const reached = ends(best);
+    const last = order.findLast((i) => reached[i] === best.end);
+    if (last === undefined) break;
+    const from = order.indexOf(last);
+    // By turns far and near: multiples of the golden ratio lie everywhere between.
+    const to = Math.floor(from * ((change * 0.618034) % 1));
+    const changed = order.toSpliced(from, 1).toSpliced(to, 0, last);
+    const next = packInOrder(allocations, changed, space);
+    if (next.end > best.end) continue;
+    order = changed;
+    best = next;
+  }
+  return best;
 }
 
 function packInOrder(allocations: readonly Allocation[], order: readonly number[], { fixed, slabBytes }: Space): Packing {

@@ -5,21 +5,14 @@
 // Choosing is NP-hard (Jain et al., Checkmate, MLSys 2020); this takes time about linear in peaks times dispatches. With chains of
 // operands it finds what Chen et al. (Training Deep Nets with Sublinear Memory Cost, 2016) do with segments of layers, and
 // finer choices within them. A repeated dispatch is the same pipeline on the same operands, so no bit of any result changes.
-import type { PlanEntry, Problem } from "../ir/plan.ts";
+import type { Dispatch, PlanEntry, Problem } from "../ir/plan.ts";
 import { type MemoryProfile, profileOf } from "./arena-allocations.ts";
 import type { InPlaceTable } from "./in-place.ts";
 import { type Candidate, candidatesFor, droppable, projected } from "./recompute-candidates.ts";
 import { Timeline } from "./recompute-timeline.ts";
 
-/** A way to run an entry: what it takes of the arena at its fullest moment, and the cost of what runs again. */
-export interface RecomputePlan {
-  readonly entry: PlanEntry;
-  readonly peakBytes: number;
-  readonly extraCost: number;
-}
-
-/** What running a kernel costs, in microseconds. */
-export type CostOf = (problem: Problem) => number;
+/** What running a kernel costs, in microseconds, where its bindings have so many bytes. */
+export type CostOf = (problem: Problem, boundBytes: number) => number;
 
 /** Share of a peak that a round takes off it before it looks again: small enough that the cheapest go first at each level. */
 const roundShare = 0.03;
@@ -29,6 +22,8 @@ const mostTrials = 160;
 export class Recomputation {
   readonly #table: InPlaceTable;
   readonly #costOf: CostOf;
+  readonly #bytes: ReadonlyMap<string, number>;
+  readonly #costs = new Map<Problem, number>();
   /** From nothing computed again to the least that has been reached, each with less memory than the one before. */
   readonly #path: { readonly timeline: Timeline; readonly peakBytes: number }[];
   #isComplete = false;
@@ -37,6 +32,7 @@ export class Recomputation {
   constructor(entry: PlanEntry, table: InPlaceTable, costOf: CostOf) {
     this.#table = table;
     this.#costOf = costOf;
+    this.#bytes = new Map(entry.buffers.map(({ name, bytes }) => [name, bytes]));
     const timeline = Timeline.of(entry);
     this.#path = [{ timeline, peakBytes: peakOf(profileOf(entry, table)) }];
   }
@@ -52,13 +48,12 @@ export class Recomputation {
     return this.#path.at(-1)?.peakBytes ?? 0;
   }
 
-  /** The cheapest plan found that takes no more than so many bytes of the arena; the one that takes least where none does. */
-  within(bytes: number): RecomputePlan {
+  /** The cheapest way found to run the entry in so many bytes of the arena; the one that takes least where none does. */
+  within(bytes: number): PlanEntry {
     this.#descend(bytes);
     const found = this.#path.find(({ peakBytes }) => peakBytes <= bytes) ?? this.#path.at(-1);
     if (found === undefined) throw new Error("no plan of an entry");
-    const { timeline, peakBytes } = this.#takenBack(found.timeline, Math.max(bytes, found.peakBytes));
-    return { entry: timeline.entry, peakBytes, extraCost: this.#extraCost(timeline) };
+    return this.#takenBack(found.timeline, Math.max(bytes, found.peakBytes)).entry;
   }
 
   /** Lower the peak until it is within some bytes or nothing helps any more. */
@@ -92,7 +87,7 @@ export class Recomputation {
     let timeline = from;
     let current = profile;
     let peak = current.during.indexOf(level);
-    const costAt = (at: number): number => this.#costOf(timeline.dispatch(at).problem);
+    const costAt = (at: number): number => this.#cost(timeline.dispatch(at));
     const worth = ({ cost, saved }: Candidate, wanted: number): number => cost / Math.min(saved, wanted);
     const best = (made: number, wanted: number): Candidate | undefined =>
       candidatesFor(timeline, made, peak, costAt)
@@ -118,12 +113,12 @@ export class Recomputation {
   }
 
   /** Without the recomputations that a plan within so many bytes can do without, dearest first. */
-  #takenBack(from: Timeline, bytes: number): { readonly timeline: Timeline; readonly peakBytes: number } {
+  #takenBack(from: Timeline, bytes: number): Timeline {
     let timeline = from;
     let profile = profileOf(timeline.entry, this.#table);
     const dearest = timeline.entry.dispatches
       .filter((d) => d.recompute !== undefined)
-      .map((dispatch) => ({ name: dispatch.bind.find((b) => b.access === "write")?.buffer ?? "", cost: this.#costOf(dispatch.problem) }))
+      .map((dispatch) => ({ name: dispatch.bind.find((b) => b.access === "write")?.buffer ?? "", cost: this.#cost(dispatch) }))
       .toSorted((a, b) => b.cost - a.cost);
     let trials = 0;
     for (const { name } of dearest) {
@@ -136,11 +131,17 @@ export class Recomputation {
       timeline = without;
       profile = next;
     }
-    return { timeline, peakBytes: peakOf(profile) };
+    return timeline;
   }
 
-  #extraCost({ entry }: Timeline): number {
-    return entry.dispatches.reduce((sum, { problem, recompute }) => (recompute === undefined ? sum : sum + this.#costOf(problem)), 0);
+  /** Bindings of a repeated dispatch are as large as those of the first. */
+  #cost({ problem, bind }: Dispatch): number {
+    const known = this.#costs.get(problem);
+    if (known !== undefined) return known;
+    const bytes = bind.reduce((sum, { buffer }) => sum + (this.#bytes.get(buffer) ?? 0), 0);
+    const cost = this.#costOf(problem, bytes);
+    this.#costs.set(problem, cost);
+    return cost;
   }
 }
 

@@ -11,7 +11,7 @@ import { layoutStates } from "../../passes/state-layout.ts";
 import { emit } from "../codegen/emit.ts";
 import { shippedSchedules } from "../codegen/tuned-schedules.ts";
 import { CompilerCrash } from "./crash.ts";
-import { type FrontEndOptions, lowerSource } from "./frontend.ts";
+import { type FrontEndOptions, lowerSource, recomputeOf } from "./frontend.ts";
 import { bytesByUse } from "./memory-budget.ts";
 import { type PlanOptions, planModule } from "./plan.ts";
 import { rowChoices } from "./row-choices.ts";
@@ -32,10 +32,11 @@ export function compile(source: Source, options: CompileOptions = {}): Report<Co
   let stateBytes = 0;
   const compiled = compileModule(module, {
     ...rest,
-    planned(plan) {
+    planned(plan, trade) {
       stateBytes = Math.max(stateBytes, bytesByUse(plan).state);
-      rest.planned?.(plan);
+      rest.planned?.(plan, trade);
     },
+    ...recomputeOf(resolved),
     sources: resolved.sources,
     model: resolved.modelName,
     policy: resolved.policy?.name ?? "none",

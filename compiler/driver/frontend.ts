@@ -40,3 +40,7 @@ export function lowerSource(source: Source, options: FrontEndOptions = {}): Repo
     ? { diagnostics }
     : { value: { module: lowered.value, resolved }, diagnostics };
 }
+
+/** What a recipe's `remat auto` means for planning. */
+export const recomputeOf = ({ recipe }: Resolved): { readonly recompute?: "auto" } =>
+  recipe?.rematerialize === "auto" ? { recompute: "auto" } : {};

@@ -7,7 +7,7 @@ import { type BufferSummary, summarizePlan } from "./plan-summary.ts";
 const named = 4;
 
 /** Why a plan does not fit the budget: state and arena, and the largest of the buffers that live at the fullest moment. */
-export function overBudget(plan: PlacedPlan, budget: number): Diagnostic | undefined {
+export function overBudget(plan: PlacedPlan, budget: number, recompute?: "auto"): Diagnostic | undefined {
   const { peakBytes, target, buffers } = summarizePlan(plan);
   if (peakBytes <= budget) return undefined;
   const { state, arena } = bytesByUse(plan);
@@ -16,6 +16,7 @@ export function overBudget(plan: PlacedPlan, budget: number): Diagnostic | undef
   const live = [...new Map(buffers.filter((b) => isLive(b, full)).map((b) => [`${b.slab} ${b.offset}`, b])).values()].slice(0, named);
   const lines = [
     `state and constants take ${printBytes(state)}, what a run computes ${printBytes(arena)}`,
+    ...(recompute === "auto" ? ["that is the least that recomputation (`remat auto`) leads to"] : []),
     ...(state > budget ? ["state alone is more than that: only a smaller model fits"] : []),
     ...(live.length === 0 ? [] : [`the largest buffers at the fullest moment: ${live.map(describe).join(", ")}`]),
   ];

@@ -1,11 +1,13 @@
 // From a module of any form to placed plans: passes, dispatches, memory. Nothing is emitted yet.
 import { type Diagnostic, error, hasErrors, type Report, unwrap } from "../../ir/diagnostic.ts";
 import type { Module } from "../../ir/module.ts";
-import type { ChooseSchedule, PlacedPlan, Target } from "../../ir/plan.ts";
+import type { PlacedPlan, Target } from "../../ir/plan.ts";
+import { MemoryFitter, type TradeOff } from "../../passes/fit-memory.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { rematerialize } from "../../passes/rematerialize.ts";
 import { toPlan } from "../../passes/to-plan.ts";
 import { verifyPlan } from "../../passes/verify-plan.ts";
+import { dispatchCost } from "../codegen/dispatch-cost.ts";
 import { codeCosts } from "../codegen/schedules.ts";
 import { type Schedules, shippedSchedules } from "../codegen/tuned-schedules.ts";
 import { isFor } from "../codegen/tuned-table.ts";
@@ -26,8 +28,17 @@ export interface TargetOptions {
   readonly memory?: number;
   /** Which schedules kernels get; default: the shipped tables, then the rules. Tables of which none is for a target are refused (`foreign-schedules`). */
   readonly schedules?: Schedules;
-  /** Called with the plan of each target, every buffer in its place, before its kernels are emitted. */
-  planned?(plan: PlacedPlan): void;
+  /** `auto`: what does not fit `memory` otherwise computes again what costs least time. */
+  readonly recompute?: "auto";
+  /** Called with the plan of each target, every buffer in its place, before its kernels are emitted; `trade` tells what it could trade. */
+  planned?(plan: PlacedPlan, trade: () => MemoryTrade): void;
+}
+
+/** What a model takes, and what it would take if it computed more again instead of keeping it. */
+export interface MemoryTrade {
+  /** From nothing computed again to the least memory. */
+  readonly curve: readonly TradeOff[];
+  readonly chosen: TradeOff;
 }
 
 export interface PlanOptions extends TargetOptions, Pick<PassOptions, "dump" | "sources"> {}
@@ -50,13 +61,14 @@ export function planModule(module: Module, options: PlanOptions = {}): Report<Pl
   const ready = passed.value.module;
   const plans: PlacedPlan[] = [];
   for (const target of targets) {
-    const planned = planTarget(ready, target, (options.schedules ?? shippedSchedules).choose);
+    const planned = planTarget(ready, target, options);
     diagnostics.push(...planned.diagnostics);
     if (planned.value === undefined) break;
-    options.planned?.(planned.value);
-    const refused = options.memory === undefined ? undefined : overBudget(planned.value, options.memory);
+    const { plan, trade } = planned.value;
+    options.planned?.(plan, trade);
+    const refused = options.memory === undefined ? undefined : overBudget(plan, options.memory, options.recompute);
     if (refused !== undefined) diagnostics.push(refused);
-    plans.push(planned.value);
+    plans.push(plan);
   }
   return hasErrors(diagnostics) ? { diagnostics } : { value: { module: ready, plans }, diagnostics };
 }
@@ -79,17 +91,27 @@ function foreignTables(schedules: Schedules | undefined, targets: readonly Targe
   ];
 }
 
-function planTarget(module: Module, target: Target, choose: ChooseSchedule): Report<PlacedPlan> {
+/** Points of the curve between memory and time. */
+const curvePoints = 8;
+
+function planTarget(
+  module: Module,
+  target: Target,
+  { schedules = shippedSchedules, memory, recompute }: PlanOptions,
+): Report<{ readonly plan: PlacedPlan; readonly trade: () => MemoryTrade }> {
   let stage = "to-plan";
   try {
-    const planned = toPlan(module, { target, choose, codeCosts });
-    if (planned.value === undefined) return { diagnostics: planned.diagnostics };
+    const { value: whole, diagnostics } = toPlan(module, { target, choose: schedules.choose, codeCosts });
+    if (whole === undefined) return { diagnostics };
     stage = "rematerialize";
-    const repeated = rematerialize(planned.value);
+    const selected = rematerialize(whole);
     stage = "plan-memory";
-    const plan = planMemory(repeated, module);
+    const fitter = new MemoryFitter(whole, module, dispatchCost(target));
+    const isFitted = recompute === "auto" && memory !== undefined && selected === whole;
+    const plan = isFitted ? fitter.within(memory) : selected === whole ? fitter.plain : planMemory(selected, module);
     verifyPlan(plan);
-    return { value: plan, diagnostics: planned.diagnostics };
+    const trade = () => ({ curve: fitter.curve(curvePoints).map((point) => fitter.tradeOff(point)), chosen: fitter.tradeOff(plan) });
+    return { value: { plan, trade }, diagnostics };
   } catch (problem) {
     throw new CompilerCrash(stage, module, "", problem);
   }

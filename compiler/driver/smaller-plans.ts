@@ -1,9 +1,10 @@
-// What would fit a memory budget: recomputation, smaller batches, fewer bits, each planned before it is proposed.
+// What would fit a memory budget: recomputation, fewer bits, smaller batches, each planned before it is proposed.
 import { printBytes } from "../../ir/byte-size.ts";
 import { hasErrors } from "../../ir/diagnostic.ts";
+import type { PlacedPlan } from "../../ir/plan.ts";
 import type { Source } from "../../ir/source.ts";
 import { CompilerCrash } from "./crash.ts";
-import { type FrontEndOptions, type Lowered, lowerSource } from "./frontend.ts";
+import { type FrontEndOptions, type Lowered, lowerSource, recomputeOf } from "./frontend.ts";
 import { type PlanOptions, planModule } from "./plan.ts";
 
 /** Models with more instructions take seconds to plan: for them fewer proposals are tried. */
@@ -23,11 +24,7 @@ export function smallerPlans(
 ): readonly string[] {
   const { recipe } = resolved;
   if (recipe === undefined) return [];
-  const arrays = [...resolved.model.children].flatMap(([name, child]) =>
-    child.kind === "instances" && child.items.length > 1 ? [name] : [],
-  );
-  const selector = arrays.map((name) => `${name}.*`).join(", ");
-  const remat = arrays.length === 0 || recipe.rematerialize.length > 0 ? [] : [`remat=${arrays.length === 1 ? selector : `[${selector}]`}`];
+  const remat = recipe.rematerialize === "auto" ? [] : ["remat=auto"];
   const [batch] = recipe.arrays[0]?.type.dims ?? [];
   const halves = typeof batch === "number" ? [2, 4, 8, 16].map((n) => batch / n).filter((size) => Number.isInteger(size)) : [];
   const isQuantized = [...(resolved.policy?.sites.values() ?? [])].some((site) => site.choice !== undefined);
@@ -38,19 +35,23 @@ export function smallerPlans(
   const best = (proposals: readonly Proposal[]): readonly string[] => {
     let line: string | undefined;
     for (const proposal of proposals) {
-      const bytes = bytesWith(source, options, proposal);
+      const bytes = bytesWith(source, options, budget, proposal);
       if (bytes === undefined) continue;
       line = `${written(proposal)} takes ${printBytes(bytes)}${bytes <= budget ? "" : ", still too much"}`;
       if (bytes <= budget) break;
     }
     return line === undefined ? [] : [line];
   };
-  const batches = (isQuick ? halves : halves.slice(0, 1)).map((size) => `data.batch=${size}`);
+  const sizes = isQuick ? halves : halves.slice(0, 1);
+  const batches = sizes.map((size) => `data.batch=${size}`);
+  const microBatches = sizes.map((size) => `accumulate=${(recipe.accumulate * Number(batch)) / size}`);
   return [
     ...best(remat.map((each) => ({ set: [each] }))),
     ...best(isQuick ? bits.map((policy) => ({ set: [], policy })) : []),
     ...best(batches.map((each) => ({ set: [each] }))),
     ...best(remat.flatMap((each) => batches.map((other) => ({ set: [each, other] })))),
+    // The same step, its gradients summed over smaller batches.
+    ...best(batches.map((each, i) => ({ set: [...remat, each, ...microBatches.slice(i, i + 1)] }))),
   ];
 }
 
@@ -59,15 +60,19 @@ const written = ({ set, policy }: Proposal): string =>
     .map((part) => `\`${part}\``)
     .join(" with ");
 
-function bytesWith(source: Source, options: FrontEndOptions & PlanOptions, { set, policy }: Proposal): number | undefined {
-  const { memory: _budget, planned: _hook, dump: _dump, ...rest } = options;
+function bytesWith(source: Source, options: FrontEndOptions & PlanOptions, budget: number, { set, policy }: Proposal): number | undefined {
+  const { dump: _dump, ...rest } = options;
   const changed = { ...rest, set: [...(options.set ?? []), ...set], ...(policy === undefined ? {} : { policy }) };
+  let peakBytes: number | undefined;
+  const planned = ({ memory }: PlacedPlan) => {
+    peakBytes = Math.max(memory.peakBytes, peakBytes ?? 0);
+  };
   try {
     const { value, diagnostics } = lowerSource(source, changed);
     if (value === undefined || hasErrors(diagnostics)) return undefined;
-    const planned = planModule(value.module, { ...changed, sources: value.resolved.sources });
-    if (planned.value === undefined) return undefined;
-    return Math.max(...planned.value.plans.map(({ memory }) => memory.peakBytes));
+    const { resolved, module } = value;
+    planModule(module, { ...changed, ...recomputeOf(resolved), memory: budget, sources: resolved.sources, planned });
+    return peakBytes;
   } catch (problem) {
     // A proposal that crashes is none; the model itself may be compiled all the same.
     if (problem instanceof CompilerCrash) return undefined;

@@ -137,7 +137,7 @@ function lowerTrain(
   recipe: Recipe,
   problems: Problems,
 ): { readonly entry: Entry; readonly sequence?: number } | undefined {
-  const cx = new EntryContext(resolved, problems, undefined, recipe.rematerialize);
+  const cx = new EntryContext(resolved, problems, undefined, recipe.rematerialize === "auto" ? [] : recipe.rematerialize);
   const found = lowerLoss(cx, recipe);
   if (found === undefined) return undefined;
   const entry: Entry = {

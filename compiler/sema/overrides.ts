@@ -136,11 +136,14 @@ function addedStatement({ path, value, inSeconds, span }: Override): RecipeState
   return { kind: "checkpoint", span, every: value, unit: inSeconds ? "seconds" : "steps" };
 }
 
-/** `remat=layers.*`, `remat=[layers.*, head]`; `remat=none` for none at all. */
+/** `remat=layers.*`, `remat=[layers.*, head]`, `remat=auto`; `remat=none` for none at all. */
 function rematStatement(value: SettingValue, span: Span): RecipeStatement | undefined {
   if (value.kind === "selectors") return { kind: "remat", span, selectors: value.items };
   if (value.kind === "selector") return { kind: "remat", span, selectors: [value] };
-  return value.kind === "use-name" && value.text === "none" ? { kind: "remat", span, selectors: [] } : undefined;
+  if (value.kind !== "use-name") return undefined;
+  if (value.text === "none") return { kind: "remat", span, selectors: [] };
+  const word = { kind: "word", span: value.span, text: value.text } as const;
+  return { kind: "remat", span, selectors: [{ kind: "selector", span: value.span, segments: [word], optional: false }] };
 }
 
 /** Undefined where the statement has nothing that the path could mean. */

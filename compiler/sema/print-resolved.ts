@@ -43,7 +43,7 @@ function printRecipe(recipe: Recipe): readonly string[] {
     `  rate ${JSON.stringify(learningRate)}`,
     ...(clipNorm === undefined ? [] : [`  clip ${clipNorm}`]),
     ...[...recipe.decays].map((state) => `  decays ${state}`),
-    ...recipe.rematerialize.map((path) => `  remat ${path}`),
+    ...(recipe.rematerialize === "auto" ? ["auto"] : recipe.rematerialize).map((what) => `  remat ${what}`),
     ...(accumulate === 1 ? [] : [`  accumulate ${accumulate}`]),
     `  run ${JSON.stringify(run)}`,
   ];

@@ -73,7 +73,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, outer: FileScope, model
       error("unknown-setting", `\`clip\` has no \`${found.clip.name.text}\``, found.clip.name.span, "", ["write `clip grad_norm = 1.0`"]),
     );
   }
-  const rematerialize = (found.remat?.selectors ?? []).flatMap((selector) => pathsOf(model, selector, diagnostics));
+  const rematerialize = resolveRemat(model, found.remat?.selectors ?? [], diagnostics);
   const evaluation = found.eval === undefined ? undefined : resolveEvaluation(found.eval, scope, diagnostics);
   const checkpoint = found.checkpoint === undefined ? undefined : resolveCheckpoint(found.checkpoint, scope, diagnostics);
   const accumulate = found.accumulate === undefined ? 1 : positive("int", found.accumulate.value, scope, diagnostics);
@@ -239,6 +239,14 @@ function noMatch(model: Instance, selector: Selector): Diagnostic {
       instancesBelow(model).map((i) => i.path),
     ),
   );
+}
+
+/** `remat auto` leaves the choice to the planner; an instance of that name is selected by a longer path or by `{auto}`. */
+function resolveRemat(model: Instance, selectors: readonly Selector[], diagnostics: Diagnostic[]): Recipe["rematerialize"] {
+  const [only] = selectors;
+  const [segment, ...more] = only?.segments ?? [];
+  if (selectors.length === 1 && segment?.kind === "word" && segment.text === "auto" && more.length === 0) return "auto";
+  return selectors.flatMap((selector) => pathsOf(model, selector, diagnostics));
 }
 
 function pathsOf(model: Instance, selector: Selector, diagnostics: Diagnostic[]): readonly string[] {

@@ -88,8 +88,8 @@ export interface Recipe {
   readonly clipNorm?: number;
   /** Names of the state that weight decay applies to. */
   readonly decays: ReadonlySet<string>;
-  /** Paths of the instances whose activations are computed again in the backward pass. */
-  readonly rematerialize: readonly string[];
+  /** Paths of the instances whose activations are computed again in the backward pass; `auto`: whatever a memory budget asks for. */
+  readonly rematerialize: readonly string[] | "auto";
   /** Micro-batches a step. */
   readonly accumulate: number;
   readonly run: RunRecord;

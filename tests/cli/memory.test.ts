@@ -26,12 +26,42 @@ test("a plan within the budget is printed, one above it is refused with planned 
     `error[memory-budget]: the plan for portable needs ${printBytes(peak)}, the budget is ${printBytes(peak - 1)}`,
   );
   expect(refused.err).toMatch(/help: the largest buffers at the fullest moment: `%\w+` f32\[4, 16, 64\] 16\.0 KiB of `layers\.\d+\.mixer/);
-  const remat = await peakOf("--set", "remat=layers.*");
-  expect(refused.err).toContain(`help: \`--set 'remat=layers.*'\` takes ${printBytes(remat)}\n`);
+  const remat = await peakOf("--set", "remat=auto", "--memory", String(peak - 1));
+  expect(remat).toBeLessThan(peak);
+  expect(refused.err).toContain(`help: \`--set 'remat=auto'\` takes ${printBytes(remat)}\n`);
   const half = await peakOf("--set", "data.batch=2");
   expect(refused.err).toContain(`help: \`--set 'data.batch=2'\` takes ${printBytes(half)}\n`);
-  const both = await peakOf("--set", "remat=layers.*", "--set", "data.batch=2");
-  expect(refused.err).toContain(`help: \`--set 'remat=layers.*'\` with \`--set 'data.batch=2'\` takes ${printBytes(both)}\n`);
+  const parts = await peakOf("--set", "data.batch=2", "--set", "accumulate=2");
+  expect(refused.err).toContain(
+    `help: \`--set 'remat=auto'\` with \`--set 'data.batch=2'\` with \`--set 'accumulate=2'\` takes ${printBytes(parts)}\n`,
+  );
+});
+
+test("`remat auto` computes again what a budget asks for, and says what the least is", async () => {
+  const plain = await peakOf();
+  const auto = [...stack, "--portable", "--set", "remat=auto"] as const;
+  const without = JSON.parse((await cli("plan", ...auto, "--json")).out);
+  expect(without.peakBytes).toBe(plain);
+  const { curve, chosen } = without.trade;
+  expect(curve[0]).toEqual(chosen);
+  expect(curve[0]).toEqual({ peakBytes: plain, extraShare: 0, repeated: 0 });
+  for (const [i, point] of curve.slice(1).entries()) {
+    expect(point.peakBytes).toBeLessThan(curve[i].peakBytes);
+    expect(point.repeated).toBeGreaterThan(0);
+  }
+  const least = curve.at(-1);
+  expect(least.peakBytes).toBeLessThan(0.8 * plain);
+  const middle = Math.floor((plain + least.peakBytes) / 2);
+  const fitted = JSON.parse((await cli("plan", ...auto, "--json", "--memory", String(middle))).out);
+  expect(fitted.peakBytes).toBeLessThanOrEqual(middle);
+  expect(fitted.trade.chosen.extraShare).toBeLessThan(least.extraShare);
+  const shown = await cli("plan", ...auto, "--summary", "--memory", String(middle));
+  expect(shown.out).toMatch(/\+\d+\.\d %\s+\d+ dispatches again\s+<- this plan/);
+  const refused = await cli("plan", ...auto, "--memory", String(least.peakBytes - 1));
+  expect(refused.code).toBe(1);
+  expect(refused.err).toContain(`error[memory-budget]: the plan for portable needs ${printBytes(least.peakBytes)}`);
+  expect(refused.err).toContain("help: that is the least that recomputation (`remat auto`) leads to");
+  expect(refused.err).toContain("help: `--set 'data.batch=2'` with `--set 'accumulate=2'` takes ");
 });
 
 test("fewer bits are proposed where nothing is quantized", async () => {
