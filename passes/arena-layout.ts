@@ -46,8 +46,8 @@ export class ArenaLayout {
     });
   }
 
-  /** Find a place for everything that an entry makes. `enough`: bytes of the arena that are few enough to look no further. */
-  place(entry: string, allocations: readonly ArenaAllocation[], enough: number): void {
+  /** Find a place for everything that an entry makes. `enough`: bytes of the arena that are few enough to look no further, as `pack` takes them. */
+  place(entry: string, allocations: readonly ArenaAllocation[], enough: Parameters<typeof pack>[2]): void {
     const given: (ArenaAllocation & Fixed)[] = [];
     const free: ArenaAllocation[] = [];
     for (const each of allocations) {

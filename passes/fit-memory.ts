@@ -47,7 +47,7 @@ export class MemoryFitter {
       const fitted = this.#aimed(aim);
       const { peakBytes } = fitted.memory;
       if (peakBytes <= bytes) return fitted;
-      aim -= peakBytes - bytes;
+      aim -= (peakBytes - bytes) * (attempt + 1);
     }
     return this.least();
   }

@@ -36,53 +36,68 @@ const orders: readonly ((a: Allocation, b: Allocation) => number)[] = [
   (a, b) => b.bytes * (b.to - b.from + 1) - a.bytes * (a.to - a.from + 1) || a.from - b.from,
 ];
 
-/** The best of some orders, then of what changes of the best one lead to; `enough`: an end to stop at. Deterministic. */
-export function pack(allocations: readonly Allocation[], space: Space, enough: number): Packing {
+/**
+ * The best of some orders, or else of what changes of them lead to. Deterministic. Ends at which no other order is tried, and at which
+ * none is changed.
+ */
+export function pack(allocations: readonly Allocation[], space: Space, { near, good }: { readonly near: number; readonly good: number }): Packing {
   const at = (i: number): Allocation => allocations[i] ?? missing();
-  let best: { readonly order: readonly number[]; readonly packing: Packing } | undefined;
+  const tried: Ordered[] = [];
   for (const compare of orders) {
     const order = allocations.map((_, i) => i).sort((a, b) => compare(at(a), at(b)) || a - b);
     const packing = packInOrder(allocations, order, space);
-    if (best === undefined || packing.end < best.packing.end) best = { order, packing };
-    if (best.packing.end <= enough) return best.packing;
+    if (packing.end <= near) return packing;
+    tried.push({ order, packing });
   }
-  return best === undefined ? missing() : improved(allocations, best.order, best.packing, space, enough);
-}
-
-/** Work for changes of an order: pairs of allocations that are looked at. */
-const mostPairs = 1.5e7;
-const mostChanges = 400;
-
-/**
- * What ends last is placed earlier, before one more of those that were placed before it: it gets a better place, and the others may find
- * room around it. A change that makes nothing worse stays, so that the next one starts elsewhere.
- */
-function improved(
-  allocations: readonly Allocation[],
-  first: readonly number[],
-  packing: Packing,
-  space: Space,
-  enough: number,
-): Packing {
-  let order = first;
-  let best = packing;
-  const changes = Math.min(mostChanges, Math.floor(mostPairs / allocations.length ** 2));
-  const ends = ({ starts }: Packing): number[] => allocations.map(({ bytes }, i) => (starts[i] ?? 0) + bytes);
-  for (let change = 0; change < changes && best.end > enough; change++) {
-    const reached = ends(best);
-    const last = order.findLast((i) => reached[i] === best.end);
-    if (last === undefined) break;
-    const from = order.indexOf(last);
-    // By turns far and near: multiples of the golden ratio lie everywhere between.
-    const to = Math.floor(from * ((change * 0.618034) % 1));
-    const changed = order.toSpliced(from, 1).toSpliced(to, 0, last);
-    const next = packInOrder(allocations, changed, space);
-    if (next.end > best.end) continue;
-    order = changed;
-    best = next;
+  let best = tried.reduce((a, b) => (b.packing.end < a.packing.end ? b : a)).packing;
+  if (best.end <= good) return best;
+  const changes = Math.min(mostChanges, Math.floor(mostPairs / allocations.length ** 2 / tried.length));
+  for (const first of tried.toSorted((a, b) => a.packing.end - b.packing.end)) {
+    const packing = improved(allocations, first, space, changes, good);
+    if (packing.end < best.end) best = packing;
+    if (best.end <= good) break;
   }
   return best;
 }
+
+interface Ordered {
+  readonly order: readonly number[];
+  readonly packing: Packing;
+}
+
+/** Work for changes of orders: pairs of allocations that are looked at. */
+const mostPairs = 4e7;
+const mostChanges = 400;
+
+/**
+ * What ends last is placed earlier, and every third time one of those that are in its way is placed at another time. A change that makes
+ * nothing worse stays, so that the next one starts elsewhere.
+ */
+function improved(allocations: readonly Allocation[], first: Ordered, space: Space, changes: number, good: number): Packing {
+  const at = (i: number): Allocation => allocations[i] ?? missing();
+  let { order, packing } = first;
+  for (let change = 0; change < changes && packing.end > good; change++) {
+    const { starts, end } = packing;
+    const highest = order.findLastIndex((i) => (starts[i] ?? 0) + at(i).bytes === end);
+    const last = order[highest];
+    if (last === undefined) break;
+    const { from, to } = at(last);
+    const rivals = change % 3 === 2 ? order.slice(0, highest).filter((i) => at(i).from <= to && at(i).to >= from) : [];
+    const moved = rivals[Math.floor(rivals.length * spread(change, 0.754877))];
+    const changed =
+      moved === undefined
+        ? order.toSpliced(highest, 1).toSpliced(Math.floor(highest * spread(change, 0.618034)), 0, last)
+        : order.toSpliced(order.indexOf(moved), 1).toSpliced(Math.floor(order.length * spread(change, 0.56984)), 0, moved);
+    const next = packInOrder(allocations, changed, space);
+    if (next.end > end) continue;
+    order = changed;
+    packing = next;
+  }
+  return packing;
+}
+
+/** Multiples of an irrational number, less what is whole, lie everywhere between 0 and 1. */
+const spread = (n: number, step: number): number => (n * step) % 1;
 
 function packInOrder(allocations: readonly Allocation[], order: readonly number[], { fixed, slabBytes }: Space): Packing {
   const line = new PlacedLine(fixed);

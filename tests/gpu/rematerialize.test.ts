@@ -21,9 +21,18 @@ const cases: readonly (readonly [path: string, recipe: string, policy: string, s
   ["models/llama.loom", "demo", "quest_w4a4", "layers.*"],
 ];
 
+/** Budgets for `remat auto`, as a share of the plain plan's bytes. */
+const fitted: readonly (readonly [path: string, recipe: string, policy: string, shares: readonly number[]])[] = [
+  [stack, "mlp", "float", [0.97, 0.95]],
+  [stack, "residual", "quest_w4a4", [0.9, 0.8]],
+  [stack, "residual", "quest_w1a1", [0.85]],
+  ["models/llama.loom", "demo", "quest_w4a4", [0.8, 0.65, 0.53]],
+  ["models/llama.loom", "demo", "float", [0.6]],
+];
+
 const steps = 3;
 
-function planAndArtifact(path: string, recipe: string, policy: string, target: Target, selector: string) {
+function planAndArtifact(path: string, recipe: string, policy: string, target: Target, selector: string, memory?: number) {
   const plans: PlacedPlan[] = [];
   const artifact = unwrap(
     compile(
@@ -32,6 +41,7 @@ function planAndArtifact(path: string, recipe: string, policy: string, target: T
         recipe,
         policy,
         set: [`remat=${selector}`],
+        ...(memory === undefined ? {} : { memory }),
         targets: [target],
         portable: false,
         entries: (name) => name === "train",
@@ -65,34 +75,49 @@ for (const adapter of await availableAdapters()) {
     const opened = adapter.open();
     afterAll(async () => (await opened).dispose());
 
-    test.each(cases)("%s %s %s, remat %s", async (path, recipe, policy, selector) => {
+    const run = async (path: string, recipe: string, policy: string, selector: string, memory?: number) => {
       const device = await opened;
-      const target = await targetOn(device);
-      const run = async (what: string) => {
-        const { artifact, plan } = planAndArtifact(path, recipe, policy, target, what);
-        using session = await Session.open(artifact, device, { seed: 3 });
-        expect(session.byteLength).toBe(plan.memory.peakBytes);
-        const losses: number[] = [];
-        for (let step = 0; step < steps; step++) {
-          const { loss, ok } = await session.run("train", inputsOf(artifact, step), { step });
-          expect(ok?.[0]).toBe(1);
-          losses.push(loss?.[0] ?? Number.NaN);
-        }
-        const state: Uint8Array[] = [];
-        for (const { name } of artifact.manifest.state) {
-          const { buffer, byteOffset, byteLength } = await session.readState(name);
-          state.push(new Uint8Array(buffer, byteOffset, byteLength));
-        }
-        return { losses, state, bytes: session.byteLength, dispatches: plan.entries[0]!.dispatches };
-      };
-      const plain = await run("none");
-      const again = await run(selector);
+      const { artifact, plan } = planAndArtifact(path, recipe, policy, await targetOn(device), selector, memory);
+      using session = await Session.open(artifact, device, { seed: 3 });
+      expect(session.byteLength).toBe(plan.memory.peakBytes);
+      const losses: number[] = [];
+      for (let step = 0; step < steps; step++) {
+        const { loss, ok } = await session.run("train", inputsOf(artifact, step), { step });
+        expect(ok?.[0]).toBe(1);
+        losses.push(loss?.[0] ?? Number.NaN);
+      }
+      const state: Uint8Array[] = [];
+      for (const { name } of artifact.manifest.state) {
+        const { buffer, byteOffset, byteLength } = await session.readState(name);
+        state.push(new Uint8Array(buffer, byteOffset, byteLength));
+      }
+      return { losses, state, bytes: session.byteLength, dispatches: plan.entries[0]!.dispatches };
+    };
+    type Run = Awaited<ReturnType<typeof run>>;
+
+    function expectSameBits(again: Run, plain: Run): void {
       expect(again.losses).toEqual(plain.losses);
       expect(again.losses[2]).not.toBe(again.losses[0]);
       expect(again.state.every((bytes, i) => Buffer.compare(bytes, plain.state[i]!) === 0)).toBe(true);
-      expect(again.bytes).toBeLessThan(plain.bytes);
       expect(plain.dispatches.some((d) => d.recompute !== undefined)).toBe(false);
       expect(again.dispatches.some((d) => d.recompute !== undefined)).toBe(true);
+    }
+
+    test.each(cases)("%s %s %s, remat %s", async (path, recipe, policy, selector) => {
+      const plain = await run(path, recipe, policy, "none");
+      const again = await run(path, recipe, policy, selector);
+      expectSameBits(again, plain);
+      expect(again.bytes).toBeLessThan(plain.bytes);
+    });
+
+    test.each(fitted)("%s %s %s, remat auto within shares %s", async (path, recipe, policy, shares) => {
+      const plain = await run(path, recipe, policy, "none");
+      for (const share of shares) {
+        const budget = Math.floor(share * plain.bytes);
+        const again = await run(path, recipe, policy, "auto", budget);
+        expectSameBits(again, plain);
+        expect(again.bytes).toBeLessThanOrEqual(budget);
+      }
     });
   });
 }

@@ -86,6 +86,17 @@ describe("the 800 million parameters of `m800`, micro-batches of 8 x 512, bindin
     for (const slab of memory.slabs) expect(slab.bytes).toBeLessThanOrEqual(bytes);
   });
 
+  test("fit a budget in seconds: `remat auto`, two thirds of what micro-batches take kept", () => {
+    const { memory } = compileLarge("remat=none").plan;
+    const arena = memory.slabs.filter((s) => s.name.startsWith("arena.")).reduce((sum, s) => sum + s.bytes, 0);
+    const budget = memory.peakBytes - Math.floor(arena / 3);
+    const path = "models/llama.loom";
+    const options = { recipe: "m800", set: ["remat=auto"], targets: [target], memory: budget };
+    const { plan, cpuSeconds } = compileText(path, readFileSync(path, "utf8"), options);
+    expect(plan.memory.peakBytes).toBeLessThanOrEqual(budget);
+    expect(cpuSeconds).toBeLessThan(5);
+  });
+
   test("have the same kernels at depth 4 and 16, although slabs are cut at one and not at the other", () => {
     const [shallow, deep] = [compileLarge("recipe.depth=4"), compileLarge()];
     expect(deep.plan.memory.slabs.length).toBeGreaterThan(shallow.plan.memory.slabs.length);

@@ -1,5 +1,6 @@
 // Runs a kernel plan on the CPU: slabs as byte arrays, each problem by its reference evaluation.
 
+import { dispatchCost } from "../../compiler/codegen/dispatch-cost.ts";
 import { portable } from "../../compiler/driver/targets.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
@@ -9,6 +10,7 @@ import { bufferBytes, byteLength, packValues, storageOf, unpackValues } from "..
 import type { PlacedPlan, Schedule, Target } from "../../ir/plan.ts";
 import type { TensorData } from "../../ir/tensor.ts";
 import type { Type } from "../../ir/type.ts";
+import { MemoryFitter } from "../../passes/fit-memory.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { rematerialize } from "../../passes/rematerialize.ts";
 import { layoutStates } from "../../passes/state-layout.ts";
@@ -17,8 +19,10 @@ import { verifyPlan } from "../../passes/verify-plan.ts";
 
 const anySchedule = (): Schedule => ({ kind: "pointwise", width: 1, perLane: 1, workgroup: 64 });
 
-export function planOf(module: Module, target: Target = portable): PlacedPlan {
-  const plan = planMemory(rematerialize(unwrap(toPlan(module, { target, choose: anySchedule }))), module);
+/** `memory`: bytes that the plan fits, by whatever it computes again. */
+export function planOf(module: Module, target: Target = portable, memory?: number): PlacedPlan {
+  const whole = rematerialize(unwrap(toPlan(module, { target, choose: anySchedule })));
+  const plan = memory === undefined ? planMemory(whole, module) : new MemoryFitter(whole, module, dispatchCost(target)).within(memory);
   verifyPlan(plan);
   return plan;
 }
@@ -28,10 +32,10 @@ export interface PlanRun {
   state(name: string): ArrayLike<number>;
 }
 
-export function runPlan(module: Module, state: Readonly<Record<string, TensorData>>, target: Target = portable): PlanRun {
-  const plan = planOf(module, target);
-  const { memory } = plan;
-  const slabs = new Map(memory.slabs.map((s) => [s.name, new ArrayBuffer(s.bytes)]));
+export function runPlan(module: Module, state: Readonly<Record<string, TensorData>>, target: Target = portable, memory?: number): PlanRun {
+  const plan = planOf(module, target, memory);
+  const { memory: placed } = plan;
+  const slabs = new Map(placed.slabs.map((s) => [s.name, new ArrayBuffer(s.bytes)]));
   const slab = (name: string) => slabs.get(name) ?? new ArrayBuffer(0);
   const layout = layoutStates(module, plan.target.limits.maxStorageBufferBindingSize);
   const write = (to: { slab: string; offset: number }, data: TensorData) =>
@@ -40,7 +44,7 @@ export function runPlan(module: Module, state: Readonly<Record<string, TensorDat
   return {
     run(entryName, inputs, step) {
       const entry = plan.entries.find((e) => e.name === entryName);
-      const places = memory.places[entryName];
+      const places = placed.places[entryName];
       if (entry === undefined || places === undefined) throw new Error(`no entry ${entryName}`);
       const placeOf = (buffer: string) => places[buffer] ?? { slab: "", offset: 0 };
       const bytesOf = (buffer: string) => entry.buffers.find((b) => b.name === buffer)?.bytes ?? 0;
