@@ -22,6 +22,8 @@ export interface StateRecord {
   readonly slab: string;
   readonly offset: number;
   readonly bytes: number;
+  /** Where it lies if no binding holds it: runs of whole rows, one after another, of which the first is at `slab` and `offset`. */
+  readonly pieces?: readonly SlabRange[];
   /** Further paths that name this same tensor. */
   readonly tied: readonly string[];
 }

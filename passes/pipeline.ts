@@ -8,6 +8,7 @@ import { insertHadamard } from "./insert-hadamard.ts";
 import { insertQuant } from "./insert-quant.ts";
 import { lowerQuant } from "./lower-quant.ts";
 import { defaultOptions, type Pass, type PipelineStep, type Stage } from "./pass.ts";
+import { splitRows } from "./split-rows.ts";
 
 const towards = (stage: Stage, pass: Pass): PipelineStep => ({ pass, options: defaultOptions(pass), stage });
 
@@ -16,6 +17,8 @@ export const pipeline: readonly PipelineStep[] = [
   // First, while the graph is still the user's: later passes match simple shapes, and dumps stay readable.
   towards("surface", canonicalize),
   towards("surface", cleanup),
+  // Before anything looks at contractions: each piece is a site, a parameter and an optimizer's state of its own from here on.
+  towards("surface", splitRows),
 
   // Before differentiate: the trust rule is part of quant.fake's gradient, so the quantizer must be in view when gradients are made.
   // The rotation comes first because its result is what gets rounded.

@@ -28,6 +28,13 @@ export function sizeProblems(entry: Pick<PlanEntry, "name" | "buffers">, { name,
       error(
         "too-large",
         `@${entry.name}: ${buffer.name}: ${printType(buffer.type)} takes ${buffer.bytes} bytes, the target ${name} binds ${most} at most`,
+        undefined,
+        "",
+        [
+          buffer.role.kind === "temporary"
+            ? "what is computed from a batch gets smaller with it: `--set data.batch=1`, with `accumulate` for the same step"
+            : "only what is looked up by rows or contracted is cut into pieces of rows",
+        ],
       ),
     );
 }

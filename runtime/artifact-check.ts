@@ -69,6 +69,7 @@ const state = objectOf<StateRecord>({
   slab: text,
   offset: bytes,
   bytes,
+  pieces: optional(listOf(slabRange)),
   tied: listOf(text),
 });
 
@@ -162,13 +163,18 @@ function parsed(text: string, at: string): Type {
 }
 
 function checkState(
-  { type: typeText, init: rule, slab, offset, bytes: size }: StateRecord,
+  { type: typeText, init: rule, slab, offset, bytes: size, pieces }: StateRecord,
   at: string,
   { targets }: ArtifactManifest,
 ): void {
   const type = boundType(typeText, `${at}.type`);
   if (!canInitialise(type, rule)) reject(`\`${at}.init\` cannot be the initial value of ${typeText}`);
-  for (const { name, slabs } of targets) checkInside([slab, offset, size], at, slabs, `target \`${name}\``);
+  for (const { name, slabs } of targets)
+    for (const range of pieces ?? [[slab, offset, size] as const]) checkInside(range, at, slabs, `target \`${name}\``);
+  const [first] = pieces ?? [];
+  if (first !== undefined && (first[0] !== slab || first[1] !== offset)) reject(`\`${at}.pieces\` do not begin where the state does`);
+  const held = pieces?.reduce((sum, [, , each]) => sum + each, 0) ?? size;
+  if (held !== size) reject(`\`${at}.pieces\` have ${held} bytes, the state has ${size}`);
   checkRoom(type, size, at);
 }
 

@@ -1,5 +1,5 @@
 // A session: an artifact on a device, its state initialised, its entries ready to run.
-import type { CompiledArtifact, StateRecord, TargetRecord } from "../ir/artifact.ts";
+import type { CompiledArtifact, SlabRange, StateRecord, TargetRecord } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { hostValue } from "../ir/host.ts";
 import { parseType } from "../ir/parse-type.ts";
@@ -144,14 +144,17 @@ export class Session {
   /** A tensor of state, in row-major order (packed types: words). Throws an Error for a name that the artifact does not have. */
   async readState(name: string): Promise<HostArray> {
     const { record, type } = this.#stateOf(name);
-    const encoder = this.device.gpu.createCommandEncoder();
-    const size = storedBytes(type, record.bytes);
-    const pending = this.#readback.record(encoder, [
-      { buffer: this.#arena.buffer(record.slab), offset: record.offset, size: wholeWords(size) },
-    ]);
-    this.device.gpu.queue.submit([encoder.finish()]);
-    const [bytes = new ArrayBuffer(0)] = await pending.read();
-    return fromStored(type, bytes.slice(0, size));
+    const parts: ArrayBuffer[] = [];
+    for (const [slab, offset, bytes] of piecesOf(record)) {
+      const encoder = this.device.gpu.createCommandEncoder();
+      const size = record.pieces === undefined ? storedBytes(type, bytes) : bytes;
+      const pending = this.#readback.record(encoder, [{ buffer: this.#arena.buffer(slab), offset, size: wholeWords(size) }]);
+      this.device.gpu.queue.submit([encoder.finish()]);
+      const [read = new ArrayBuffer(0)] = await pending.read();
+      parts.push(read.slice(0, size));
+    }
+    const [first = new ArrayBuffer(0), ...others] = parts;
+    return fromStored(type, others.length === 0 ? first : await new Blob(parts).arrayBuffer());
   }
 
   /** Replace a tensor of state before the next run. Throws a DiagnosticError `bad-state` where type or length differ. */
@@ -166,7 +169,12 @@ export class Session {
         ),
       ]);
     }
-    this.#write(this.#arena.buffer(record.slab), record.offset, toStored(type, values));
+    const stored = toStored(type, values);
+    let start = 0;
+    for (const [slab, offset, bytes] of piecesOf(record)) {
+      this.#write(this.#arena.buffer(slab), offset, record.pieces === undefined ? stored : stored.subarray(start, start + bytes));
+      start += bytes;
+    }
   }
 
   /** Free the session's memory. The device stays open. */
@@ -240,10 +248,13 @@ export class Session {
 
   #zero(record: StateRecord): void {
     const encoder = this.device.gpu.createCommandEncoder();
-    encoder.clearBuffer(this.#arena.buffer(record.slab), record.offset, wholeWords(record.bytes));
+    for (const [slab, offset, bytes] of piecesOf(record)) encoder.clearBuffer(this.#arena.buffer(slab), offset, wholeWords(bytes));
     this.device.gpu.queue.submit([encoder.finish()]);
   }
 }
+
+/** Where a state lies: in one place, or in runs of its rows. */
+const piecesOf = ({ pieces, slab, offset, bytes }: StateRecord): readonly SlabRange[] => pieces ?? [[slab, offset, bytes]];
 
 /** Bytes that a session takes at most where nothing is said: a software adapter takes them from the machine's own memory. */
 export const defaultMemoryBudget = (device: Device): number =>

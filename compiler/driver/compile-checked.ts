@@ -9,6 +9,7 @@ import { type CompileOptions, compileModule } from "./compile.ts";
 import { selectEntries } from "./entries.ts";
 import { lowerSource } from "./frontend.ts";
 import { runPasses } from "./passes.ts";
+import { largestBinding, targetsOf } from "./plan.ts";
 
 const trainEntry = "train";
 
@@ -24,7 +25,7 @@ export function compileChecked(source: Source, options: Omit<CompileOptions, "en
   const { sources } = resolved;
   const diagnostics: Diagnostic[] = [...lowered.diagnostics];
   const passed = (current: Module, more: Parameters<typeof runPasses>[1]): Module | undefined => {
-    const { value, diagnostics: problems } = runPasses(current, { sources, ...more });
+    const { value, diagnostics: problems } = runPasses(current, { sources, largestBinding: largestBinding(targetsOf(options)), ...more });
     diagnostics.push(...problems);
     return hasErrors(problems) ? undefined : value?.module;
   };

@@ -1,12 +1,13 @@
 // The compiler as one function: from a model file, or from a module of any form, to an artifact for one or more targets.
 import { createHash } from "node:crypto";
-import type { ArtifactManifest, CompiledArtifact, EntryRecord, StateRecord } from "../../ir/artifact.ts";
+import type { ArtifactManifest, CompiledArtifact, EntryRecord, SlabRange, StateRecord } from "../../ir/artifact.ts";
 import type { Report } from "../../ir/diagnostic.ts";
 import { type Entry, type Module, valueNames } from "../../ir/module.ts";
 import { byteLength } from "../../ir/packing.ts";
 import type { PlacedPlan, Target } from "../../ir/plan.ts";
 import type { Source } from "../../ir/source.ts";
-import { printType } from "../../ir/type.ts";
+import { wholeName } from "../../ir/state-piece.ts";
+import { printType, withDims } from "../../ir/type.ts";
 import { layoutStates } from "../../passes/state-layout.ts";
 import { emit } from "../codegen/emit.ts";
 import { shippedSchedules } from "../codegen/tuned-schedules.ts";
@@ -96,11 +97,22 @@ function describe(
 
 function describeState(module: Module, target: Target): readonly StateRecord[] {
   const layout = layoutStates(module, target.limits.maxStorageBufferBindingSize);
-  return module.states.map(({ name, type, role, init, decay }) => {
-    const place = layout.states.get(name);
-    if (place === undefined) throw new Error(`no place for state ${name}`);
-    const tied = module.ties.filter(({ state }) => state === name).map(({ path }) => path);
-    return { name, type: printType(type), role, init, decay, slab: place.slab, offset: place.offset, bytes: byteLength(type), tied };
+  const wholes = Map.groupBy(module.states, ({ name }) => wholeName(name));
+  return [...wholes].map(([name, parts]) => {
+    const [first] = parts;
+    if (first === undefined) throw new Error(`no parts of ${name}`);
+    const { role, init, decay } = first;
+    const rows = parts.reduce((sum, part) => sum + Number(part.type.dims[0] ?? 0), 0);
+    const type = parts.length === 1 ? first.type : withDims(first.type, [rows, ...first.type.dims.slice(1)]);
+    const ranges = parts.map((part): SlabRange => {
+      const place = layout.states.get(part.name);
+      if (place === undefined) throw new Error(`no place for state ${part.name}`);
+      return [place.slab, place.offset, byteLength(part.type)];
+    });
+    const [[slab, offset] = ["", 0]] = ranges;
+    const tied = module.ties.filter(({ state }) => wholeName(state) === name).map(({ path }) => path);
+    const pieces = parts.length === 1 ? {} : { pieces: ranges };
+    return { name, type: printType(type), role, init, decay, slab, offset, bytes: byteLength(type), ...pieces, tied };
   });
 }
 
@@ -116,6 +128,6 @@ function describeEntry(entry: Entry): EntryRecord {
       return { name: names.get(value) ?? value.hint, type, source: "data", ...(below === undefined ? {} : { below }) };
     }),
     outputs: entry.outputs.map(({ name, value }) => ({ name, type: printType(value.type) })),
-    updates: entry.updates.map(({ state }) => state),
+    updates: [...new Set(entry.updates.map(({ state }) => wholeName(state)))],
   };
 }

@@ -4,6 +4,7 @@ import type { Module } from "../../ir/module.ts";
 import type { Source } from "../../ir/source.ts";
 import { type PipelineStep, stages } from "../../passes/pass.ts";
 import { pipeline } from "../../passes/pipeline.ts";
+import { splitRows } from "../../passes/split-rows.ts";
 import { runPipeline, type StepRecord } from "../../passes/runner.ts";
 import { CompilerCrash } from "./crash.ts";
 
@@ -14,6 +15,8 @@ export interface PassOptions {
   dump?(module: Module, step: StepRecord): void;
   /** Texts that locations point into. */
   readonly sources?: readonly Source[];
+  /** Bytes that a binding of the target holds: larger state is cut into pieces (`split-rows`). Default: no limit. */
+  readonly largestBinding?: number;
   /** Instead of what the module's form still needs. */
   readonly pipeline?: readonly PipelineStep[];
 }
@@ -25,8 +28,10 @@ export interface Passed {
 
 /** Run the pipeline, or as much of it as the module still needs. Throws a CompilerCrash where a pass fails. */
 export function runPasses(module: Module, options: PassOptions = {}): Report<Passed> {
-  const { pipeline: given, ...rest } = options;
-  const outcome = runPipeline(module, given ?? remainingSteps(module), rest);
+  const { pipeline: given, largestBinding: bytes, ...rest } = options;
+  const steps = given ?? remainingSteps(module);
+  const limited = bytes === undefined ? steps : steps.map((step) => (step.pass === splitRows ? { ...step, options: { bytes } } : step));
+  const outcome = runPipeline(module, limited, rest);
   switch (outcome.kind) {
     case "done":
       return { value: { module: outcome.module, steps: outcome.steps }, diagnostics: outcome.diagnostics };

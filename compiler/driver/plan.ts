@@ -54,8 +54,8 @@ export interface Planned {
 export function planModule(module: Module, options: PlanOptions = {}): Report<Planned> {
   const { dump, sources = [] } = options;
   const selected = selectEntries(module, options.entries);
-  const passed = runPasses(unwrap(selected), { sources, ...(dump === undefined ? {} : { dump }) });
-  const targets = sharedLayout([...(options.targets ?? []), ...(options.portable === false ? [] : [portable])]);
+  const targets = sharedLayout(targetsOf(options));
+  const passed = runPasses(unwrap(selected), { sources, largestBinding: largestBinding(targets), ...(dump === undefined ? {} : { dump }) });
   const diagnostics: Diagnostic[] = [...selected.diagnostics, ...passed.diagnostics, ...foreignTables(options.schedules, targets)];
   if (passed.value === undefined || hasErrors(diagnostics)) return { diagnostics };
   const ready = passed.value.module;
@@ -116,6 +116,14 @@ function planTarget(
     throw new CompilerCrash(stage, module, "", problem);
   }
 }
+
+/** Everything to compile for. */
+export const targetsOf = ({ targets = [], portable: isAdded }: TargetOptions): readonly Target[] =>
+  isAdded === false ? targets : [...targets, portable];
+
+/** Bytes of the largest tensor that every target can bind. */
+export const largestBinding = (targets: readonly Target[]): number =>
+  Math.min(...targets.map(({ limits }) => Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)));
 
 /** State lies at one place in every target, and slabs are cut where a binding gets too large: all targets cut like the smallest. */
 function sharedLayout(targets: readonly Target[]): readonly Target[] {
