@@ -40,7 +40,11 @@ const orders: readonly ((a: Allocation, b: Allocation) => number)[] = [
  * The best of some orders, or else of what changes of them lead to. Deterministic. Ends at which no other order is tried, and at which
  * none is changed.
  */
-export function pack(allocations: readonly Allocation[], space: Space, { near, good }: { readonly near: number; readonly good: number }): Packing {
+export function pack(
+  allocations: readonly Allocation[],
+  space: Space,
+  { near, good }: { readonly near: number; readonly good: number },
+): Packing {
   const at = (i: number): Allocation => allocations[i] ?? missing();
   const tried: Ordered[] = [];
   for (const compare of orders) {

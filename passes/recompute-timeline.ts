@@ -137,7 +137,11 @@ export class Timeline {
     const later = dispatches
       .slice(at)
       .map((d): Dispatch => (d.bind.some((b) => wanted.has(b.buffer)) ? { ...d, bind: d.bind.map(redirected) } : d));
-    const entry = { ...this.entry, buffers: [...this.entry.buffers, ...buffers], dispatches: [...dispatches.slice(0, at), ...inserted, ...later] };
+    const entry = {
+      ...this.entry,
+      buffers: [...this.entry.buffers, ...buffers],
+      dispatches: [...dispatches.slice(0, at), ...inserted, ...later],
+    };
     return new Timeline(entry, rootOf);
   }
 

@@ -1,8 +1,9 @@
 // split-rows: state that no binding holds becomes pieces of rows that bindings do hold. A row is looked up in each piece, of which one has
 // it and the others answer zeros; a contraction runs piece by piece, and its results stand side by side, or add up where rows are summed
 // over. Gradients and the optimizer follow by themselves, since they come later and each piece is a parameter of its own.
-import { type Entry, type Instruction, type Module, mapEntries, type StateDeclaration, type Value } from "../ir/module.ts";
+
 import { int, withDefault } from "../ir/attribute.ts";
+import { type Entry, type Instruction, type Module, mapEntries, type StateDeclaration, type Value } from "../ir/module.ts";
 import { add, sub } from "../ir/ops/arithmetic.ts";
 import { concat } from "../ir/ops/concat.ts";
 import { dot, freeAxes } from "../ir/ops/dot.ts";
@@ -26,7 +27,9 @@ export const splitRows = definePass({
     const split = new Map(
       module.states.flatMap((state) => {
         const pieces = bufferBytes(state.type) > bytes ? piecesOf(state, bytes) : undefined;
-        return pieces !== undefined && module.entries.every((entry) => isSplittable(entry, state.name)) ? [[state.name, pieces] as const] : [];
+        return pieces !== undefined && module.entries.every((entry) => isSplittable(entry, state.name))
+          ? [[state.name, pieces] as const]
+          : [];
       }),
     );
     if (split.size === 0) return module;
@@ -65,7 +68,11 @@ function piecesOf(state: StateDeclaration, bytes: number): readonly Piece[] | un
   const each = tiled <= most ? tiled : even;
   return Array.from({ length: Math.ceil(rows / each) }, (_, i): Piece => {
     const [first, end] = [i * each, Math.min(rows, (i + 1) * each)];
-    return { declaration: { ...state, name: pieceName({ of: state.name, first, end }), type: sized(end - first) }, first, rows: end - first };
+    return {
+      declaration: { ...state, name: pieceName({ of: state.name, first, end }), type: sized(end - first) },
+      first,
+      rows: end - first,
+    };
   });
 }
 
@@ -79,7 +86,12 @@ function isSplittable({ instructions, outputs, updates }: Entry, name: string): 
     if (at.length === 0) return true;
     if (op.signature.name === gather.name) return at.join() === "0";
     const [side] = at;
-    return op.signature.name === dot.name && at.length === 1 && side !== undefined && !(attrs["batch"] as AxisPair)[side === 0 ? 0 : 1].includes(0);
+    return (
+      op.signature.name === dot.name &&
+      at.length === 1 &&
+      side !== undefined &&
+      !(attrs["batch"] as AxisPair)[side === 0 ? 0 : 1].includes(0)
+    );
   });
 }
 

@@ -4,8 +4,8 @@ import type { Module } from "../../ir/module.ts";
 import type { Source } from "../../ir/source.ts";
 import { type PipelineStep, stages } from "../../passes/pass.ts";
 import { pipeline } from "../../passes/pipeline.ts";
-import { splitRows } from "../../passes/split-rows.ts";
 import { runPipeline, type StepRecord } from "../../passes/runner.ts";
+import { splitRows } from "../../passes/split-rows.ts";
 import { CompilerCrash } from "./crash.ts";
 
 export interface PassOptions {
