@@ -2,6 +2,7 @@
 import { evaluateProblem } from "./evaluate-problem.ts";
 import type { Problem } from "./plan.ts";
 import { storesOf } from "./problem.ts";
+import type { Storage } from "./scalar.ts";
 import { epsilon, evaluateWithin, floatsOf, hasSums, isFloat } from "./sum-error.ts";
 
 /** What transforms and the drivers' own functions may add, in units of epsilon times the largest result. */
@@ -16,7 +17,7 @@ const wordsPerTie = 1000;
 export class Reference {
   readonly #problem: Problem;
   readonly #expected: readonly Uint32Array<ArrayBuffer>[];
-  readonly #bounds: ReadonlyMap<number, (index: number) => number>;
+  readonly #floats: ReadonlyMap<number, { readonly storage: Storage; readonly bound: (index: number) => number }>;
 
   /** `before`: what each binding holds when the kernel starts. */
   constructor(problem: Problem, before: readonly Uint32Array<ArrayBuffer>[]) {
@@ -25,17 +26,15 @@ export class Reference {
       ? evaluateWithin(problem, before)
       : { expected: evaluated(problem, before), shifted: [] };
     this.#expected = expected;
-    const bindings = storesOf(problem)
-      .filter(isFloat)
-      .map(({ binding }) => binding);
-    this.#bounds = new Map(
-      bindings.map((binding) => {
-        const own = floatsOf(expected[binding]);
-        const others = shifted.map((buffers) => floatsOf(buffers[binding]));
+    this.#floats = new Map(
+      storesOf(problem).filter(isFloat).map(({ binding, storage }) => {
+        const own = floatsOf(expected[binding], storage);
+        const others = shifted.map((buffers) => floatsOf(buffers[binding], storage));
         const largest = own.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
         const rest = (ofLargest + weightedTerms(problem)) * epsilon * largest;
         const ofSums = (i: number) => others.reduce((most, x) => Math.max(most, Math.abs((x[i] ?? 0) - (own[i] ?? 0)) || 0), 0);
-        return [binding, (i: number) => ofSums(i) + rest] as const;
+        const ofStorage = storage.kind === "dense" && storage.scalar === "f16" ? halfSpacing : () => 0;
+        return [binding, { storage, bound: (i: number) => ofSums(i) + rest + ofStorage(own[i] ?? 0) }] as const;
       }),
     );
   }
@@ -44,8 +43,11 @@ export class Reference {
   differenceFrom(found: readonly Uint32Array[]): string | undefined {
     for (const [binding, words] of this.#expected.entries()) {
       const other = found[binding] ?? new Uint32Array();
-      const bound = this.#bounds.get(binding);
-      const difference = bound === undefined ? this.#wordsDiffer(words, other) : floatsDiffer(floatsOf(words), floatsOf(other), bound);
+      const floats = this.#floats.get(binding);
+      const difference =
+        floats === undefined
+          ? this.#wordsDiffer(words, other)
+          : floatsDiffer(floatsOf(words, floats.storage), floatsOf(other, floats.storage), floats.bound);
       if (difference !== undefined) return `binding ${binding}: ${difference}`;
     }
     return undefined;
@@ -69,6 +71,9 @@ function floatsDiffer(expected: Float32Array, found: Float32Array, bound: (index
   const wrong = expected.findIndex((value, i) => !isClose(found[i] ?? Number.NaN, value, bound(i)));
   return wrong < 0 ? undefined : `element ${wrong} is ${found[wrong]}, not ${expected[wrong]} (allowed ${bound(wrong)})`;
 }
+
+/** Distance to the next f16: two numbers that round to one each may end that far further apart. */
+const halfSpacing = (x: number): number => Math.max(Math.abs(x) * 2 ** -10, 2 ** -24);
 
 /** Infinities and NaN agree with themselves. */
 export const isClose = (a: number, b: number, bound: number): boolean =>

@@ -2,6 +2,7 @@
 // Loads and stores out of range are refused: index arithmetic that relies on a driver's clamping is a bug.
 import { axisNames, coordinateLeaves } from "./coordinates.ts";
 import { evaluateScalars, type Leaves, type LoadExpr, scalarStorage } from "./evaluate-scalar.ts";
+import { halfBits, halfValue } from "./half.ts";
 import { attentionForward, attentionKeyGradient, attentionQueryGradient } from "./ops/attention-tensors.ts";
 import { multiplyTransposed } from "./ops/dot-tensors.ts";
 import { butterflies } from "./ops/hadamard.ts";
@@ -9,7 +10,7 @@ import { combineRuns } from "./ops/reduce-tensor.ts";
 import { rowStatistics } from "./ops/scale-tensor.ts";
 import { denseView, readPacked, writePacked } from "./packing.ts";
 import type { AttentionProblem, DotOperand, DotProblem, PointwiseProblem, Problem, ReduceProblem, RowsProblem, Store } from "./plan.ts";
-import type { ScalarExpr } from "./scalar.ts";
+import { type DenseScalar, denseBytes, type ScalarExpr } from "./scalar.ts";
 import type { TensorData } from "./tensor.ts";
 import { elementCount } from "./type.ts";
 
@@ -184,13 +185,18 @@ interface Memory {
   readonly f32: Float32Array;
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
+  readonly f16: Uint16Array;
 }
 
 function viewsOf(buffer: BufferLike): Memory {
   const [bytes, offset] = ArrayBuffer.isView(buffer) ? [buffer.buffer, buffer.byteOffset] : [buffer, 0];
-  const words = buffer.byteLength / 4;
-  const view = (scalar: "f32" | "i32" | "u32") => denseView(scalar, bytes, offset, words);
-  return { f32: view("f32") as Float32Array, i32: view("i32") as Int32Array, u32: view("u32") as Uint32Array };
+  const view = (scalar: DenseScalar) => denseView(scalar, bytes, offset, buffer.byteLength / denseBytes[scalar]);
+  return {
+    f32: view("f32") as Float32Array,
+    i32: view("i32") as Int32Array,
+    u32: view("u32") as Uint32Array,
+    f16: view("f16") as Uint16Array,
+  };
 }
 
 function boundTo(memory: readonly Memory[], binding: number): Memory {
@@ -207,6 +213,7 @@ function load(memory: readonly Memory[], { binding, storage }: LoadExpr, rows: T
     const data = views[storage.scalar];
     for (let i = 0; i < into.length; i++)
       into[i] = data[columns[i] ?? 0] ?? outOfRange(`load of element ${columns[i]} of ${data.length} at binding ${binding}`);
+    if (storage.scalar === "f16") for (let i = 0; i < into.length; i++) into[i] = halfValue(into[i] ?? 0);
     return;
   }
   for (let i = 0; i < into.length; i++) {
@@ -223,7 +230,7 @@ function commit(memory: readonly Memory[], { store: { binding, storage }, rows, 
     for (let i = 0; i < values.length; i++) {
       const column = columns[i] ?? 0;
       if (column >= data.length) outOfRange(`store of element ${column} of ${data.length} at binding ${binding}`);
-      data[column] = values[i] ?? 0;
+      data[column] = storage.scalar === "f16" ? halfBits(values[i] ?? 0) : (values[i] ?? 0);
     }
     return;
   }

@@ -1,5 +1,4 @@
 // Values as narrow scalar types hold them.
-import { roundHalfEven } from "./scalar-loops.ts";
 import type { Scalar } from "./type.ts";
 
 /** The narrower of a scalar type's two descriptions: bits of the significand, smallest normal exponent, largest number. */
@@ -35,4 +34,13 @@ export function narrowed(x: number, scalar: Scalar): number {
     default:
       return scalar satisfies never;
   }
+}
+
+/** Half to even, as in WGSL and PyTorch; `Math.round` is not. */
+export function roundHalfEven(x: number): number {
+  const low = Math.floor(x);
+  const rest = x - low;
+  if (rest < 0.5) return low;
+  if (rest > 0.5) return low + 1;
+  return low % 2 === 0 ? low : low + 1;
 }

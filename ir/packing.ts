@@ -1,7 +1,8 @@
 // How values lie in buffers: the one packing rule of kernels, files and tests, and the sizes that follow from it.
-// 32-bit scalars are dense. Codes, i8, u8 and bits are packed into rows along the last axis, padded with zero bits to 16 bytes.
+// 32-bit scalars and f16 are dense. Codes, i8, u8 and bits are packed into rows along the last axis, padded with zero bits to 16 bytes.
 import { reject } from "./diagnostic.ts";
-import type { Storage } from "./scalar.ts";
+import { halfBits, halfValue } from "./half.ts";
+import { type DenseScalar, denseBytes, type Storage } from "./scalar.ts";
 import { type CodesType, elementCount, printType, shapeOf, type Type } from "./type.ts";
 
 export type PackedStorage = Extract<Storage, { kind: "packed" }>;
@@ -28,6 +29,7 @@ export function storageOf(type: Type): Storage {
   }
   switch (type.scalar) {
     case "f32":
+    case "f16":
     case "i32":
     case "u32":
       return { kind: "dense", scalar: type.scalar };
@@ -37,7 +39,6 @@ export function storageOf(type: Type): Storage {
     case "bool":
     case "b1":
       return packed(type, 1, false);
-    case "f16":
     case "bf16":
       return reject(`${type.scalar} has no storage yet, in ${printType(type)}`);
     default:
@@ -66,10 +67,10 @@ function rowsOf(type: Type): { readonly rows: number; readonly columns: number }
   return { rows: elementCount(shape.slice(0, -1)), columns: shape.at(-1) ?? 1 };
 }
 
-/** Bytes that a value's elements take: 4 for f32[]. Rows of packed values are whole. */
+/** Bytes that a value's elements take: 4 for f32[], 2 for f16[]. Rows of packed values are whole. */
 export function byteLength(type: Type): number {
   const storage = storageOf(type);
-  return storage.kind === "dense" ? 4 * elementCount(shapeOf(type)) : 4 * storage.pitch * rowsOf(type).rows;
+  return storage.kind === "dense" ? denseBytes[storage.scalar] * elementCount(shapeOf(type)) : 4 * storage.pitch * rowsOf(type).rows;
 }
 
 /** Bytes of a buffer that holds a value: {@link byteLength}, padded to 16. */
@@ -110,7 +111,7 @@ export function packValues(type: Type, values: ArrayLike<number>): ArrayBuffer {
   const buffer = new ArrayBuffer(bufferBytes(type));
   const storage = storageOf(type);
   if (storage.kind === "dense") {
-    denseView(storage.scalar, buffer).set(values);
+    denseView(storage.scalar, buffer).set(storage.scalar === "f16" ? Array.from(values, halfBits) : values);
     return buffer;
   }
   const words = new Uint32Array(buffer);
@@ -124,7 +125,10 @@ export function packValues(type: Type, values: ArrayLike<number>): ArrayBuffer {
 /** The elements of a value in row-major order, from its buffer. Bits come as 0 and 1. */
 export function unpackValues(type: Type, buffer: ArrayBufferLike, byteOffset = 0): Float32Array | Int32Array | Uint32Array | Uint8Array {
   const storage = storageOf(type);
-  if (storage.kind === "dense") return denseView(storage.scalar, buffer, byteOffset, elementCount(shapeOf(type))).slice();
+  if (storage.kind === "dense") {
+    const view = denseView(storage.scalar, buffer, byteOffset, elementCount(shapeOf(type)));
+    return view instanceof Uint16Array ? Float32Array.from(view, halfValue) : view.slice();
+  }
   const words = new Uint32Array(buffer, byteOffset, byteLength(type) / 4);
   const { rows, columns } = rowsOf(type);
   const count = rows * columns;
@@ -134,14 +138,16 @@ export function unpackValues(type: Type, buffer: ArrayBufferLike, byteOffset = 0
   return out;
 }
 
-/** A buffer's words as a scalar type. */
+/** A buffer's elements as a scalar type; of f16 the bits. */
 export function denseView(
-  scalar: "f32" | "i32" | "u32",
+  scalar: DenseScalar,
   buffer: ArrayBufferLike,
   byteOffset = 0,
   length?: number,
-): Float32Array | Int32Array | Uint32Array {
+): Float32Array | Int32Array | Uint32Array | Uint16Array {
   switch (scalar) {
+    case "f16":
+      return new Uint16Array(buffer, byteOffset, length);
     case "f32":
       return new Float32Array(buffer, byteOffset, length);
     case "i32":

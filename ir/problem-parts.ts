@@ -1,7 +1,7 @@
 // How a problem's expressions meet its lanes: which results may lie where operands were, and problems over other bindings.
 import type { Problem, Store } from "./plan.ts";
 import { elementsOf, storesOf } from "./problem.ts";
-import { childrenOf, type ScalarExpr, withChildren } from "./scalar.ts";
+import { childrenOf, denseBytes, type ScalarExpr, type Storage, withChildren } from "./scalar.ts";
 import { createSimplifier } from "./simplify.ts";
 
 export interface ProblemParts {
@@ -66,21 +66,29 @@ export function samePosition(): (a: ScalarExpr, b: ScalarExpr) => boolean {
 }
 
 /** The problem with other numbers for its bindings. */
-export function renumberBindings(problem: Problem, renumber: (binding: number) => number): Problem {
+export const renumberBindings = (problem: Problem, renumber: (binding: number) => number): Problem =>
+  mapPlaces(problem, ({ binding, storage }) => ({ binding: renumber(binding), storage }));
+
+/** Where something is loaded from or stored to, but for the element. */
+export type Place = Pick<Store, "binding" | "storage">;
+
+/** The problem with its operands and results in other places, or stored in other ways. */
+export function mapPlaces(problem: Problem, placed: (place: Place) => Place): Problem {
   const done = new Map<ScalarExpr, ScalarExpr>();
   const expression = (e: ScalarExpr): ScalarExpr => {
     const known = done.get(e);
     if (known !== undefined) return known;
     const inner = withChildren(e, childrenOf(e).map(expression));
-    const binding = inner.kind === "load" ? renumber(inner.binding) : 0;
-    const next = inner.kind === "load" && binding !== inner.binding ? { ...inner, binding } : inner;
+    const place = inner.kind === "load" ? placed(inner) : undefined;
+    const moves = inner.kind === "load" && place !== undefined && (place.binding !== inner.binding || place.storage !== inner.storage);
+    const next = moves ? { ...inner, binding: place.binding, storage: place.storage } : inner;
     done.set(e, next);
     return next;
   };
   const stores = (list: readonly Store[]): readonly Store[] =>
     list.map((s) => ({
-      binding: renumber(s.binding),
-      storage: s.storage,
+      binding: placed(s).binding,
+      storage: placed(s).storage,
       row: expression(s.row),
       column: expression(s.column),
       value: expression(s.value),
@@ -120,3 +128,7 @@ export function renumberBindings(problem: Problem, renumber: (binding: number) =
       return problem satisfies never;
   }
 }
+
+/** Whether element i of both storages lies at the same bytes. */
+export const sameSize = (a: Storage, b: Storage): boolean =>
+  a.kind === "dense" && b.kind === "dense" && denseBytes[a.scalar] === denseBytes[b.scalar];

@@ -1,6 +1,7 @@
 // The loops behind evaluate-scalar.ts: what each scalar operation does to whole arrays, as WGSL does it where WGSL says.
 // Typed arrays round and wrap as they store, so that a Float32Array makes f32 of every result and an Int32Array wraps.
 // biome-ignore-all lint/style/noNonNullAssertion: measured inner loops; every index is below every array's length.
+import { narrowed, roundHalfEven } from "./narrow.ts";
 import type { BinaryOp, ScalarType, UnaryOp } from "./scalar.ts";
 import type { TensorData } from "./tensor.ts";
 
@@ -10,15 +11,6 @@ const largestU32 = 4294967040;
 
 const floatBits = new Float32Array(1);
 const uintBits = new Uint32Array(floatBits.buffer);
-
-/** Half to even, as in WGSL and PyTorch; `Math.round` is not. */
-export function roundHalfEven(x: number): number {
-  const low = Math.floor(x);
-  const rest = x - low;
-  if (rest < 0.5) return low;
-  if (rest > 0.5) return low + 1;
-  return low % 2 === 0 ? low : low + 1;
-}
 
 export function applyUnary(op: UnaryOp, a: TensorData, out: TensorData, n: number): void {
   switch (op) {
@@ -73,6 +65,11 @@ export function applyUnary(op: UnaryOp, a: TensorData, out: TensorData, n: numbe
         uintBits[0] = a[i]!;
         out[i] = floatBits[0]!;
       }
+      return;
+    case "to_f16":
+      // In f64 nothing narrows: gradients are checked against what the formulas say.
+      if (out instanceof Float64Array) out.set(a.subarray(0, n));
+      else for (let i = 0; i < n; i++) out[i] = narrowed(a[i]!, "f16");
       return;
     default:
       op satisfies never;

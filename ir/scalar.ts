@@ -19,8 +19,9 @@ export const unaryOps = [
   "is_finite",
   "bitcast_u32",
   "bitcast_f32",
+  "to_f16",
 ] as const;
-/** `round` is half to even. `is_finite` looks at exponent bits (drivers fold `x != x`). `not` is logical. */
+/** `to_f16` is the nearest f16, as an f32. `round` is half to even. `is_finite` looks at exponent bits (drivers fold `x != x`). `not` is logical. */
 export type UnaryOp = (typeof unaryOps)[number];
 
 export const binaryOps = [
@@ -49,13 +50,13 @@ export type BinaryOp = (typeof binaryOps)[number];
 
 /**
  * How elements lie in a buffer.
- * - `dense`: element number `column` (row is 0), 4 bytes each.
+ * - `dense`: element number `column` (row is 0), 4 bytes each; f16 has 2, is loaded as the f32 that it is and stored as the nearest f16.
  * - `packed`: `bits` bits an element, rows of `pitch` 32-bit words. Layout `linear`: bits (column*bits) mod 32 of word floor(column*bits/32),
  *   low end first, two's complement (an f32-free i32 is loaded, sign-extended; for 1-bit masks load type `bool`).
  *   Layout `planes`: `bits` bit planes of pitch/bits words each, plane i holding bit i of q + 2^(bits-1).
  */
 export type Storage =
-  | { readonly kind: "dense"; readonly scalar: "f32" | "i32" | "u32" }
+  | { readonly kind: "dense"; readonly scalar: DenseScalar }
   | {
       readonly kind: "packed";
       readonly bits: number;
@@ -90,6 +91,12 @@ export type ScalarExpr =
       readonly row: ScalarExpr;
       readonly column: ScalarExpr;
     };
+
+export type DenseScalar = "f32" | "f16" | "i32" | "u32";
+/** What an element of dense storage is once it is loaded. */
+export const loadedAs = { f32: "f32", f16: "f32", i32: "i32", u32: "u32" } as const satisfies Record<DenseScalar, ScalarType>;
+/** Bytes of an element of dense storage. */
+export const denseBytes = { f32: 4, f16: 2, i32: 4, u32: 4 } as const satisfies Record<DenseScalar, number>;
 
 /** What an element of a value is inside an expression: narrow floats are f32, narrow integers and codes 32 bits wide, b1 is bool. */
 export function scalarTypeOf(type: Type): ScalarType {

@@ -1,5 +1,6 @@
 // Constant folding, with the wrapping and rounding of the 32-bit types.
 
+import { narrowed } from "./narrow.ts";
 import type { BinaryOp, ScalarExpr, ScalarType, UnaryOp } from "./scalar.ts";
 import type { SimplifyRule } from "./simplify-rule.ts";
 
@@ -131,6 +132,8 @@ function foldUnary(op: UnaryOp, type: ScalarType, a: number): number | undefined
       return type === "f32" ? Math.floor(a) : undefined;
     case "ceil":
       return type === "f32" ? Math.ceil(a) : undefined;
+    case "to_f16":
+      return type === "f32" ? narrowed(a, "f16") : undefined;
     case "bitcast_u32":
       return type === "f32" ? bits(a) : a >>> 0;
     default:

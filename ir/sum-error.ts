@@ -1,7 +1,8 @@
 // How far results of sums may lie from the reference: c n eps sum|a b| of what was added up, carried through what follows the sum.
 import { evaluateProblem } from "./evaluate-problem.ts";
+import { halfValue } from "./half.ts";
 import type { DotProblem, PointwiseProblem, Problem, ReduceProblem, Store } from "./plan.ts";
-import { float, input, load, plus, type ScalarExpr, times, uint, unary, variable } from "./scalar.ts";
+import { float, input, load, loadedAs, plus, type ScalarExpr, type Storage, times, uint, unary, variable } from "./scalar.ts";
 import { createSimplifier } from "./simplify.ts";
 
 /** Half the distance from 1 to the next f32. */
@@ -18,9 +19,14 @@ const isSum = ({ combine, element }: ReduceProblem["accumulators"][number]): boo
 export const hasSums = (problem: Problem): problem is SumProblem =>
   problem.kind === "dot" || (problem.kind === "reduce" && problem.accumulators.some(isSum));
 
-export const isFloat = ({ storage }: Store): boolean => storage.kind === "dense" && storage.scalar === "f32";
-export const floatsOf = (words: Words | Uint32Array | undefined): Float32Array =>
-  words === undefined ? new Float32Array() : new Float32Array(words.buffer, words.byteOffset, words.length);
+export const isFloat = ({ storage }: Store): boolean => storage.kind === "dense" && loadedAs[storage.scalar] === "f32";
+/** What a binding holds, as floats; of f16 there may be one more than were stored. */
+export function floatsOf(words: Words | Uint32Array | undefined, storage?: Storage): Float32Array {
+  if (words === undefined) return new Float32Array();
+  if (storage?.kind === "dense" && storage.scalar === "f16")
+    return Float32Array.from(new Uint16Array(words.buffer, words.byteOffset, 2 * words.length), halfValue);
+  return new Float32Array(words.buffer, words.byteOffset, words.length);
+}
 
 /** The problem that adds up magnitudes. */
 function ofMagnitudes(problem: SumProblem): SumProblem {

@@ -1,7 +1,7 @@
 // Results in the place of operands that die: one allocation instead of two, bound once. The first half of plan-memory.
 import type { BindingUse, BufferRole, Dispatch, PlanEntry, Problem } from "../ir/plan.ts";
 import { storesOf } from "../ir/problem.ts";
-import { loadsOf, partsOf, renumberBindings, samePosition } from "../ir/problem-parts.ts";
+import { loadsOf, partsOf, renumberBindings, samePosition, sameSize } from "../ir/problem-parts.ts";
 import { lifetimesOf } from "./lifetimes.ts";
 
 /** A result's binding and an operand's whose place it may take. */
@@ -26,7 +26,7 @@ export function inPlacePairs(problem: Problem): readonly InPlacePair[] {
     const isOnly = stores.filter((s) => s.binding === result).length === 1;
     if (storage.kind !== "dense" || !isOnly || loads.has(result) || barred.has(result)) continue;
     for (const [operand, found] of loads) {
-      const isOwn = found.every((l) => l.storage.kind === "dense" && same(l.column, column));
+      const isOwn = found.every((l) => sameSize(l.storage, storage) && same(l.column, column));
       if (isOwn && !barred.has(operand) && stores.every((s) => s.binding !== operand)) pairs.push({ result, operand });
     }
   }

@@ -8,7 +8,7 @@
 // It does not check that kernels compute what they should (tests do), nor workgroup counts (the emitter does).
 import type { BindingUse, Dispatch, PlacedPlan, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
 import { storesOf } from "../ir/problem.ts";
-import { loadsOf, partsOf, samePosition } from "../ir/problem-parts.ts";
+import { loadsOf, partsOf, samePosition, sameSize } from "../ir/problem-parts.ts";
 import { bindingAlignment } from "./state-layout.ts";
 
 const sizeAlignment = 16;
@@ -182,8 +182,8 @@ function accessesOf(problem: Problem): readonly ("read" | "write" | "update" | "
   const same = samePosition();
   for (const { binding, column, storage } of stores) {
     if (!reads.has(binding)) continue;
-    const strays = own.filter((l) => l.binding === binding && !same(l.column, column));
-    if (storage.kind !== "dense" || strays.length > 0 || other.some((l) => l.binding === binding))
+    const strays = own.filter((l) => l.binding === binding && !(same(l.column, column) && sameSize(l.storage, storage)));
+    if (strays.length > 0 || other.some((l) => l.binding === binding))
       throw new Error(`binding ${binding} is read and written at different elements`);
   }
   // What is stored in part keeps the rest.

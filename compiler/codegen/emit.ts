@@ -1,7 +1,7 @@
 // Emission: a placed kernel plan to one target of an artifact, with its kernels as files. Kernels of equal text are one kernel.
 import { createHash } from "node:crypto";
 import type { DispatchRecord, EntryPlacement, KernelRecord, SlabRange, TargetRecord, TargetRequirements } from "../../ir/artifact.ts";
-import { byteLength, storageOf, writePacked } from "../../ir/packing.ts";
+import { byteLength, packValues } from "../../ir/packing.ts";
 import type {
   BindingUse,
   Dispatch,
@@ -14,7 +14,7 @@ import type {
   Target,
   VirtualBuffer,
 } from "../../ir/plan.ts";
-import { shapeOf, type Type } from "../../ir/type.ts";
+import type { Type } from "../../ir/type.ts";
 import type { Kernel } from "./kernel.ts";
 import { fillKernel, outlineKey, slotsOfAll, slotsOfOne } from "./kernel-text.ts";
 import { emitKernel } from "./templates.ts";
@@ -190,19 +190,9 @@ class EntryPlaces {
 const portsOf = (ports: readonly EntryPort[], places: EntryPlaces): Readonly<Record<string, SlabRange>> =>
   Object.fromEntries(ports.map((port) => [port.name, places.port(port)]));
 
-/** A constant's bytes as its buffer holds them. */
-function encode(type: Type, values: readonly number[]): Uint8Array {
-  const storage = storageOf(type);
-  const words = new Uint32Array(byteLength(type) / 4);
-  if (storage.kind === "packed") {
-    const columns = shapeOf(type).at(-1) ?? 1;
-    for (const [i, value] of values.entries()) writePacked(words, storage, Math.floor(i / columns), i % columns, value);
-    return new Uint8Array(words.buffer);
-  }
-  const view = storage.scalar === "f32" ? new Float32Array(words.buffer) : storage.scalar === "i32" ? new Int32Array(words.buffer) : words;
-  view.set(values);
-  return new Uint8Array(words.buffer);
-}
+/** A constant's bytes as its buffer holds them, up to whole words. */
+const encode = (type: Type, values: readonly number[]): Uint8Array =>
+  new Uint8Array(packValues(type, values), 0, Math.ceil(byteLength(type) / 4) * 4);
 
 /** What the default limits of WebGPU grant anyway. */
 const granted: Readonly<Record<string, number>> = {

@@ -1,7 +1,7 @@
 // Emits scalar expressions as WGSL, for one element or for four consecutive ones at once.
 // Every value is computed in the outermost block in which all that it depends on is known: what does not change leaves loops.
 import { linearOf } from "../../ir/linear.ts";
-import { childrenOf, input, type ScalarExpr, uint, variable } from "../../ir/scalar.ts";
+import { childrenOf, input, loadedAs, type ScalarExpr, uint, variable } from "../../ir/scalar.ts";
 import { createSimplifier, type Simplifier } from "../../ir/simplify.ts";
 import { lowerScalar } from "./lower-scalar.ts";
 import { arithmetic, combine, invoke, isWord, literal, sizeOf, splatted } from "./operators.ts";
@@ -267,7 +267,7 @@ function unknown(e: ScalarExpr): never {
 }
 
 function storedScalar(e: Extract<ScalarExpr, { kind: "load" }>): StoredScalar {
-  if (e.storage.kind !== "dense" || e.storage.scalar !== e.type)
+  if (e.storage.kind !== "dense" || loadedAs[e.storage.scalar] !== e.type)
     throw new Error(`a load of ${e.type} from ${e.storage.kind} storage was not lowered`);
   return e.storage.scalar;
 }

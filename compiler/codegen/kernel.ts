@@ -46,7 +46,11 @@ export function finishKernel(wgsl: Wgsl, problem: Problem, target: Target, frame
     workgroup: frame.workgroup,
     groups: frame.groups,
     bindings: bindingCount(problem),
-    features: [...(usesSubgroups ? ["subgroups"] : []), ...(forced === undefined ? [] : ["subgroup-size-control"])],
+    features: [
+      ...(usesSubgroups ? ["subgroups"] : []),
+      ...(forced === undefined ? [] : ["subgroup-size-control"]),
+      ...(wgsl.enables.has("f16") ? ["shader-f16"] : []),
+    ],
     subgroupSize: usesSubgroups ? target.subgroupSize : undefined,
     sharedBytes: wgsl.shared.reduce((sum, { type, count }) => sum + count * (isVector(type) ? 16 : 4), 0),
   };

@@ -76,6 +76,22 @@ const loweringRules: readonly LoweringRule[] = [
     },
   },
   {
+    // lavapipe folds f32(f16(x)) into x. Half to even by the bits that an f16 does not have; below the smallest normal number f16 stand
+    // 2^-24 apart; beyond the largest they are infinite.
+    name: "half-by-bits",
+    apply(e) {
+      if (e.kind !== "unary" || e.op !== "to_f16") return undefined;
+      const x = e.a;
+      const bits = unary("bitcast_u32", x);
+      const tie = and(shr(bits, uint(13)), uint(1));
+      const nearest = unary("bitcast_f32", and(binary("add", bits, binary("add", tie, uint(0xfff))), uint(0xffffe000)));
+      const size = unary("abs", x);
+      const small = times(unary("round", times(x, float(2 ** 24))), float(2 ** -24));
+      const infinite = select(binary("lt", x, float(0)), float(Number.NEGATIVE_INFINITY), float(Number.POSITIVE_INFINITY));
+      return select(binary("ge", size, float(65520)), infinite, select(binary("lt", size, float(2 ** -14)), small, nearest));
+    },
+  },
+  {
     // WGSL's tanh is off by up to 5 % near 0, and NaN beyond 50 on SwiftShader. This: 3.7e-7 relative. NaN takes the series, which keeps it.
     name: "own-tanh",
     apply(e) {

@@ -116,6 +116,7 @@ function unaryText(e: Extract<ScalarExpr, { kind: "unary" }>, type: WgslType, a:
     case "tanh":
     case "log":
     case "is_finite":
+    case "to_f16":
       throw new Error(`${e.op} was not lowered`);
     default:
       return e.op satisfies never;

@@ -1,6 +1,6 @@
 // Stores of a problem: dense ones as vectors where four elements lie together, packed ones as whole 32-bit words.
 import type { Store } from "../../ir/plan.ts";
-import type { ScalarExpr, Storage } from "../../ir/scalar.ts";
+import { type DenseScalar, loadedAs, type ScalarExpr, type Storage } from "../../ir/scalar.ts";
 import type { Emitter } from "./emitter.ts";
 import {
   add,
@@ -40,7 +40,11 @@ export function prepareStore(
 ): PreparedStore {
   const column = emitter.prepare(store.column, variables, inputs);
   emitter.vectorIndex(column);
-  return { store, row: emitter.prepare(store.row, variables, inputs), column, value: emitter.prepare(store.value, variables, inputs) };
+  // Storing rounds.
+  const { storage } = store;
+  const rounds = storage.kind === "dense" && storage.scalar === "f16" && store.value.kind === "unary" && store.value.op === "to_f16";
+  const value = rounds ? store.value.a : store.value;
+  return { store, row: emitter.prepare(store.row, variables, inputs), column, value: emitter.prepare(value, variables, inputs) };
 }
 
 /** Compute the values of dense stores of one element; the stores are written by the function that is answered, so that loads come first. */
@@ -48,7 +52,7 @@ export function storeElement(emitter: Emitter, { store, column, value }: Prepare
   const { wgsl } = emitter;
   const scalar = denseScalar(store);
   const at = wgsl.settle("at", emitter.scalar(column, "u32"));
-  const out = wgsl.settle("out", emitter.scalar(value, scalar));
+  const out = wgsl.settle("out", emitter.scalar(value, loadedAs[scalar]));
   return () => wgsl.write(store.binding, scalar, at, out);
 }
 
@@ -64,10 +68,10 @@ export function storeQuad(
   const index = within === undefined ? emitter.vectorIndex(column) : undefined;
   if (index !== undefined) {
     const at = wgsl.settle("at", emitter.scalar(index, "u32"));
-    const out = wgsl.settle("out", emitter.vector(value, scalar));
+    const out = wgsl.settle("out", emitter.vector(value, loadedAs[scalar]));
     return () => wgsl.write4(store.binding, scalar, at, out);
   }
-  const out = wgsl.settle("out", emitter.vector(value, scalar));
+  const out = wgsl.settle("out", emitter.vector(value, loadedAs[scalar]));
   const places = lanes.map((lane) => wgsl.settle("at", emitter.scalar(emitter.at(column, lane), "u32")));
   return () => {
     for (const lane of lanes) {
@@ -80,7 +84,7 @@ export function storeQuad(
   };
 }
 
-function denseScalar(store: Store): "f32" | "i32" | "u32" {
+function denseScalar(store: Store): DenseScalar {
   if (store.storage.kind !== "dense") throw new Error("a packed store reached the writer of dense ones");
   return store.storage.scalar;
 }

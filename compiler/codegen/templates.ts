@@ -1,6 +1,7 @@
 // All kernel templates behind one door: a problem and a schedule to a kernel, or why not.
 import type { Problem, Schedule, Store, Target } from "../../ir/plan.ts";
 import { storesOf } from "../../ir/problem.ts";
+import { loadedAs } from "../../ir/scalar.ts";
 import { emitAttention } from "./attention.ts";
 import { refuseAttention } from "./attention-schedule.ts";
 import { emitBroadcast, refuseBroadcast } from "./dot-broadcast.ts";
@@ -41,7 +42,7 @@ const wrongFamily = (problem: Problem, schedule: Schedule): string => `a ${sched
 
 function refuseStores(stores: readonly Store[]): string | undefined {
   for (const { storage, value } of stores) {
-    if (storage.kind === "dense" && storage.scalar !== value.type) return `a ${value.type} value in ${storage.scalar} storage`;
+    if (storage.kind === "dense" && loadedAs[storage.scalar] !== value.type) return `a ${value.type} value in ${storage.scalar} storage`;
     if (storage.kind === "packed" && value.type === "f32") return "a float value in packed storage";
   }
   return undefined;

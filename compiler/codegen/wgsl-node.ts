@@ -1,10 +1,13 @@
 // WGSL as data: the nodes behind the typed builder, and where each statement came from. Only wgsl.ts builds them, only wgsl-print.ts prints them.
 
+import type { DenseScalar, loadedAs } from "../../ir/scalar.ts";
+
 export type WgslScalar = "f32" | "i32" | "u32" | "bool";
 export type WgslVector = "vec4f" | "vec4i" | "vec4u" | "vec4b";
 export type WgslType = WgslScalar | WgslVector;
-/** What buffers are arrays of. */
-export type StoredScalar = "f32" | "i32" | "u32";
+/** What buffers are arrays of. A kernel computes with f32 what it stores as f16. */
+export type StoredScalar = DenseScalar;
+export type LoadedAs<S extends StoredScalar> = (typeof loadedAs)[S];
 
 export const vectorOf = { f32: "vec4f", i32: "vec4i", u32: "vec4u", bool: "vec4b" } as const satisfies Record<WgslScalar, WgslVector>;
 export const elementOf = {

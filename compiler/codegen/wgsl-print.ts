@@ -65,6 +65,7 @@ function laneCount({ vectors, pairs, scalarStores }: BindingUseRecord): 1 | 2 | 
 }
 const storedAs = (use: BindingUseRecord): StoredScalar => {
   const [only, ...more] = use.scalars;
+  if (more.length > 0 && use.scalars.has("f16")) throw new Error("a binding of f16 and of what is wider");
   return only !== undefined && more.length === 0 ? only : "u32";
 };
 /** Storing one component may touch the whole vector, so a binding that is stored to by elements is an array of elements. */

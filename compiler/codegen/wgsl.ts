@@ -1,10 +1,12 @@
 // The typed WGSL builder: expressions carry their type, so that mixing types or passing text does not compile.
 // Bindings, shared arrays, built-ins and extensions are collected from use; statements remember the IR value that they serve.
+import { loadedAs } from "../../ir/scalar.ts";
 import {
   type BindingUseRecord,
   type Builtin,
   elementOf,
   isVector,
+  type LoadedAs,
   type Node,
   type SharedArray,
   type Statement,
@@ -126,6 +128,11 @@ export const fromZero: E<"vec4u"> = expression("vec4u", { kind: "literal", text:
 export const wgslName = (type: WgslType): string => (type === "vec4b" ? "vec4<bool>" : type);
 
 export type Var<T extends WgslType> = E<T> & { readonly assignable: true };
+
+/** What is stored as f16 is computed with as f32. The conversion of a store is to the nearest; too large a number becomes infinite. */
+const halfName = (lanes: 1 | 4): string => (lanes === 1 ? "f16" : "vec4<f16>");
+const widened = <T extends WgslType>(type: T, scalar: StoredScalar, read: Node): E<T> =>
+  expression(type, scalar === "f16" ? { kind: "call", callee: wgslName(type), args: [read] } : read);
 
 /** A list of statements being written. What depends on a name is computed in the block that declares the name, or further in. */
 export class Block {
@@ -289,20 +296,21 @@ export class Wgsl {
     const use = this.bindings.get(binding) ?? { scalars: new Set(), scalarStores: false, vectors: false, pairs: false };
     this.bindings.set(binding, use);
     use.scalars.add(scalar);
+    if (scalar === "f16") this.enables.add("f16");
     if (lanes === 4) use.vectors = true;
     else if (lanes === 2) use.pairs = true;
     else if (isStore) use.scalarStores = true;
   }
 
-  read<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">): E<S> {
+  read<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">): E<LoadedAs<S>> {
     this.#use(binding, scalar, 1, false);
-    return expression(scalar, { kind: "read", binding, scalar, lanes: 1, index: index.node });
+    return widened(loadedAs[scalar], scalar, { kind: "read", binding, scalar, lanes: 1, index: index.node });
   }
 
   /** Elements 4 * index to 4 * index + 3. */
-  read4<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">): E<VectorOf<S>> {
+  read4<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">): E<VectorOf<LoadedAs<S>>> {
     this.#use(binding, scalar, 4, false);
-    return expression(vectorOf[scalar], { kind: "read", binding, scalar, lanes: 4, index: index.node });
+    return widened(vectorOf[loadedAs[scalar]], scalar, { kind: "read", binding, scalar, lanes: 4, index: index.node });
   }
 
   /** `width` consecutive u32, from element `width * index` on. */
@@ -320,18 +328,18 @@ export class Wgsl {
     return names.slice(0, width).map((part) => expression("u32", { kind: "component", a: loaded, name: part }));
   }
 
-  write<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">, value: E<NoInfer<S>>): void {
+  write<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">, value: E<LoadedAs<NoInfer<S>>>): void {
     this.#use(binding, scalar, 1, true);
     this.#write(binding, scalar, 1, index, value);
   }
 
-  write4<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">, value: E<VectorOf<NoInfer<S>>>): void {
+  write4<S extends StoredScalar>(binding: number, scalar: S, index: E<"u32">, value: E<VectorOf<LoadedAs<NoInfer<S>>>>): void {
     this.#use(binding, scalar, 4, true);
     this.#write(binding, scalar, 4, index, value);
   }
 
   #write(binding: number, scalar: StoredScalar, lanes: 1 | 4, index: E<"u32">, value: AnyE): void {
-    const [at, what] = [this.settle("at", index), this.settle("out", value)];
+    const [at, what] = [this.settle("at", index), this.settle("out", scalar === "f16" ? call(value.type, halfName(lanes), value) : value)];
     this.#push({ kind: "write", binding, scalar, lanes, index: at.node, value: what.node, serves: this.#serves });
   }
 

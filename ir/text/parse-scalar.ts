@@ -5,6 +5,8 @@ import {
   binaryOps,
   cast,
   constant,
+  type DenseScalar,
+  denseBytes,
   input,
   load,
   type ScalarExpr,
@@ -40,6 +42,7 @@ const floatsOnly: ReadonlySet<BinaryOp | UnaryOp> = new Set([
   "round",
   "is_finite",
   "bitcast_u32",
+  "to_f16",
 ]);
 const neverBool: ReadonlySet<BinaryOp | UnaryOp> = new Set([
   "add",
@@ -107,10 +110,10 @@ export class ScalarParser {
   #storage(): Storage {
     const { token } = this.#cursor;
     const { name } = this.#cursor.word("a storage, such as `q4.linear.16`");
-    if (name === "f32" || name === "i32" || name === "u32") return { kind: "dense", scalar: name };
+    if (name in denseBytes) return { kind: "dense", scalar: name as DenseScalar };
     const [, sign, bits, layout, pitch] = /^([qu])([1-8])\.(linear|planes)\.([0-9]+)$/.exec(name) ?? [];
     if (sign === undefined)
-      this.#cursor.report("syntax", `${describe(token)} is no storage: i32, u32, or such as q4.linear.16`, this.#cursor.spanOf(token));
+      this.#cursor.report("syntax", `${describe(token)} is no storage: i32, u32, f16, or such as q4.linear.16`, this.#cursor.spanOf(token));
     return {
       kind: "packed",
       bits: Number(bits ?? 1),

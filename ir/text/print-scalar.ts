@@ -1,6 +1,6 @@
 // Prints scalar expressions: `load 0[c0*256 + c1]*2.0 + max(in0, 0.0)`. Shared nodes are named by `let` lines before their users.
 import { printFloat } from "../literal.ts";
-import { type BinaryOp, childrenOf, type ScalarExpr, type ScalarType, type Storage } from "../scalar.ts";
+import { type BinaryOp, childrenOf, loadedAs, type ScalarExpr, type ScalarType, type Storage } from "../scalar.ts";
 
 /** Bound of each variable that the problem at hand declares; a variable with another bound says its own: `c0:64`. */
 export type VariableScope = ReadonlyMap<string, number>;
@@ -21,7 +21,7 @@ function printStorage(storage: Storage): string {
 
 /** The type that a load of a storage has where the text does not say another. */
 export function loadedType(storage: Storage): ScalarType {
-  if (storage.kind === "dense") return storage.scalar;
+  if (storage.kind === "dense") return loadedAs[storage.scalar];
   return storage.bits === 1 && !storage.signed ? "bool" : "i32";
 }
 

@@ -1,5 +1,6 @@
 // Arrays of files as arrays of a recipe: every element keeps its value, or the file is refused.
 import { Rejection } from "../../ir/diagnostic.ts";
+import { halfValue } from "../../ir/half.ts";
 import type { Dtype, SavedTensor } from "../weights.ts";
 
 /**
@@ -48,15 +49,6 @@ const readers: Readonly<Record<Dtype, Reader>> = {
   U8: whole((view, i) => view.getUint8(i)),
   BOOL: whole((view, i) => (view.getUint8(i) === 0 ? 0 : 1)),
 };
-
-/** IEEE 754 binary16. */
-function halfValue(bits: number): number {
-  const sign = bits >> 15 === 0 ? 1 : -1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
 
 const word = new DataView(new ArrayBuffer(4));
 /** The upper half of an f32. */

@@ -65,6 +65,13 @@ const unaryTable: Readonly<Record<UnaryOp, readonly (readonly [Given, number])[]
     [["i32", -1], 4294967295],
   ],
   bitcast_f32: [[["u32", 0x3f800000], 1]],
+  to_f16: [
+    [["f32", 1 + 2 ** -11], 1],
+    [["f32", -(1 + 3 * 2 ** -11)], -(1 + 2 ** -9)],
+    [["f32", 2 ** -25], 0],
+    [["f32", 65519], 65504],
+    [["f32", -65520], -Infinity],
+  ],
 };
 const binaryTable: Readonly<Record<BinaryOp, readonly (readonly [Given, number])[]>> = {
   add: [
