@@ -73,6 +73,8 @@ export interface Module {
   readonly sources: readonly string[];
   readonly host: Readonly<Record<string, HostRule>>;
   readonly training?: TrainingSpec;
+  /** What activations may be stored as, where a target has it (`passes/narrow-activations.ts`); absent: f32. */
+  readonly precision?: "f16";
   readonly states: readonly StateDeclaration[];
   /** Path -> the state that it names too. */
   readonly ties: readonly { readonly path: string; readonly state: string }[];

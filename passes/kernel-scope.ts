@@ -17,6 +17,7 @@ import {
   select,
   times,
   uint,
+  unary,
   variable,
 } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
@@ -79,7 +80,8 @@ export class KernelScope {
 
   /** Say what a value is in this kernel: an accumulator or a transformed element. It is then never loaded. */
   give(value: Value, expr: ScalarExpr): void {
-    this.#given.set(value, expr);
+    const isHalf = value.type.kind === "tensor" && value.type.scalar === "f16";
+    this.#given.set(value, isHalf ? wrapped(expr, value.type) : expr);
   }
 
   placeOf(value: Value): BufferPlace {
@@ -215,9 +217,10 @@ export class KernelScope {
   }
 }
 
-/** An integer as its narrow type holds it: what is computed in 32 bits and never stored must wrap all the same. */
+/** A number as its narrow type holds it: what is computed in 32 bits and never stored must wrap or round all the same. */
 function wrapped(e: ScalarExpr, type: Type | undefined): ScalarExpr {
   if (type?.kind !== "tensor") return e;
+  if (type.scalar === "f16") return unary("to_f16", e);
   if (type.scalar === "u8") return binary("and", e, uint(255));
   return type.scalar === "i8" ? binary("shr", binary("shl", e, uint(24)), uint(24)) : e;
 }

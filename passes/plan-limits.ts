@@ -9,12 +9,12 @@ import { printType } from "../ir/type.ts";
 /** The widest block of a transform that a row kernel makes. */
 export const largestBlock = 128;
 
-/** Problems of an entry that no target can mend: one of each kind, at the first value or instruction that has it. */
-export function entryProblems(entry: Entry): readonly Diagnostic[] {
+/** Problems of an entry that are there before anything is planned: one of each kind, at the first value or instruction that has it. */
+export function entryProblems(entry: Entry, target: Target): readonly Diagnostic[] {
   const names = valueNames(entry);
   const unbound = firstOf([...names], ([value, name]) => unboundDim(entry, value, name));
   if (unbound !== undefined) return [unbound];
-  const narrow = firstOf([...names], ([value, name]) => unstorable(entry, value, name));
+  const narrow = firstOf([...names], ([value, name]) => unstorable(entry, value, name, target));
   const transform = firstOf(entry.instructions, (i) => unplannedTransform(entry, i));
   return [takenName(entry, names), narrow, transform].filter((problem) => problem !== undefined);
 }
@@ -64,9 +64,11 @@ function takenName(entry: Entry, names: ReadonlyMap<Value, string>): Diagnostic 
   return error("taken-name", message, undefined, "", ["call the array something else"]);
 }
 
-function unstorable(entry: Entry, { type }: Value, name: string): Diagnostic | undefined {
+function unstorable(entry: Entry, { type }: Value, name: string, target: Target): Diagnostic | undefined {
   if (type.kind !== "tensor" || (type.scalar !== "f16" && type.scalar !== "bf16")) return undefined;
-  const message = `@${entry.name}: %${name}: ${printType(type)}: kernels have no ${type.scalar} yet`;
+  if (type.scalar === "f16" && target.features.includes("shader-f16")) return undefined;
+  const why = type.scalar === "f16" ? `the target ${target.name} has no \`shader-f16\`` : "kernels have no bf16 yet";
+  const message = `@${entry.name}: %${name}: ${printType(type)}: ${why}`;
   return error("unsupported-type", message, undefined, "", ["use f32"]);
 }
 

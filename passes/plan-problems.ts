@@ -1,6 +1,7 @@
 // From a kernel's instructions to its problem (ir/plan.ts): one builder per anchor.
 import type { Instruction, Value } from "../ir/module.ts";
 import { attentionShape, ruleOf } from "../ir/ops/attention.ts";
+import { cast as castOp } from "../ir/ops/cast.ts";
 import { quantDot } from "../ir/ops/quant-dot.ts";
 import type { AttentionProblem, Combine, Problem, Store } from "../ir/plan.ts";
 import { quantizerNamed } from "../ir/quant/table.ts";
@@ -137,6 +138,9 @@ function rowsProblem(kernel: Kernel, scope: KernelScope): Problem {
   return { ...base, statistic: quantizer.statistic, perRow, stores, rowStores };
 }
 
+const isNarrowed = (kernel: Kernel, value: Value, of: Value): boolean =>
+  kernel.members.some((m) => isNamed(m, castOp.name) && m.results[0] === value && m.operands[0] === of);
+
 /** Which pass of the family an op is, and what its operands are beside q, k and v. */
 const attentionPasses: Readonly<Record<string, { readonly pass: AttentionProblem["pass"]; readonly others: readonly string[] }>> = {
   attention: { pass: "forward", others: [] },
@@ -162,12 +166,15 @@ function attentionProblem(kernel: Kernel, anchor: Instruction, scope: KernelScop
     return [name, scope.element(operand, coordinatesFor[name] ?? [])] as const;
   });
   const elements = { q: scope.element(q, query), k: scope.element(k, key), v: scope.element(v, key), ...Object.fromEntries(further) };
-  if (kernel.stored.some((value) => !anchor.results.includes(value))) throw new Error("attention stores its own results alone");
+  // As they are, or narrowed.
+  const storedAs = (result: Value) => kernel.stored.find((value) => value === result || isNarrowed(kernel, value, result));
+  if (anchor.results.filter(storedAs).length !== kernel.stored.length) throw new Error("attention stores its own results alone");
   const [main, second] = anchor.results;
   const stored = (value: Value | undefined, at: Coordinates, index: number): readonly Store[] => {
     if (value === undefined) return [];
     scope.give(value, input(index, "f32"));
-    return kernel.stored.includes(value) ? [scope.store(value, at)] : [];
+    const result = storedAs(value);
+    return result === undefined ? [] : [scope.store(result, at)];
   };
   const common = { kind: "attention" as const, pass: form.pass, shape, rule, elements };
   if (form.pass === "grad_key") return { ...common, stores: [...stored(main, key, 0), ...stored(second, key, 1)], rowStores: [] };

@@ -76,8 +76,10 @@ export function overlaid(base: Schedules, changes: ReadonlyMap<string, Schedule>
 
 function lookUp(indices: readonly ReadonlyMap<string, Schedule>[], problem: Problem, target: Target): Schedule | undefined {
   const key = printKey(keyOf(problem));
-  return indices
-    .map((index) => index.get(key))
+  // What is stored as f16 is computed with as f32: a table that does not know it knows the same in f32.
+  const keys = key.includes("f16") ? [key, key.replaceAll("f16", "f32")] : [key];
+  return keys
+    .flatMap((each) => indices.map((index) => index.get(each)))
     .find((schedule) => schedule !== undefined && refuseSchedule(problem, schedule, target) === undefined);
 }
 

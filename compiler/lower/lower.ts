@@ -66,6 +66,7 @@ function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<M
       form: "surface",
       sources: resolved.sources.map((source) => source.path),
       host: recipe === undefined ? {} : { [learningRate]: recipe.learningRate },
+      ...(recipe?.precision === "f16" ? { precision: "f16" as const } : {}),
       ...(recipe === undefined
         ? {}
         : {

@@ -132,7 +132,9 @@ function isSelector(value: SettingValue): value is Selector | SelectorList {
 function addedStatement({ path, value, inSeconds, span }: Override): RecipeStatement | undefined {
   const written = path.map((name) => name.text).join(".");
   if (written === "remat") return rematStatement(value, span);
-  if (written !== "checkpoint.every" || isSelector(value)) return undefined;
+  if (isSelector(value)) return undefined;
+  if (written === "precision") return { kind: "precision", span, value };
+  if (written !== "checkpoint.every") return undefined;
   return { kind: "checkpoint", span, every: value, unit: inSeconds ? "seconds" : "steps" };
 }
 
@@ -165,6 +167,7 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, ove
     case "eval":
       return isSelector(value) || name?.text !== "every" ? undefined : { ...statement, every: value };
     case "accumulate":
+    case "precision":
       return isSelector(value) || name !== undefined ? undefined : { ...statement, value };
     case "remat":
       return name === undefined ? rematStatement(value, span) : undefined;
@@ -190,6 +193,6 @@ function unknownOverride(override: Override, known: boolean, recipe: RecipeDecla
   const written = override.path.map((name) => name.text).join(".");
   const message = known ? `\`${written}\` cannot be set` : `\`${written}\` names nothing in the recipe \`${recipe.name.text}\``;
   return error("wrong-override", message, override.span, "", [
-    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `remat`, `data.batch`, `model.PARAMETER`, `recipe.PARAMETER`, and a size such as `B`",
+    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `precision`, `remat`, `data.batch`, `model.PARAMETER`, `recipe.PARAMETER`, and a size such as `B`",
   ]);
 }

@@ -35,7 +35,7 @@ function printMembers(instance: Instance): readonly string[] {
 }
 
 function printRecipe(recipe: Recipe): readonly string[] {
-  const { optimizer, learningRate, clipNorm, accumulate, run } = recipe;
+  const { optimizer, learningRate, clipNorm, accumulate, precision, run } = recipe;
   return [
     `recipe ${recipe.name}`,
     ...recipe.arrays.map(({ name, type }) => `  data ${name}: ${printType(type)}`),
@@ -45,6 +45,7 @@ function printRecipe(recipe: Recipe): readonly string[] {
     ...[...recipe.decays].map((state) => `  decays ${state}`),
     ...(recipe.rematerialize === "auto" ? ["auto"] : recipe.rematerialize).map((what) => `  remat ${what}`),
     ...(accumulate === 1 ? [] : [`  accumulate ${accumulate}`]),
+    ...(precision === "f32" ? [] : [`  precision ${precision}`]),
     `  run ${JSON.stringify(run)}`,
   ];
 }

@@ -77,9 +77,10 @@ export function resolveRecipe(recipe: RecipeDeclaration, outer: FileScope, model
   const evaluation = found.eval === undefined ? undefined : resolveEvaluation(found.eval, scope, diagnostics);
   const checkpoint = found.checkpoint === undefined ? undefined : resolveCheckpoint(found.checkpoint, scope, diagnostics);
   const accumulate = found.accumulate === undefined ? 1 : positive("int", found.accumulate.value, scope, diagnostics);
+  const precision = found.precision === undefined ? "f32" : precisionOf(found.precision.value, scope, diagnostics);
   if (diagnostics.slice(before).some((d) => d.severity === "error")) return undefined;
-  if (data === undefined || optimizer === undefined || schedule === undefined || found.loss === undefined || accumulate === undefined)
-    return undefined;
+  if (data === undefined || optimizer === undefined || schedule === undefined || found.loss === undefined) return undefined;
+  if (accumulate === undefined || precision === undefined) return undefined;
   return {
     name: recipe.name.text,
     at: recipe.name.span,
@@ -92,6 +93,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, outer: FileScope, model
     decays: optimizer.decays,
     rematerialize,
     accumulate,
+    precision,
     run: {
       steps: schedule.steps,
       ...(accumulate === 1 ? {} : { accumulate }),
@@ -146,6 +148,17 @@ function positive(kind: "int" | "float", expression: Expression, scope: Scope, d
     ),
   );
   return undefined;
+}
+
+const precisions = ["f32", "f16"] as const;
+
+function precisionOf(expression: Expression, scope: Scope, diagnostics: Diagnostic[]): Recipe["precision"] | undefined {
+  const value = evaluate(expression, scope, diagnostics);
+  if (value === undefined) return undefined;
+  const found = precisions.find((name) => value.kind === "word" && value.value === name);
+  if (found === undefined)
+    diagnostics.push(error("type-mismatch", "`precision` is `f32` or `f16`", expression.span, `this is ${describeConstant(value)}`));
+  return found;
 }
 
 function resolveData(

@@ -92,6 +92,8 @@ export interface Recipe {
   readonly rematerialize: readonly string[] | "auto";
   /** Micro-batches a step. */
   readonly accumulate: number;
+  /** What activations are stored as, where the adapter has it. */
+  readonly precision: "f32" | "f16";
   readonly run: RunRecord;
 }
 

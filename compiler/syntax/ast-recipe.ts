@@ -127,7 +127,8 @@ export type RecipeStatement =
   | RematStatement
   | EvalStatement
   | CheckpointStatement
-  | AccumulateStatement;
+  | AccumulateStatement
+  | PrecisionStatement;
 
 /** `data images: f32[64, 784], labels: i32[64] = mnist()` */
 export interface DataStatement {
@@ -198,6 +199,13 @@ export interface CheckpointStatement {
 
 export interface AccumulateStatement {
   readonly kind: "accumulate";
+  readonly span: Span;
+  readonly value: Expression;
+}
+
+/** `precision = f16` */
+export interface PrecisionStatement {
+  readonly kind: "precision";
   readonly span: Span;
   readonly value: Expression;
 }

@@ -63,7 +63,8 @@ function buildRecipeStatement(cx: BuildContext, rule: string, cst: CstNode): Rec
     case "checkpoint":
       return { kind: "checkpoint", span, every: value(), unit: token(cst, "Seconds") === undefined ? "steps" : "seconds" };
     case "accumulate":
-      return { kind: "accumulate", span, value: value() };
+    case "precision":
+      return { kind: rule, span, value: value() };
     default:
       throw new Error(`no recipe statement is built from the rule ${rule}`);
   }

@@ -283,6 +283,7 @@ export class LoomParser extends BodyParser {
       { ALT: () => this.SUBRULE(this.evaluate) },
       { ALT: () => this.SUBRULE(this.checkpoint) },
       { ALT: () => this.SUBRULE(this.accumulate) },
+      { ALT: () => this.SUBRULE(this.precision) },
     ]);
   });
 
@@ -351,6 +352,12 @@ export class LoomParser extends BodyParser {
 
   private readonly accumulate: Rule = this.RULE("accumulate", () => {
     this.CONSUME(t.Accumulate);
+    this.CONSUME(t.Assign);
+    this.SUBRULE(this.expression);
+  });
+
+  private readonly precision: Rule = this.RULE("precision", () => {
+    this.CONSUME(t.Precision);
     this.CONSUME(t.Assign);
     this.SUBRULE(this.expression);
   });

@@ -126,8 +126,8 @@ const beginnings: Readonly<Record<string, readonly string[]>> = {
   child: ["param", "const", "require", "tie", "fn"],
   statement: ["let", "var", "for", "return"],
   assign: ["let", "var", "for", "return"],
-  recipe: ["data", "loss", "optimizer", "schedule", "clip", "remat", "eval", "checkpoint", "accumulate"],
-  recipeStatement: ["data", "loss", "optimizer", "schedule", "clip", "remat", "eval", "checkpoint", "accumulate"],
+  recipe: ["data", "loss", "optimizer", "schedule", "clip", "remat", "eval", "checkpoint", "accumulate", "precision"],
+  recipeStatement: ["data", "loss", "optimizer", "schedule", "clip", "remat", "eval", "checkpoint", "accumulate", "precision"],
 };
 
 /** Words of other languages. */

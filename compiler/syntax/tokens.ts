@@ -45,6 +45,7 @@ export const Every = blockWord("every");
 export const Over = blockWord("over");
 export const Checkpoint = blockWord("checkpoint");
 export const Accumulate = blockWord("accumulate");
+export const Precision = blockWord("precision");
 export const Seconds = createToken({ name: "Seconds", pattern: "s", longer_alt: Identifier, categories: [Identifier], label: "`s`" });
 
 export const Float = createToken({ name: "Float", pattern: Lexer.NA, label: "a number" });

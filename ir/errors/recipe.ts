@@ -24,7 +24,7 @@ const scaling = dedent(`
 export const recipeErrors = explain({
   "duplicate-statement": {
     meaning: "A recipe says the same thing twice.",
-    text: "A recipe has at most one `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint` and `accumulate`.",
+    text: "A recipe has at most one `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate` and `precision`.",
     example: loom(
       `
         train digits of Net {

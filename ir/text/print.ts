@@ -121,6 +121,7 @@ function writeHeader(w: Writer, module: Module): void {
   for (const [name, rule] of Object.entries(module.host)) {
     w.add(`host ${quote(name)} = ${printLiteral(hostRule.write(rule))}\n`);
   }
+  if (module.precision !== undefined) w.add(`precision ${module.precision}\n`);
   if (module.training !== undefined) {
     w.mark(module.training, "", `training${braces(printTraining(module.training))}`);
     w.add("\n");

@@ -82,6 +82,7 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
     form: resolveForm(syntax.form, syntax.version, report),
     sources,
     host: Object.fromEntries(host),
+    ...(syntax.precision?.name === "f16" ? { precision: "f16" as const } : {}),
     ...(training === undefined ? {} : { training }),
     states,
     ties,

@@ -7,6 +7,7 @@ export interface ModuleSyntax {
   /** Where the version stands, or should. */
   readonly version: Span;
   readonly form?: ParsedName;
+  readonly precision?: ParsedName;
   readonly sources: readonly ParsedName[];
   readonly hosts: readonly HostSyntax[];
   readonly training?: { readonly attributes: readonly ParsedAttribute[]; readonly span: Span };
@@ -60,7 +61,7 @@ export interface LocationSyntax {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer I)[] ? I[] : T[K] };
 
-const statements = ["form", "source", "host", "training", "state", "tie", "entry"] as const;
+const statements = ["form", "source", "host", "precision", "training", "state", "tie", "entry"] as const;
 
 /** Read all statements. Problems cost a statement each. */
 export function parseSyntax(source: Source): { readonly syntax: ModuleSyntax; readonly diagnostics: readonly Diagnostic[] } {
@@ -110,6 +111,11 @@ function readStatement(cursor: Cursor, module: Mutable<ModuleSyntax>): void {
       module.hosts.push({ name, rule: { ...name, literal, valueSpan: cursor.spanFrom(value) } });
       break;
     }
+    case "precision":
+      module.precision = cursor.word("`f16`");
+      if (module.precision.name !== "f16")
+        cursor.report("syntax", `activations are stored as f16 or, without this line, as f32; got \`${module.precision.name}\``, module.precision.span);
+      break;
     case "training":
       if (!cursor.sees("mark", "{")) cursor.expect("mark", "{");
       module.training = { attributes: cursor.braces(), span: cursor.spanFrom(first) };

@@ -1,0 +1,142 @@
+// Activations in f16 where the module asks for it and the target has it: half the bytes between kernels, all arithmetic in f32 as before.
+import { type Entry, type Instruction, type Module, mapEntries, type Value } from "../ir/module.ts";
+import { cast } from "../ir/ops/cast.ts";
+import { newBuilder } from "../ir/ops/table.ts";
+import type { Target } from "../ir/plan.ts";
+
+/** What a target's kernels need for it. */
+export const halfFeature = "shader-f16";
+
+/**
+ * A module with numbered kernels, whose activations become f16 between one kernel and another. Each is computed as before and converted by
+ * its own kernel as it is stored, and back by each that loads it: members of one kernel still see f32, and no kernel more is needed.
+ * f32 stay: what an entry answers or updates, statistics of rows (of norms, softmax, quantizers), and all that only the backward pass makes.
+ * Gradients have magnitudes that f16 does not (docs/performance.md has the figures), so that there is no loss to scale.
+ */
+export const narrowActivations = (module: Module, target: Target): Module =>
+  module.precision === "f16" && target.features.includes(halfFeature)
+    ? mapEntries(module, (entry) => new Narrowing(entry, trains(module, entry)).run())
+    : module;
+
+/** An entry that changes what is trained: its first output is the loss, and what that does not depend on is the backward pass. */
+const trains = ({ states }: Module, { updates }: Entry): boolean =>
+  updates.some((update) => states.some(({ name, role }) => name === update.state && role !== "cache"));
+
+class Narrowing {
+  readonly #entry: Entry;
+  readonly #producers = new Map<Value, Instruction>();
+  readonly #statistics = new Map<Value, boolean>();
+  readonly #forward: ReadonlySet<Value>;
+
+  constructor(entry: Entry, isTraining: boolean) {
+    this.#entry = entry;
+    for (const instruction of entry.instructions) for (const result of instruction.results) this.#producers.set(result, instruction);
+    this.#forward = this.#ancestorsOf(isTraining ? entry.outputs.slice(0, 1) : [...entry.outputs, ...entry.updates]);
+  }
+
+  run(): Entry {
+    const narrow = this.#narrow();
+    if (narrow.size === 0) return this.#entry;
+    const halves = new Map<Value, Value>();
+    /** Kernel -> what it has loaded, as f32 again. */
+    const loaded = new Map<number, Map<Value, Value>>();
+    const instructions: Instruction[] = [];
+    for (const instruction of this.#entry.instructions) {
+      const kernel = instruction.marks.kernel ?? -1;
+      const own = loaded.get(kernel) ?? new Map<Value, Value>();
+      loaded.set(kernel, own);
+      const operands = instruction.operands.map((operand) => {
+        const half = halves.get(operand);
+        if (half === undefined || this.#producers.get(operand)?.marks.kernel === kernel) return operand;
+        const known = own.get(operand);
+        if (known !== undefined) return known;
+        const [back, value] = conversion(half, "f32", operand.hint, { ...instruction, marks: { kernel } });
+        instructions.push(back);
+        own.set(operand, value);
+        return value;
+      });
+      instructions.push(operands.every((o, i) => o === instruction.operands[i]) ? instruction : { ...instruction, operands });
+      for (const result of instruction.results) {
+        if (!narrow.has(result)) continue;
+        const { site: _site, quantize: _quantize, ...marks } = instruction.marks;
+        const [made, half] = conversion(result, "f16", `${result.hint}_half`, { ...instruction, marks });
+        instructions.push(made);
+        halves.set(result, half);
+      }
+    }
+    return { ...this.#entry, instructions };
+  }
+
+  #ancestorsOf(results: readonly { readonly value: Value }[]): ReadonlySet<Value> {
+    const found = new Set<Value>();
+    const stack = results.map(({ value }) => value);
+    for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
+      if (found.has(value)) continue;
+      found.add(value);
+      stack.push(...(this.#producers.get(value)?.operands ?? []));
+    }
+    return found;
+  }
+
+  /** What one kernel stores and another loads, but for what must stay. */
+  #narrow(): ReadonlySet<Value> {
+    const escaping = new Set([...this.#entry.outputs, ...this.#entry.updates].map(({ value }) => value));
+    const found = new Set<Value>();
+    for (const { operands, marks } of this.#entry.instructions) {
+      for (const operand of operands) {
+        const from = this.#producers.get(operand)?.marks.kernel;
+        const isActivation =
+          from !== undefined && from !== marks.kernel && operand.type.kind === "tensor" && operand.type.scalar === "f32";
+        if (isActivation && this.#forward.has(operand) && !escaping.has(operand) && !this.#isStatistic(operand)) found.add(operand);
+      }
+    }
+    return found;
+  }
+
+  /** One number for many: a scalar, the result of a reduction, a quantizer's scale, a softmax's sum, and what is computed from those alone. */
+  #isStatistic(value: Value): boolean {
+    const known = this.#statistics.get(value);
+    if (known !== undefined) return known;
+    const producer = this.#producers.get(value);
+    const found = value.type.dims.length === 0 || (producer !== undefined && this.#makesStatistic(producer, value));
+    this.#statistics.set(value, found);
+    return found;
+  }
+
+  #makesStatistic({ op, operands, results }: Instruction, value: Value): boolean {
+    const { lower, signature } = op;
+    switch (lower.kind) {
+      case "source":
+        return false;
+      case "pointwise":
+      case "view":
+        return operands.length > 0 && operands.every((o) => this.#isStatistic(o) || this.#isConstant(o));
+      case "kernel":
+        if (lower.family === "reduce" || lower.family === "norm" || signature.name === "quant.scale") return true;
+        return lower.family === "attention" && results[0] !== value && signature.name === "attention";
+      case "expand":
+        throw new Error(`composite ${signature.name} in a kernel`);
+      default:
+        return lower satisfies never;
+    }
+  }
+
+  #isConstant(value: Value): boolean {
+    const producer = this.#producers.get(value);
+    return producer?.op.lower.kind === "source" && producer.op.signature.name !== "state.read";
+  }
+}
+
+/** A conversion at another instruction's place in the text and in the source. */
+function conversion(
+  of: Value,
+  to: "f16" | "f32",
+  hint: string,
+  { marks, at }: Pick<Instruction, "marks" | "at">,
+): readonly [Instruction, Value] {
+  const builder = newBuilder();
+  const value = builder.emit(cast, [of], { to }, { hint, marks, ...(at === undefined ? {} : { at }) });
+  const [made] = builder.instructions;
+  if (made === undefined) throw new Error("nothing was emitted");
+  return [made, value];
+}
