@@ -73,7 +73,7 @@ export interface Module {
   readonly sources: readonly string[];
   readonly host: Readonly<Record<string, HostRule>>;
   readonly training?: TrainingSpec;
-  /** What activations may be stored as, where a target has it (`passes/narrow-activations.ts`); absent: f32. */
+  /** What activations are stored as, and weights read as, where a target has it (`passes/narrow-storage.ts`); absent: f32. */
   readonly precision?: "f16";
   readonly states: readonly StateDeclaration[];
   /** Path -> the state that it names too. */

@@ -4,7 +4,7 @@ import type { Module } from "../ir/module.ts";
 import type { ChooseSchedule, CodeCosts, Dispatch, KernelPlan, PlanEntry, Problem, Schedule, Target } from "../ir/plan.ts";
 import { ProblemTable } from "./kernel-form.ts";
 import { layOutCodes } from "./lay-out-codes.ts";
-import { narrowActivations } from "./narrow-activations.ts";
+import { narrowStorage } from "./narrow-storage.ts";
 import { EntryPlanner } from "./plan-entry.ts";
 import { entryProblems, sizeProblems } from "./plan-limits.ts";
 import { layoutStates } from "./state-layout.ts";
@@ -23,7 +23,7 @@ export interface ToPlanOptions {
 export function toPlan(fused: Module, { target, choose, codeCosts }: ToPlanOptions): Report<KernelPlan> {
   const problems = fused.entries.flatMap((entry) => entryProblems(entry, target));
   if (problems.length > 0) return { diagnostics: problems };
-  const narrowed = narrowActivations(fused, target);
+  const narrowed = narrowStorage(fused, target);
   const module = codeCosts === undefined ? narrowed : layOutCodes(narrowed, target, codeCosts);
   const layout = layoutStates(module, target.limits.maxStorageBufferBindingSize);
   const problemTable = new ProblemTable();
