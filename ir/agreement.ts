@@ -27,15 +27,17 @@ export class Reference {
       : { expected: evaluated(problem, before), shifted: [] };
     this.#expected = expected;
     this.#floats = new Map(
-      storesOf(problem).filter(isFloat).map(({ binding, storage }) => {
-        const own = floatsOf(expected[binding], storage);
-        const others = shifted.map((buffers) => floatsOf(buffers[binding], storage));
-        const largest = own.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
-        const rest = (ofLargest + weightedTerms(problem)) * epsilon * largest;
-        const ofSums = (i: number) => others.reduce((most, x) => Math.max(most, Math.abs((x[i] ?? 0) - (own[i] ?? 0)) || 0), 0);
-        const ofStorage = storage.kind === "dense" && storage.scalar === "f16" ? halfSpacing : () => 0;
-        return [binding, { storage, bound: (i: number) => ofSums(i) + rest + ofStorage(own[i] ?? 0) }] as const;
-      }),
+      storesOf(problem)
+        .filter(isFloat)
+        .map(({ binding, storage }) => {
+          const own = floatsOf(expected[binding], storage);
+          const others = shifted.map((buffers) => floatsOf(buffers[binding], storage));
+          const largest = own.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+          const rest = (ofLargest + weightedTerms(problem)) * epsilon * largest;
+          const ofSums = (i: number) => others.reduce((most, x) => Math.max(most, Math.abs((x[i] ?? 0) - (own[i] ?? 0)) || 0), 0);
+          const ofStorage = storage.kind === "dense" && storage.scalar === "f16" ? halfSpacing : () => 0;
+          return [binding, { storage, bound: (i: number) => ofSums(i) + rest + ofStorage(own[i] ?? 0) }] as const;
+        }),
     );
   }
 

@@ -63,7 +63,10 @@ class Narrowing {
       loaded.set(kernel, own);
       const operands = instruction.operands.map((operand) => {
         if (weights.has(operand) && !halves.has(operand) && this.#contractions.has(kernel)) {
-          const [made, copy] = conversion(operand, "f16", `${operand.hint}_half`, { ...instruction, marks: { kernel: copyBefore(kernel) } });
+          const [made, copy] = conversion(operand, "f16", `${operand.hint}_half`, {
+            ...instruction,
+            marks: { kernel: copyBefore(kernel) },
+          });
           instructions.push(made);
           halves.set(operand, copy);
         }
@@ -121,8 +124,7 @@ class Narrowing {
     for (const { operands, marks } of this.#entry.instructions) {
       for (const operand of operands) {
         const from = this.#producers.get(operand)?.marks.kernel;
-        const isActivation =
-          from !== undefined && from !== marks.kernel && operand.type.kind === "tensor" && operand.type.scalar === "f32";
+        const isActivation = from !== undefined && from !== marks.kernel && operand.type.kind === "tensor" && operand.type.scalar === "f32";
         if (isActivation && this.#forward.has(operand) && !escaping.has(operand) && !this.#isStatistic(operand)) found.add(operand);
       }
     }
@@ -170,7 +172,9 @@ const copyBefore = (kernel: number): number => kernel - 0.5;
 function renumbered(instructions: readonly Instruction[]): readonly Instruction[] {
   const isCopy = ({ marks }: Instruction): boolean => !Number.isInteger(marks.kernel ?? 0);
   const copies = Map.groupBy(instructions.filter(isCopy), ({ marks }) => marks.kernel);
-  const numbers = [...new Set(instructions.flatMap(({ marks }) => (marks.kernel === undefined ? [] : [marks.kernel])))].sort((a, b) => a - b);
+  const numbers = [...new Set(instructions.flatMap(({ marks }) => (marks.kernel === undefined ? [] : [marks.kernel])))].sort(
+    (a, b) => a - b,
+  );
   const next = new Map<number, number>();
   let count = 0;
   for (const number of numbers) {

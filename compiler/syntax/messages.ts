@@ -58,7 +58,8 @@ const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> =
     Identifier: "a recipe is `train name of Model with policy { ... }` or `train name = other(...)`",
     Of: "a recipe needs a model: `train name of Model with policy { ... }`",
     OpenBrace: "a recipe needs its statements in braces",
-    CloseBrace: "a recipe holds `const`, `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate` and `precision`",
+    CloseBrace:
+      "a recipe holds `const`, `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate` and `precision`",
   },
   data: { Assign: "`data` needs a source: `data x: f32[64, 784] = mnist()`" },
   optimizer: { Identifier: "`optimizer` needs a name: `optimizer adamw { ... }`" },

@@ -114,7 +114,11 @@ function readStatement(cursor: Cursor, module: Mutable<ModuleSyntax>): void {
     case "precision":
       module.precision = cursor.word("`f16`");
       if (module.precision.name !== "f16")
-        cursor.report("syntax", `activations are stored as f16 or, without this line, as f32; got \`${module.precision.name}\``, module.precision.span);
+        cursor.report(
+          "syntax",
+          `activations are stored as f16 or, without this line, as f32; got \`${module.precision.name}\``,
+          module.precision.span,
+        );
       break;
     case "training":
       if (!cursor.sees("mark", "{")) cursor.expect("mark", "{");

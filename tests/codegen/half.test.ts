@@ -27,7 +27,13 @@ function packed(values: Float32Array): Uint32Array<ArrayBuffer> {
   return new Uint32Array(bits.buffer);
 }
 
-async function check(device: Device, target: Target, problem: Problem, given: readonly Words[], kept: readonly number[] = []): Promise<void> {
+async function check(
+  device: Device,
+  target: Target,
+  problem: Problem,
+  given: readonly Words[],
+  kept: readonly number[] = [],
+): Promise<void> {
   const problemInHalf = inHalf(problem, kept);
   const before = given.map((words, i) =>
     words instanceof Float32Array && !kept.includes(i) ? packed(words) : new Uint32Array(words.slice().buffer),
@@ -81,10 +87,7 @@ for (const adapter of adapters) {
       test("pointwise: one element, odd sizes, whole vectors; two results of which one is f32", async () => {
         for (const size of [1, 3, 4, 5, 256, 1027]) {
           const c = variable("c0", size);
-          const stores = [
-            storeF32(2, c, times(loadF32(0, c), loadF32(1, c))),
-            storeF32(3, c, unary("exp", loadF32(0, c))),
-          ];
+          const stores = [storeF32(2, c, times(loadF32(0, c), loadF32(1, c))), storeF32(3, c, unary("exp", loadF32(0, c)))];
           const buffers = [noise(size, 3), noise(size, 4), new Float32Array(size), new Float32Array(size)];
           await check(device, target, { kind: "pointwise", shape: [size], stores }, buffers, [3]);
         }
@@ -108,7 +111,13 @@ for (const adapter of adapters) {
             [8, 64],
           ] as const) {
             const results = axis === "inner" ? outer : inner;
-            await check(device, target, reduceProblem(outer, inner, axis, "sum"), [noise(outer * inner, 6), new Float32Array(results)], [1]);
+            await check(
+              device,
+              target,
+              reduceProblem(outer, inner, axis, "sum"),
+              [noise(outer * inner, 6), new Float32Array(results)],
+              [1],
+            );
             await check(device, target, reduceProblem(outer, inner, axis, "max"), [noise(outer * inner, 6), new Float32Array(results)]);
           }
         }
