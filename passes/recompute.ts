@@ -59,18 +59,19 @@ export class Recomputation {
   /** Lower the peak until it is within some bytes or nothing helps any more. */
   #descend(target: number): void {
     for (let last = this.#path.at(-1); last !== undefined && last.peakBytes > target && !this.#isComplete; last = this.#path.at(-1)) {
-      const next = this.#round(last.timeline, target);
+      const next = this.#round(last.timeline);
       if (next === undefined) this.#isComplete = true;
       else this.#path.push(next);
     }
   }
 
   /** Some recomputations at the peak, and what the peak is then; undefined where none lowers it. */
-  #round(from: Timeline, target: number): { readonly timeline: Timeline; readonly peakBytes: number } | undefined {
+  #round(from: Timeline): { readonly timeline: Timeline; readonly peakBytes: number } | undefined {
     let timeline = from;
     let profile = profileOf(timeline.entry, this.#table);
     const level = peakOf(profile);
-    const goal = Math.max(target, level * (1 - roundShare));
+    // Not what is asked for: plans would depend on what was asked for before.
+    const goal = level * (1 - roundShare);
     // One peak after another: a plan may be as full at the same place in every layer.
     for (;;) {
       const before = timeline;

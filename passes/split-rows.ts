@@ -3,6 +3,7 @@
 // over. Gradients and the optimizer follow by themselves, since they come later and each piece is a parameter of its own.
 
 import { int, withDefault } from "../ir/attribute.ts";
+import { regionOf } from "../ir/marks.ts";
 import { type Entry, type Instruction, type Module, mapEntries, type StateDeclaration, type Value } from "../ir/module.ts";
 import { add, sub } from "../ir/ops/arithmetic.ts";
 import { concat } from "../ir/ops/concat.ts";
@@ -126,9 +127,11 @@ function rulesFor(split: Pieces): readonly Rule[] {
       const [table, other] = side === 0 ? [lhs, rhs] : [rhs, lhs];
       const { builder } = cx;
       const hint = result?.hint ?? "y";
-      const product = (piece: Piece, beside: Value): Value => {
+      // A contraction's site and choice of quantizer are those of each piece, and nothing's else.
+      const beside = { marks: regionOf(builder.marks) };
+      const product = (piece: Piece, operand: Value): Value => {
         const rows = read(cx, table, piece);
-        return builder.emit(dot, side === 0 ? [rows, beside] : [beside, rows], { contract, batch }, { hint });
+        return builder.emit(dot, side === 0 ? [rows, operand] : [operand, rows], { contract, batch }, { hint });
       };
       const summed = contract[side].indexOf(0);
       if (summed >= 0) {
@@ -136,12 +139,12 @@ function rulesFor(split: Pieces): readonly Rule[] {
         const parts = pieces.map((piece) =>
           product(piece, builder.emit(slice, [other], { axis, start: piece.first, size: piece.rows }, { marks: {} })),
         );
-        return [parts.reduce((sum, each) => builder.emit(add, [sum, each]))];
+        return [parts.reduce((sum, each) => builder.emit(add, [sum, each], {}, beside))];
       }
       const free = freeAxes(lhs.type, rhs.type, contract, batch);
       const axis = batch[0].length + (side === 0 ? free.lhs.indexOf(0) : free.lhs.length + free.rhs.indexOf(0));
       const parts = pieces.map((piece) => product(piece, other));
-      return [builder.emit(concat, parts, { axis }, { hint })];
+      return [builder.emit(concat, parts, { axis }, { hint, ...beside })];
     }),
   ];
 }
