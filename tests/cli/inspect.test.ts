@@ -95,7 +95,7 @@ describe("ir --diff and --only", () => {
   test("a diff shows a contraction that is quantized, under names that last", async () => {
     const { code, out } = await cli("ir", ...mlp, "--diff", "--until", "insert-quant", "--only", "@train");
     expect(code).toBe(0);
-    expect(out).toMatch(/^04 insert-quant: quantize-contraction 9 {3}\(\+16 -4 lines\)$/m);
+    expect(out).toMatch(/^05 insert-quant: quantize-contraction 9 {3}\(\+16 -4 lines\)$/m);
     expect(out).toContain("@@ @train @@");
     expect(out).toMatch(/^- {2}%y: f32\[64, 256\] = dot %images_h, %fc1_weight_h .*quantize = quest/m);
     expect(out).toMatch(/^\+ {2}%y: f32\[64, 256\] = dot %images_q, %fc1_weight_q/m);
