@@ -10,6 +10,7 @@ import {
   defaultMemoryBudget,
   giveWeights,
   latestCheckpoint,
+  openTrainingData,
   removeRun,
   Session,
   type TrainResult,
@@ -128,13 +129,18 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
     () => Device.open({ adapter: flags.adapter }),
     (on) => openSession(artifact, on, flags.seed, init, flags, output),
   );
+  const loading = openTrainingData(artifact);
+  // Told below, when the session is open: until then the driver compiles kernels.
+  loading.catch(() => undefined);
   const session = await open.open();
   output.note(`${manifest.model}, recipe ${manifest.recipe ?? "-"}, policy ${manifest.policy}: ${describeSize(artifact, session)}`);
   if (flags.overwrite === true) await removeRun(folder);
 
+  const dataset = await loading;
   const result = await watched(output, (signal, progress) =>
     train(session, {
       folder,
+      dataset,
       signal,
       progress,
       reopen: () => open.reopen(),

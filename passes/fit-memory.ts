@@ -16,7 +16,7 @@ export interface TradeOff {
 }
 
 /** Placing takes a little more than what lives at once, so a plan is aimed lower until it fits. */
-const mostAttempts = 6;
+const mostAttempts = 8;
 
 export class MemoryFitter {
   readonly #plan: KernelPlan;
@@ -47,7 +47,7 @@ export class MemoryFitter {
       const fitted = this.#aimed(aim);
       const { peakBytes } = fitted.memory;
       if (peakBytes <= bytes) return fitted;
-      aim -= (peakBytes - bytes) * (attempt + 1);
+      aim -= Math.max(peakBytes - bytes, 0.01 * aim);
     }
     return this.least();
   }
@@ -63,8 +63,9 @@ export class MemoryFitter {
     const least = this.least();
     const [most, end] = [this.plain.memory.peakBytes, least.memory.peakBytes];
     const found = Array.from({ length: points - 1 }, (_, i) => this.within(most + ((end - most) * i) / (points - 1)));
-    // A step that leads nowhere is no point.
-    return [...found, least].filter(({ memory }, i) => i === 0 || memory.peakBytes < (found[i - 1]?.memory.peakBytes ?? 0));
+    // Placing may have led to less than was asked for, and a step nowhere: what is left is smaller from point to point.
+    const sizes = new Map([...found, least].map((plan) => [plan.memory.peakBytes, plan]));
+    return [...sizes.entries()].toSorted(([a], [b]) => b - a).map(([, plan]) => plan);
   }
 
   /** What a plan of these entries trades. */

@@ -43,7 +43,7 @@ export {
 } from "./session.ts";
 export type { TimestampMode } from "./submit.ts";
 export { findSwiftShader, type SwiftShader } from "./swiftshader.ts";
-export { train } from "./train.ts";
+export { openTrainingData, train } from "./train.ts";
 export type { EvaluationMetrics, StepMetrics, TrainOptions, TrainProgress, TrainResult } from "./train-options.ts";
 export type { HostArray } from "./values.ts";
 export { sleepUntil } from "./wait.ts";

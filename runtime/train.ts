@@ -1,9 +1,10 @@
 // Training: from a session and its recipe to a trained state, begun or resumed, and begun again once where the device is lost.
-import type { RunRecord } from "../ir/artifact.ts";
+import type { CompiledArtifact, EntryRecord, RunRecord } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { artifactHash } from "./artifact-folder.ts";
 import { latestCheckpoint } from "./checkpoint-history.ts";
 import { Batches } from "./data/batches.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { openData } from "./data/source.ts";
 import type { LoggedLine } from "./metrics.ts";
 import { chooseCheckpoint, differencesFrom, loadCheckpoint, type Resumed } from "./resume.ts";
@@ -23,12 +24,8 @@ const keptByTime = 2;
  * (`not-saved`).
  */
 export async function train(session: Session, options: TrainOptions = {}): Promise<TrainResult> {
-  const { manifest } = session.artifact;
-  const { run } = manifest;
-  const entry = trainingEntry(manifest);
-  if (run === undefined || entry === undefined)
-    throw new DiagnosticError([error("no-recipe", "the artifact was compiled without a recipe, so there is nothing to train")]);
-  const dataset = options.dataset ?? (await openData(run.data, entry));
+  const { run, entry } = trainedBy(session.artifact);
+  const dataset = options.dataset ?? (await openTrainingData(session.artifact));
   const batches = new Batches(dataset, run.data, entry);
   const examples = stepSize(batches, run);
   const { folder: path, signal, progress, steps = run.steps } = options;
@@ -57,6 +54,23 @@ export async function train(session: Session, options: TrainOptions = {}): Promi
       throw new DiagnosticError([{ ...lossOf(second), message: `${lossOf(second).message}, for the second time in this run`, help }]);
     }
   }
+}
+
+/**
+ * The data that an artifact's recipe trains on, for `TrainOptions.dataset`: opened while a session opens, it loads as the driver compiles kernels.
+ * Throws as {@link train} does.
+ */
+export async function openTrainingData(artifact: CompiledArtifact): Promise<Dataset> {
+  const { run, entry } = trainedBy(artifact);
+  return openData(run.data, entry);
+}
+
+function trainedBy({ manifest }: CompiledArtifact): { readonly run: RunRecord; readonly entry: EntryRecord } {
+  const { run } = manifest;
+  const entry = trainingEntry(manifest);
+  if (run === undefined || entry === undefined)
+    throw new DiagnosticError([error("no-recipe", "the artifact was compiled without a recipe, so there is nothing to train")]);
+  return { run, entry };
 }
 
 type Common = Omit<LoopOptions, "session" | "folder">;
