@@ -49,7 +49,7 @@ export function pack(
   const tried: Ordered[] = [];
   for (const compare of orders) {
     const order = allocations.map((_, i) => i).sort((a, b) => compare(at(a), at(b)) || a - b);
-    const packing = packInOrder(allocations, order, space);
+    const packing = packInOrder(allocations, order, space) ?? missing();
     if (packing.end <= near) return packing;
     tried.push({ order, packing });
   }
@@ -92,8 +92,8 @@ function improved(allocations: readonly Allocation[], first: Ordered, space: Spa
       moved === undefined
         ? order.toSpliced(highest, 1).toSpliced(Math.floor(highest * spread(change, 0.618034)), 0, last)
         : order.toSpliced(order.indexOf(moved), 1).toSpliced(Math.floor(order.length * spread(change, 0.56984)), 0, moved);
-    const next = packInOrder(allocations, changed, space);
-    if (next.end > end) continue;
+    const next = packInOrder(allocations, changed, space, end);
+    if (next === undefined) continue;
     order = changed;
     packing = next;
   }
@@ -103,8 +103,14 @@ function improved(allocations: readonly Allocation[], first: Ordered, space: Spa
 /** Multiples of an irrational number, less what is whole, lie everywhere between 0 and 1. */
 const spread = (n: number, step: number): number => (n * step) % 1;
 
-function packInOrder(allocations: readonly Allocation[], order: readonly number[], { fixed, slabBytes }: Space): Packing {
-  const line = new PlacedLine(fixed);
+/** Undefined where the end comes to lie beyond `most`: then nothing further is placed. */
+function packInOrder(
+  allocations: readonly Allocation[],
+  order: readonly number[],
+  { fixed, slabBytes }: Space,
+  most = Number.POSITIVE_INFINITY,
+): Packing | undefined {
+  const line = new PlacedLine(fixed, fixed.length + allocations.length);
   let end = fixed.reduce((most, { start, bytes }) => Math.max(most, start + bytes), 0);
   let boundary = 0;
   const openSlabs = (until: number) => {
@@ -124,6 +130,7 @@ function packInOrder(allocations: readonly Allocation[], order: readonly number[
     line.add({ bytes, from, to, start });
     starts[i] = start;
     end = Math.max(end, start + bytes);
+    if (end > most) return undefined;
   }
   return { starts, end };
 }
@@ -131,12 +138,18 @@ function packInOrder(allocations: readonly Allocation[], order: readonly number[
 /** Placed allocations by address, as columns: this is the loop that packing spends its time in. */
 class PlacedLine {
   #count = 0;
-  #starts = new Float64Array(64);
-  #ends = new Float64Array(64);
-  #froms = new Int32Array(64);
-  #tos = new Int32Array(64);
+  #starts: Float64Array;
+  #ends: Float64Array;
+  #froms: Int32Array;
+  #tos: Int32Array;
 
-  constructor(fixed: readonly Fixed[]) {
+  /** Room for so many, and for the boundaries of slabs more. */
+  constructor(fixed: readonly Fixed[], count: number) {
+    const size = count + 64;
+    this.#starts = new Float64Array(size);
+    this.#ends = new Float64Array(size);
+    this.#froms = new Int32Array(size);
+    this.#tos = new Int32Array(size);
     for (const each of fixed) this.add(each);
   }
 

@@ -92,7 +92,7 @@ function foreignTables(schedules: Schedules | undefined, targets: readonly Targe
 }
 
 /** Points of the curve between memory and time. */
-const curvePoints = 8;
+const curvePoints = 6;
 
 function planTarget(
   module: Module,

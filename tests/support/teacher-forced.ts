@@ -21,18 +21,21 @@ export type BatchOf = (step: number) => Readonly<Record<string, HostArray>>;
 const mostDiffering = 1e-4;
 
 /**
- * Compare steps 0 to `steps` - 1 of a session over `twin.observed`: codes, masks, loss (1e-5) and gradients (1e-4 of the largest entry).
- * Expects the session's state at its beginning. Answers the adapter's losses.
+ * Compare steps of a session over `twin.observed`: the first ones, as many as a number says, or those of a list in rising order, up to each of
+ * which the session goes on by itself. What is compared: codes, masks, loss (1e-5) and gradients (1e-4 of the largest entry). Expects the session's
+ * state at its beginning. Answers the adapter's losses of the compared steps.
  */
 export async function expectStepsOfInterpreter(
   twin: StepTwin,
   session: Session,
-  steps: number,
+  steps: number | readonly number[],
   batchOf: BatchOf,
 ): Promise<readonly number[]> {
   const losses: number[] = [];
-  let [rounded, differing] = [0, 0];
-  for (let step = 0; step < steps; step++) {
+  let [rounded, differing, done] = [0, 0, 0];
+  for (const step of typeof steps === "number" ? Array.from({ length: steps }, (_, i) => i) : steps) {
+    for (; done < step; done++) await session.submit("train", batchOf(done), { step: done, unread: true }).read();
+    done = step + 1;
     const state = await readState(session, twin.observed);
     const batch = batchOf(step);
     const actual = namedTensors(outputTypes(twin.observed, "train"), await session.run("train", batch, { step }));
