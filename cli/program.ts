@@ -7,12 +7,14 @@ import { doctorCommand } from "./doctor.ts";
 import { evalCommand } from "./eval.ts";
 import { explainCommand } from "./explain.ts";
 import { explainPolicyCommand } from "./explain-policy.ts";
+import { fitCommand } from "./fit.ts";
 import { fmtCommand } from "./fmt.ts";
 import { generateCommand } from "./generate.ts";
 import { irCommand } from "./ir.ts";
 import { optCommand } from "./opt.ts";
 import type { Output } from "./output.ts";
 import { planCommand } from "./plan.ts";
+import { plotCommand } from "./plot.ts";
 import { runCommand } from "./run-entry.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
@@ -30,6 +32,8 @@ const commands = [
   optCommand,
   tokenizerCommand,
   tuneCommand,
+  fitCommand,
+  plotCommand,
   benchCommand,
   doctorCommand,
   explainCommand,

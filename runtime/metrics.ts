@@ -86,6 +86,13 @@ export class MetricsLog {
   }
 }
 
+/** The lines of a log; what is no whole line is left out. */
+export const parseMetrics = (text: string): readonly LoggedLine[] =>
+  text.split("\n").flatMap((line) => {
+    const logged = parseLine(line);
+    return logged === undefined ? [] : [logged];
+  });
+
 function parseLine(text: string): LoggedLine | undefined {
   try {
     const line = JSON.parse(text) as Partial<LoggedLine> | null;

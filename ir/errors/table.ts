@@ -1,6 +1,7 @@
 // The registry of diagnostic codes: every code with its explanation, by area. A code that does not stand here does not compile.
 import { commandErrors } from "./command.ts";
 import { dataErrors } from "./data.ts";
+import { experimentErrors } from "./experiment.ts";
 import type { Explanation } from "./explanation.ts";
 import { irErrors } from "./ir.ts";
 import { modelErrors } from "./model.ts";
@@ -18,6 +19,7 @@ export const errorAreas = [
   { title: "Plans and targets", entries: planErrors },
   { title: "Data", entries: dataErrors },
   { title: "Running", entries: runErrors },
+  { title: "Experiments", entries: experimentErrors },
   { title: "Command line", entries: commandErrors },
 ] as const satisfies readonly { readonly title: string; readonly entries: Readonly<Record<string, Explanation>> }[];
 

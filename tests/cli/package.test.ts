@@ -70,6 +70,15 @@ describe("the command line of the package", () => {
     });
   });
 
+  test("fits the published losses, and draws them", () => {
+    expect(installed("fit", "--published", "--resamples", "0", "-o", "fit.svg")).toMatchObject({
+      code: 0,
+      err: "",
+      out: expect.stringContaining("best eff(P)/P of quest: 4"),
+    });
+    expect(readFileSync(join(folder, "fit.svg"), "utf8")).toMatch(/^<svg /);
+  });
+
   test("refuses wrong input with exit code 1", () => {
     expect(installed("ir", "other.loom")).toMatchObject({ code: 1, err: expect.stringContaining("this folder has `mine.loom`") });
   });

@@ -1,0 +1,101 @@
+// The kinds of plots: one entry each, from runs or from results to a chart.
+import { type Analysis, analyse } from "../analyse.ts";
+import type { Interval } from "../resample.ts";
+import { precisionsOf, type ResultRow } from "../scaling-law.ts";
+import type { Chart, Point, Series } from "./chart.ts";
+import type { RunMetrics, StepValue } from "./run-metrics.ts";
+
+/** What a plot is made from: folders of runs, or rows of results. */
+type PlotKind =
+  | { readonly takes: "runs"; readonly summary: string; chart(runs: readonly RunMetrics[]): Chart }
+  | { readonly takes: "results"; readonly summary: string; chart(rows: readonly ResultRow[]): Chart };
+
+export const plotKinds = {
+  loss: { takes: "runs", summary: "training loss of runs by step", chart: lossCurves },
+  "val-loss": { takes: "runs", summary: "held-out loss of runs by step", chart: heldOutCurves },
+  bits: { takes: "results", summary: "loss against the size of the model in bits, by precision", chart: lossAgainstBits },
+  efficiency: {
+    takes: "results",
+    summary: "eff(P) / P of the fitted scaling law against bits",
+    chart: (rows) => efficiencyPerBit(analyse(rows)),
+  },
+} as const satisfies Readonly<Record<string, PlotKind>>;
+
+export type PlotName = keyof typeof plotKinds;
+export const plotNames = Object.keys(plotKinds) as readonly PlotName[];
+
+/** Points of a curve that no plot could show more of. */
+const mostPoints = 400;
+
+function lossCurves(runs: readonly RunMetrics[]): Chart {
+  const longest = Math.max(...runs.map(({ losses }) => losses.length));
+  const window = Math.max(1, Math.ceil(longest / mostPoints));
+  return {
+    title: window === 1 ? "Training loss" : `Training loss, means of ${window} steps`,
+    x: { label: "step", scale: "linear" },
+    y: { label: "loss (nats)", scale: "linear" },
+    series: runs.map(({ name, losses }) => ({ name, points: means(losses, window), mark: "line" })),
+  };
+}
+
+function heldOutCurves(runs: readonly RunMetrics[]): Chart {
+  return {
+    title: "Held-out loss",
+    x: { label: "step", scale: "linear" },
+    y: { label: "loss (nats)", scale: "linear" },
+    series: runs.map(({ name, heldOutLosses }) => ({ name, points: means(heldOutLosses, 1), mark: "points" })),
+  };
+}
+
+/** Means of step and value over windows of so many values. Values that are not finite are not logged, so they are not here. */
+function means(values: readonly StepValue[], window: number): readonly Point[] {
+  return Array.from({ length: Math.ceil(values.length / window) }, (_, i) => {
+    const part = values.slice(i * window, (i + 1) * window);
+    const mean = (of: (value: StepValue) => number) => part.reduce((sum, value) => sum + of(value), 0) / part.length;
+    return { x: mean(({ step }) => step), y: mean(({ value }) => value) };
+  });
+}
+
+/** Of each size the runs with the most tokens, means over seeds: what a model of so many bits reaches. */
+function lossAgainstBits(rows: readonly ResultRow[]): Chart {
+  const series = precisionsOf(rows).map(({ p, bits }): Series => {
+    const sizes = Map.groupBy(
+      rows.filter((row) => row.p === p),
+      ({ n }) => n,
+    );
+    const points = [...sizes].map(([n, ofSize]): Point => {
+      const most = Math.max(...ofSize.map(({ d }) => d));
+      const losses = ofSize.flatMap(({ d, loss }) => (d === most ? [loss] : []));
+      return { x: n * bits, y: losses.reduce((sum, loss) => sum + loss, 0) / losses.length };
+    });
+    return { name: p, points: points.toSorted((a, b) => a.x - b.x), mark: "points" };
+  });
+  return {
+    title: "Loss against the size of the model",
+    x: { label: "parameters without embeddings, in bits", scale: "log" },
+    y: { label: "held-out loss (nats)", scale: "linear" },
+    series,
+  };
+}
+
+/** None where nothing is open, as for the reference. */
+const endsOf = ([low, high]: Interval = [0, 0]) => (low < high ? { low, high } : {});
+
+/** eff(P) / P with intervals, a line for each series. The reference, at 1, belongs to all that have more than one precision. */
+export function efficiencyPerBit({ precisions, reference }: Pick<Analysis, "precisions" | "reference">): Chart {
+  const names = [...new Set(precisions.map(({ series }) => series))];
+  const sizeOf = (name: string) => precisions.filter(({ series }) => series === name).length;
+  return {
+    title: "Efficiency per bit",
+    x: { label: "bits of a weight", scale: "log" },
+    y: { label: `eff(P) / P, in multiples of ${reference}`, scale: "linear" },
+    series: names.map((name) => ({
+      name: name === "" ? "all" : name,
+      mark: "points",
+      points: precisions
+        .filter(({ series, p }) => series === name || (p === reference && sizeOf(name) > 1))
+        .map(({ bits, perBit, perBitInterval }): Point => ({ x: bits, y: perBit, ...endsOf(perBitInterval) }))
+        .toSorted((a, b) => a.x - b.x),
+    })),
+  };
+}
