@@ -81,7 +81,7 @@ test("train and compile refuse before they write anything", async () => {
     ["train", ...stack, "--out", join(folder, "run")],
     ["compile", ...stack, "-o", join(folder, "artifact")],
   ]) {
-    const { code, err } = await cli(...command, "--memory", "900KiB");
+    const { code, err } = await cli(...command, "--memory", "64KiB");
     expect(code).toBe(1);
     expect(err).toContain("error[memory-budget]: the plan for ");
   }
