@@ -226,5 +226,14 @@ function describeSize({ manifest }: CompiledArtifact, session: Session): string 
   const of = (entry: string) => session.target.dispatches[entry]?.length ?? 0;
   const dispatches = of("train") + (manifest.run?.accumulate ?? 1) * of("accumulate") + of("apply");
   const parameters = manifest.state.filter(({ role }) => role === "parameter").length;
-  return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${printBytes(session.byteLength)}`;
+  return `${parameters} parameter tensors, ${session.target.kernels.length} kernels, ${dispatches} dispatches a step, ${printBytes(session.byteLength)}${describePrecision(manifest, session)}`;
+}
+
+/** What became of a recipe's `precision = f16`: nothing is said where it asks for none. */
+function describePrecision({ precision }: CompiledArtifact["manifest"], { device, target }: Session): string {
+  if (precision === undefined) return "";
+  if (!device.adapter.features.includes("shader-f16")) return "; activations in f32, as the adapter has no `shader-f16`";
+  return target.requires.features.includes("shader-f16")
+    ? "; activations in f16"
+    : "; nothing in f16: no kernel hands activations to another";
 }

@@ -138,6 +138,8 @@ export interface ArtifactManifest {
   readonly model: string;
   readonly policy: string;
   readonly recipe?: string;
+  /** What the recipe asks activations to be stored in; absent for f32. Targets without `shader-f16` store f32 all the same. */
+  readonly precision?: "f16";
   /** Source path -> `sha256-...` of its text. */
   readonly sources: Readonly<Record<string, string>>;
   readonly state: readonly StateRecord[];

@@ -127,6 +127,7 @@ const shape = objectOf<ArtifactManifest>({
   model: text,
   policy: text,
   recipe: optional(text),
+  precision: optional(oneOf("f16")),
   sources: recordOf(text),
   state: listOf(state),
   host: recordOf(hostRule),

@@ -85,6 +85,7 @@ function describe(
     model,
     policy,
     ...(recipe === undefined ? {} : { recipe }),
+    ...(module.precision === undefined ? {} : { precision: module.precision }),
     sources: Object.fromEntries(sources.map(({ path, text }) => [path, `sha256-${createHash("sha256").update(text).digest("hex")}`])),
     state: describeState(module, first),
     host: module.host,

@@ -1,8 +1,9 @@
-// `// test plan`: run the whole pipeline and print the kernel plan. Schedules are code generation's choice; here one stands for each family.
+// `// test plan`: run the whole pipeline and print the kernel plan for the target that promises nothing; `// test plan shader-f16`: for one that has
+// this feature beside. Schedules are code generation's choice; here one stands for each family.
 
 import { portable } from "../../../compiler/driver/targets.ts";
 import { unwrap } from "../../../ir/diagnostic.ts";
-import type { Family, Problem, Schedule } from "../../../ir/plan.ts";
+import type { Family, Problem, Schedule, Target } from "../../../ir/plan.ts";
 import { parseModule } from "../../../ir/text/parse.ts";
 import { parsePlan } from "../../../ir/text/parse-plan.ts";
 import { printPlan } from "../../../ir/text/print-plan.ts";
@@ -21,15 +22,17 @@ const schedules: Readonly<Record<Family, Schedule>> = {
   attention: { kind: "attention", frame: "plain", workgroup: 8 },
 };
 
+const withFeatures = (words: string): Target => ({ ...portable, features: words.split(" ").filter((word) => word !== "") });
+
 export const plan: Subtest = {
   name: "plan",
-  run(input) {
+  run(input, argument) {
     const parsed = parseModule(input);
     if (parsed.value === undefined) return { diagnostics: parsed.diagnostics };
     const outcome = runPipeline(parsed.value, pipeline, { sources: [input] });
     if (outcome.kind === "crashed") throw outcome.crash.error;
     if (outcome.kind === "rejected") return { diagnostics: outcome.diagnostics };
-    const planned = toPlan(outcome.module, { target: portable, choose: ({ kind }: Problem) => schedules[kind] });
+    const planned = toPlan(outcome.module, { target: withFeatures(argument), choose: ({ kind }: Problem) => schedules[kind] });
     if (planned.value === undefined) return { diagnostics: planned.diagnostics };
     const output = printPlan(planMemory(rematerialize(planned.value), outcome.module));
     const again = printPlan(unwrap(parsePlan({ path: "plan", text: output })));
