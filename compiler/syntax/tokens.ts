@@ -5,9 +5,21 @@ import { createToken, Lexer, type TokenType } from "chevrotain";
 export const Identifier = createToken({ name: "Identifier", pattern: /[A-Za-z_]\w*/, label: "a name" });
 
 const titled = (word: string) => `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
-const reserved = (word: string) => createToken({ name: titled(word), pattern: word, longer_alt: Identifier, label: `\`${word}\`` });
+/** Words that are never names. They collect themselves: a word that the lexer does not know could never be read. */
+export const reservedWords: TokenType[] = [];
+/** Words that begin something where a block expects them, and are names elsewhere. */
+const blockWords: TokenType[] = [];
+const collected = (words: TokenType[], token: TokenType): TokenType => {
+  words.push(token);
+  return token;
+};
+const reserved = (word: string) =>
+  collected(reservedWords, createToken({ name: titled(word), pattern: word, longer_alt: Identifier, label: `\`${word}\`` }));
 const blockWord = (word: string) =>
-  createToken({ name: titled(word), pattern: word, longer_alt: Identifier, categories: [Identifier], label: `\`${word}\`` });
+  collected(
+    blockWords,
+    createToken({ name: titled(word), pattern: word, longer_alt: Identifier, categories: [Identifier], label: `\`${word}\`` }),
+  );
 const mark = (name: string, text: string) => createToken({ name, pattern: text, label: `\`${text}\`` });
 
 export const Use = reserved("use");
@@ -33,7 +45,7 @@ export const Train = reserved("train");
 
 export const Of = blockWord("of");
 export const With = blockWord("with");
-const Any = blockWord("any");
+blockWord("any");
 export const Data = blockWord("data");
 export const Loss = blockWord("loss");
 export const Optimizer = blockWord("optimizer");
@@ -46,7 +58,10 @@ export const Over = blockWord("over");
 export const Checkpoint = blockWord("checkpoint");
 export const Accumulate = blockWord("accumulate");
 export const Precision = blockWord("precision");
-export const Seconds = createToken({ name: "Seconds", pattern: "s", longer_alt: Identifier, categories: [Identifier], label: "`s`" });
+export const Seconds = collected(
+  blockWords,
+  createToken({ name: "Seconds", pattern: "s", longer_alt: Identifier, categories: [Identifier], label: "`s`" }),
+);
 
 export const Float = createToken({ name: "Float", pattern: Lexer.NA, label: "a number" });
 /** `1.`, `.5`, `0x10`, `1e`, but not `60s`: taken for a number, so that it is one problem and not several. */
@@ -109,33 +124,10 @@ const BlockComment = createToken({
 });
 const Comment = createToken({ name: "Comment", pattern: /\/\/[^\n\r]*/, group: "comments" });
 
-export const reservedWords: readonly TokenType[] = [
-  Use,
-  Module,
-  Param,
-  Const,
-  Require,
-  Tie,
-  Fn,
-  Let,
-  Var,
-  For,
-  In,
-  Return,
-  If,
-  Then,
-  Else,
-  When,
-  True,
-  False,
-  Quantize,
-  Train,
-];
 /** What the items of a file begin with. */
 export const itemWords: ReadonlySet<TokenType> = new Set([Use, Const, Module, Quantize, Train]);
 /** A name follows them. */
 export const namingWords: ReadonlySet<TokenType> = new Set([Let, Var, Param, Const, Module, For, Quantize, Train]);
-const blockWords = [Of, With, Any, Data, Loss, Optimizer, Schedule, Clip, Remat, Eval, Every, Over, Checkpoint, Accumulate, Seconds];
 const marks = [
   Arrow,
   FatArrow,
