@@ -75,6 +75,8 @@ export interface Module {
   readonly training?: TrainingSpec;
   /** What activations are stored as, and weights read as, where a target has it (`passes/narrow-storage.ts`); absent: f32. */
   readonly precision?: "f16";
+  /** Rows of a chunk of the head with its loss (`passes/chunk-head.ts`); absent: by size. */
+  readonly headChunk?: number | "none";
   readonly states: readonly StateDeclaration[];
   /** Path -> the state that it names too. */
   readonly ties: readonly { readonly path: string; readonly state: string }[];

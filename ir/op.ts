@@ -103,7 +103,7 @@ export type Lowering<O extends OperandNames, R extends readonly string[], A exte
       /** Where the result has the operand's own type: whether every element keeps its place, so that the view is nothing. */
       readonly isIdentity: true | ((attrs: AttributesOf<A>, type: Type) => boolean);
     }
-  | { readonly kind: "kernel"; readonly family: "reduce" | "dot" | "rows" | "attention" | "gather" | "scatter" | "write" | "norm" }
+  | { readonly kind: "kernel"; readonly family: "reduce" | "dot" | "rows" | "attention" | "gather" | "scatter" | "write" | "norm" | "join" }
   | { readonly kind: "expand"; expand(b: Builder, operands: PerOperand<O, Value>, attrs: AttributesOf<A>): PerResult<R, Value> }
   | { readonly kind: "source" };
 

@@ -232,9 +232,17 @@ export interface Dispatch {
 export interface BindingUse {
   readonly buffer: string;
   readonly through?: string;
+  /** The bytes of the buffer that are bound; absent: all of it. */
+  readonly part?: BufferPart;
   /** The operand whose place the result `buffer` takes: read and then overwritten, element by element (access `update`). */
   readonly over?: string;
   readonly access: "read" | "write" | "update";
+}
+
+/** A range of bytes of a buffer: rows of the tensor in it. */
+export interface BufferPart {
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 export interface PlanEntry {

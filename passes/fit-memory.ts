@@ -83,7 +83,8 @@ export class MemoryFitter {
 
   #costOfAll({ buffers }: PlanEntry, dispatches: PlanEntry["dispatches"]): number {
     const bytes = new Map(buffers.map((buffer) => [buffer.name, buffer.bytes]));
-    const bound = ({ bind }: PlanEntry["dispatches"][number]) => bind.reduce((sum, { buffer }) => sum + (bytes.get(buffer) ?? 0), 0);
+    const bound = ({ bind }: PlanEntry["dispatches"][number]) =>
+      bind.reduce((sum, { buffer, part }) => sum + (part?.bytes ?? bytes.get(buffer) ?? 0), 0);
     return dispatches.reduce((sum, dispatch) => sum + this.#costOf(dispatch.problem, bound(dispatch)), 0);
   }
 

@@ -5,6 +5,7 @@ import { shapesEqual } from "../ir/dim.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { mapEntries } from "../ir/module.ts";
 import { quantEncode, quantMask } from "../ir/ops/quant.ts";
+import { rowSlice } from "../ir/ops/row-parts.ts";
 import { newBuilder, opNamed } from "../ir/ops/table.ts";
 import { storageOf } from "../ir/packing.ts";
 import { removeDead } from "../ir/rewrite.ts";
@@ -163,7 +164,9 @@ class Grouping {
 
   #absorbChain(group: Group, anchor: Instruction): void {
     // A write computes some elements of its result alone; attention stores what it computes and nothing else.
-    if (familyOf(anchor) === "write" || familyOf(anchor) === "attention") return;
+    // What is joined has been stored already.
+    const family = familyOf(anchor);
+    if (family === "write" || family === "attention" || family === "join") return;
     const chain: Instruction[] = [];
     for (;;) {
       const last = chain.at(-1) ?? anchor;
@@ -175,6 +178,7 @@ class Grouping {
       if (user.op.lower.kind !== "pointwise" || user.results.length > 1) break;
       const [next] = user.results;
       if (next === undefined || !shapesEqual(next.type.dims, result.type.dims)) break;
+      if (user.operands.some((o) => o !== result && this.#comesLater(o, anchor))) break;
       // The chain's value is read at its own element only: an operand of the same shape.
       if (!this.#tryJoin(group, user, "epilogue")) break;
       chain.push(user);
@@ -182,6 +186,19 @@ class Grouping {
     // Only rows write packed results: a lane of a contraction or a reduction has no whole words.
     if (familyOf(anchor) === "rows") return;
     for (let last = chain.pop(); last?.results.some(isPacked); last = chain.pop()) this.#leave(group, last);
+  }
+
+  /**
+   * Whether another anchor behind this one makes a value, for the op that takes both and nothing else: that op is the other's epilogue. Here it
+   * would have to wait for the other with all that it loads, while a sum of many products grows in place as they come.
+   */
+  #comesLater(value: Value, anchor: Instruction): boolean {
+    const { facts } = this;
+    const other = facts.producer(value);
+    if (other === undefined || roleOf(other) !== "anchor" || (facts.index.get(other) ?? 0) < (facts.index.get(anchor) ?? 0)) return false;
+    const family = familyOf(other);
+    const isAlone = other.results.length === 1 && facts.users(value).length === 1 && !facts.escapes(value);
+    return isAlone && (family === "dot" || family === "reduce" || family === "scatter");
   }
 
   /** Users are placed before producers, so each producer knows which kernels want it. */
@@ -196,7 +213,9 @@ class Grouping {
       // What rounds to codes runs in one place and is stored: kernels contract multiply-adds differently, so a second one, or one with
       // other neighbours in another entry, could answer other codes.
       const isRounding = isNamed(instruction, "quant.encode") || isNamed(instruction, "quant.mask");
-      const welcome = !escapes && !isRounding && wanted.every((g) => this.#accepts(g, instruction, users));
+      // Rows are taken of what lies in memory.
+      const isTaken = users.some((u) => isNamed(u, rowSlice.name));
+      const welcome = !escapes && !isRounding && !isTaken && wanted.every((g) => this.#accepts(g, instruction, users));
       const free = wanted.length === 1 || this.#isCheap(instruction);
       if (welcome && free && wanted.every((g) => this.#fits(g, instruction, wanted.length > 1))) {
         for (const group of wanted) this.#join(group, instruction, this.#positionIn(group, users));
@@ -271,7 +290,7 @@ class Grouping {
     if (this.#positionIn(group, users) === "epilogue") return true;
     const [anchor] = group.anchors;
     const family = anchor === undefined ? undefined : familyOf(anchor);
-    if (family === "norm") return false;
+    if (family === "norm" || family === "join") return false;
     // What is written into must lie in memory.
     if (family === "write") return !instruction.results.some((r) => r === anchor?.operands[0]);
     // Attention reads each key and value once for every query.

@@ -67,7 +67,7 @@ function mergedNumber(chosen: readonly InPlacePair[]): (binding: number) => numb
 export function updateInPlace(entry: PlanEntry, table: InPlaceTable): PlanEntry {
   const lifetimes = new Map(lifetimesOf(entry).map((l) => [l.buffer.name, l] as const));
   const used = (use: BindingUse | undefined, access: BindingUse["access"], roles: readonly BufferRole["kind"][]) => {
-    const found = use?.access === access && use.through === undefined ? lifetimes.get(use.buffer) : undefined;
+    const found = use?.access === access && use.through === undefined && use.part === undefined ? lifetimes.get(use.buffer) : undefined;
     return found !== undefined && roles.includes(found.buffer.role.kind) ? found : undefined;
   };
   const dispatches = entry.dispatches.map((dispatch, at): Dispatch => {

@@ -23,15 +23,10 @@ import {
 import { simplify } from "../ir/simplify.ts";
 import { shapeOf, type Type } from "../ir/type.ts";
 import { isInlineSource } from "./grouping.ts";
+import { type BufferPlace, placeOfRows, samePart } from "./row-places.ts";
 
 /** Coordinates of an element, one u32 expression per axis. */
 export type Coordinates = readonly ScalarExpr[];
-
-/** Where a value lies in memory: a buffer, and the element at which it starts (host scalars share one buffer). */
-export interface BufferPlace {
-  readonly buffer: string;
-  readonly element: number;
-}
 
 /** Row-major position of coordinates. */
 function linearIndex(coordinates: Coordinates, shape: readonly number[]): ScalarExpr {
@@ -88,10 +83,10 @@ export class KernelScope {
     return this.#input.placeOf(value);
   }
 
-  binding(buffer: string, access: "read" | "write"): number {
-    const at = this.bindings.findIndex((b) => b.buffer === buffer);
+  binding({ buffer, part }: Pick<BufferPlace, "buffer" | "part">, access: "read" | "write"): number {
+    const at = this.bindings.findIndex((b) => b.buffer === buffer && samePart(b.part, part));
     const known = this.bindings[at];
-    if (known === undefined) return this.bindings.push({ buffer, access }) - 1;
+    if (known === undefined) return this.bindings.push({ buffer, ...(part === undefined ? {} : { part }), access }) - 1;
     if (known.access !== access) this.bindings[at] = { ...known, access: "update" };
     return at;
   }
@@ -110,14 +105,14 @@ export class KernelScope {
 
   /** Where and what to store for a value that this kernel computes. */
   store(value: Value, at: Coordinates): Store {
-    const { buffer, element } = this.#input.placeOf(value);
-    const { row, column } = this.#address(value.type, at, element);
-    return { storage: storageOf(value.type), row, column, value: this.element(value, at), binding: this.binding(buffer, "write") };
+    const place = this.#input.placeOf(value);
+    const { row, column } = this.#address(value.type, at, place.element);
+    return { storage: storageOf(value.type), row, column, value: this.element(value, at), binding: this.binding(place, "write") };
   }
 
   /** As {@link store}, where only a part of the value's elements is stored and the others stay as they are. */
   storeWithin(value: Value, at: Coordinates): Store {
-    this.binding(this.#input.placeOf(value).buffer, "read");
+    this.binding(this.#input.placeOf(value), "read");
     return this.store(value, at);
   }
 
@@ -179,6 +174,8 @@ export class KernelScope {
     const [result] = producer.results;
     const { lower } = producer.op;
     if (operand === undefined || result === undefined || lower.kind !== "view") throw new Error("not a view");
+    const rows = placeOfRows(producer, { ...this.#input, isInside: (i) => this.#members.has(i) });
+    if (rows !== undefined) return this.#loadFrom(rows, result.type, at);
     const { coordinates, inside } = lower.index(at, producer.attrs as never, shapeOf(operand.type), shapeOf(result.type));
     const expr = this.element(
       operand,
@@ -201,9 +198,12 @@ export class KernelScope {
   }
 
   #load(value: Value, at: Coordinates): ScalarExpr {
-    const { buffer, element } = this.#input.placeOf(value);
-    const { row, column } = this.#address(value.type, at, element);
-    return load(scalarTypeOf(value.type), this.binding(buffer, "read"), storageOf(value.type), column, row);
+    return this.#loadFrom(this.#input.placeOf(value), value.type, at);
+  }
+
+  #loadFrom(place: BufferPlace, type: Type, at: Coordinates): ScalarExpr {
+    const { row, column } = this.#address(type, at, place.element);
+    return load(scalarTypeOf(type), this.binding(place, "read"), storageOf(type), column, row);
   }
 
   #address(type: Type, at: Coordinates, element: number): { readonly row: ScalarExpr; readonly column: ScalarExpr } {

@@ -5,6 +5,7 @@ import { type Entry, type Instruction, type Module, mapEntries, type Value } fro
 import { dot } from "../ir/ops/dot.ts";
 import { quantDecode, quantEncode } from "../ir/ops/quant.ts";
 import { arithmetics, type CodeArithmetic, fitsArithmetic, quantDot } from "../ir/ops/quant-dot.ts";
+import { rowSlice } from "../ir/ops/row-parts.ts";
 import { opNamed } from "../ir/ops/table.ts";
 import { codeFields } from "../ir/packing.ts";
 import type { CodeCosts, Target } from "../ir/plan.ts";
@@ -22,9 +23,9 @@ interface Family {
 }
 
 function layOutEntry(entry: Entry, costs: CodeCosts): Entry {
-  const families = familiesOf(entry);
-  if (families.length === 0) return entry;
   const facts = new CodeFacts(entry);
+  const families = familiesOf(entry, facts);
+  if (families.length === 0) return entry;
   const layouts = new Map<Value, CodeLayout>();
   const chosen = new Map<Instruction, CodeArithmetic>();
   for (const family of families) {
@@ -40,10 +41,12 @@ function layOutEntry(entry: Entry, costs: CodeCosts): Entry {
     const arithmetic = chosen.get(instruction);
     if (arithmetic !== undefined) return { ...instruction, attrs: { ...instruction.attrs, arithmetic } };
     const [codes] = instruction.results;
-    const layout = codes === undefined ? undefined : layouts.get(codes);
+    // Rows lie as the whole does.
+    const layout = codes?.type.kind === "codes" ? layouts.get(facts.whole(codes)) : undefined;
     if (codes === undefined || layout === undefined) return instruction;
     const result: Value = { ...codes, type: { ...codesType(codes), layout } };
     renamed.set(codes, result);
+    if (isNamed(instruction, rowSlice)) return { ...instruction, results: [result] };
     return { ...instruction, op: opNamed(quantEncode.name), attrs: { ...instruction.attrs, layout }, results: [result] };
   });
   return replaceValues({ ...entry, instructions }, renamed);
@@ -56,12 +59,11 @@ function codesType({ type }: Value): CodesType {
 
 const isNamed = ({ op }: Instruction, { name }: { readonly name: string }): boolean => op.signature.name === name;
 
-function familiesOf(entry: Entry): readonly Family[] {
+function familiesOf(entry: Entry, facts: CodeFacts): readonly Family[] {
   const of = new Map<Value, Family>();
   for (const instruction of entry.instructions) {
     if (!isNamed(instruction, quantDot)) continue;
-    const [lhs, , rhs] = instruction.operands;
-    if (lhs === undefined || rhs === undefined) throw new Error("quant.dot without operands");
+    const [lhs, rhs] = facts.codesOf(instruction);
     const known = [...new Set([of.get(lhs), of.get(rhs)])].filter((f) => f !== undefined);
     const family: Family = {
       codes: new Set([lhs, rhs, ...known.flatMap((f) => [...f.codes])]),
@@ -89,12 +91,29 @@ class CodeFacts {
     return this.#users.get(value) ?? [];
   }
 
+  /** The codes of both sides of a `quant.dot`, whole where it takes rows of them. */
+  codesOf({ operands: [lhs, , rhs] }: Instruction): readonly [Value, Value] {
+    if (lhs === undefined || rhs === undefined) throw new Error("quant.dot without operands");
+    return [this.whole(lhs), this.whole(rhs)];
+  }
+
+  whole(codes: Value): Value {
+    const producer = this.#producers.get(codes);
+    const [whole] = producer?.operands ?? [];
+    return producer !== undefined && isNamed(producer, rowSlice) && whole !== undefined ? this.whole(whole) : codes;
+  }
+
+  /** What reads codes, or rows of them. */
+  #readersOf(codes: Value): readonly Instruction[] {
+    return this.usersOf(codes).flatMap((user) => (isNamed(user, rowSlice) ? user.results.flatMap((r) => this.#readersOf(r)) : [user]));
+  }
+
   /** Made here, and read only by what finds codes wherever they lie. */
   mayMove(codes: Value): boolean {
     const producer = this.#producers.get(codes);
     const isMade = producer !== undefined && isNamed(producer, quantEncode) && producer.attrs["layout"] === "auto";
     return (
-      isMade && !this.#escaping.has(codes) && this.usersOf(codes).every((user) => isNamed(user, quantDot) || isNamed(user, quantDecode))
+      isMade && !this.#escaping.has(codes) && this.#readersOf(codes).every((user) => isNamed(user, quantDot) || isNamed(user, quantDecode))
     );
   }
 
@@ -107,7 +126,7 @@ class CodeFacts {
 
   /** Products of contractions that decode the codes as they load them. */
   decodedProducts(codes: Value): number {
-    const decodes = this.usersOf(codes).filter((user) => isNamed(user, quantDecode));
+    const decodes = this.#readersOf(codes).filter((user) => isNamed(user, quantDecode));
     const dots = decodes.flatMap((d) => d.results.flatMap((r) => this.usersOf(r))).filter((user) => isNamed(user, dot));
     return dots.reduce((sum, user) => sum + products(user), 0);
   }
@@ -134,8 +153,7 @@ function cheapest(family: Family, facts: CodeFacts, costs: CodeCosts): CodeArith
   const possible = arithmetics.filter((arithmetic) => all.every((value) => fitsArithmetic(facts.laidOut(value, arithmetic), arithmetic)));
   const costOf = (arithmetic: CodeArithmetic): number => {
     const contracted = family.dots.reduce((sum, instruction) => {
-      const [lhs, , rhs] = instruction.operands;
-      if (lhs === undefined || rhs === undefined) throw new Error("quant.dot without operands");
+      const [lhs, rhs] = facts.codesOf(instruction);
       return sum + products(instruction) * costs.product(arithmetic, codesType(lhs).bits, codesType(rhs).bits);
     }, 0);
     return all.reduce((sum, value) => {

@@ -2,6 +2,7 @@
 import { type Entry, type Instruction, type Module, mapEntries, type Value } from "../ir/module.ts";
 import { cast } from "../ir/ops/cast.ts";
 import { dot } from "../ir/ops/dot.ts";
+import { rowConcat } from "../ir/ops/row-parts.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import { newBuilder } from "../ir/ops/table.ts";
 import type { Target } from "../ir/plan.ts";
@@ -121,6 +122,10 @@ class Narrowing {
   #narrow(): ReadonlySet<Value> {
     const escaping = new Set([...this.#entry.outputs, ...this.#entry.updates].map(({ value }) => value));
     const found = new Set<Value>();
+    for (const { op, operands } of this.#entry.instructions) {
+      // Parts lie in their whole as they are.
+      if (op.signature.name === rowConcat.name) for (const part of operands) escaping.add(part);
+    }
     for (const { operands, marks } of this.#entry.instructions) {
       for (const operand of operands) {
         const from = this.#producers.get(operand)?.marks.kernel;

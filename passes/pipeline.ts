@@ -1,5 +1,6 @@
 // The pipeline: which passes run in which order, and why each group stands where it does.
 import { canonicalize } from "./canonicalize.ts";
+import { chunkHead } from "./chunk-head.ts";
 import { cleanup } from "./cleanup.ts";
 import { differentiate } from "./differentiate.ts";
 import { expand } from "./expand.ts";
@@ -39,6 +40,8 @@ export const pipeline: readonly PipelineStep[] = [
   towards("primitive", expand),
   towards("primitive", canonicalize),
   towards("primitive", cleanup),
+  // On merged primitives, where the loss and its gradient are one region of few kinds of ops; no cleanup may merge across chunks.
+  towards("primitive", chunkHead),
 
   // Last: nothing may merge or move instructions between kernels once they are numbered.
   towards("primitive", fuse),

@@ -3,16 +3,18 @@ import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { valueNames } from "../ir/module.ts";
 import { bufferBytes } from "../ir/packing.ts";
 import type { BindingUse, BufferRole, Dispatch, EntryPort, Placement, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
-import { f32, shapeOf } from "../ir/type.ts";
+import { f32 } from "../ir/type.ts";
 import { collectKernels, isFlat, type KernelUses, usesOf, writeOf } from "./collect-kernels.ts";
 import { constantValues, isInlineSource } from "./grouping.ts";
 import { formOf, type ProblemTable } from "./kernel-form.ts";
-import { axisVariables, type BufferPlace, KernelScope } from "./kernel-scope.ts";
+import { axisVariables, KernelScope } from "./kernel-scope.ts";
 import { fillDispatches } from "./plan-fill.ts";
 import { readsOwnElement } from "./plan-in-place.ts";
+import { copiedParts, copyOf, joinOf, placedParts } from "./plan-join.ts";
 import { normDispatches } from "./plan-norm.ts";
 import { firstPartial, runLength, type UpdateKernel, updateRuns } from "./plan-optimizer.ts";
 import { anchorsOf, type Kernel, problemOf } from "./plan-problems.ts";
+import type { BufferPlace } from "./row-places.ts";
 import type { StateLayout } from "./state-layout.ts";
 
 /** A dispatch before its schedule is chosen. */
@@ -57,6 +59,8 @@ export class EntryPlanner {
     const updates = this.#updateKernels();
     for (const update of updates) this.#placeGradient(update);
     this.#placeUpdates();
+    for (const [part, place] of placedParts(this.#kernels, (whole) => this.#placeWhole(whole)))
+      if (this.#uses.storing.has(part) && !this.#places.has(part)) this.#places.set(part, place);
     for (const kernel of this.#kernels)
       for (const value of kernel.stored) if (!this.#places.has(value)) this.#place(value, `%${this.#name(value)}`, { kind: "temporary" });
     const dispatches = [...this.#snapshotCopies()];
@@ -205,6 +209,13 @@ export class EntryPlanner {
     }
   }
 
+  /** The place of what is joined; undefined for a state, whose old rows may be read until all new ones are there. */
+  #placeWhole(whole: Value): string | undefined {
+    if (!this.#places.has(whole)) this.#place(whole, `%${this.#name(whole)}`, { kind: "temporary" });
+    const { buffer } = this.#placeOf(whole);
+    return this.#buffers.get(buffer)?.role.kind === "state" ? undefined : buffer;
+  }
+
   /** Whether a kernel takes a state's old value as what it writes into, and nowhere else. */
   #onlyWritesInto(kernel: Kernel, state: string): boolean {
     const write = writeOf(kernel);
@@ -276,6 +287,9 @@ export class EntryPlanner {
   #dispatchesOf(kernel: Kernel): readonly Planned[] {
     const norm = anchorsOf(kernel).find((a) => a.op.lower.kind === "kernel" && a.op.lower.family === "norm");
     if (norm !== undefined) return this.#normDispatches(kernel, norm);
+    const join = joinOf(kernel);
+    if (join !== undefined)
+      return copiedParts(join, this.#places).map(({ value, to }) => ({ ...this.#copied(value, to), serves: [to.buffer] }));
     const form = formOf(kernel, { producer: (v) => this.#producers.get(v), placeOf: (v) => this.#placeFor(v, kernel.number) });
     const made = this.#problems.get(form, () => {
       const flat = isFlat(kernel, (value) => this.#producers.get(value));
@@ -348,17 +362,11 @@ export class EntryPlanner {
 
   #copy(value: Value, to: string, role: BufferRole, from?: BufferPlace): Planned {
     if (!this.#buffers.has(to)) this.#buffers.set(to, { name: to, type: value.type, bytes: bufferBytes(value.type), role });
-    const twin: Value = { ...value };
-    const scope = new KernelScope({
-      members: [],
-      producer: (v) => this.#producers.get(v),
-      isNeeded: () => true,
-      placeOf: (v) => (v === twin ? { buffer: to, element: 0 } : (from ?? this.#placeFor(v))),
-    });
-    const shape = shapeOf(value.type);
-    const at = axisVariables("c", shape);
-    scope.give(twin, scope.element(value, at));
-    return { problem: { kind: "pointwise", shape, stores: [scope.store(twin, at)] }, bind: scope.bindings, serves: [to] };
+    return { ...this.#copied(value, { buffer: to, element: 0 }, from), serves: [to] };
+  }
+
+  #copied(value: Value, to: BufferPlace, from?: BufferPlace): Pick<Planned, "problem" | "bind"> {
+    return copyOf(value, { producer: (v) => this.#producers.get(v), placeOf: (v) => from ?? this.#placeFor(v), to });
   }
 
   /** Updates that could not be made in place: what lies in a state goes to a temporary first, so that no copy reads what another has replaced. */

@@ -43,7 +43,7 @@ export function normDispatches(
   }
   for (const value of others) stages.push(squareSum(value, scope(), partials, count++));
   const last = scope();
-  const { shape, reduced, element } = sumOfPartials(last.binding(partials, "read"), count);
+  const { shape, reduced, element } = sumOfPartials(last.binding({ buffer: partials }, "read"), count);
   last.give(result, unary("sqrt", input(0, "f32")));
   const stores = kernel.stored.map((v) => last.store(v, []));
   const problem: Problem = { kind: "reduce", shape, reduced, accumulators: [{ combine: "sum", element }], stores };
@@ -85,7 +85,7 @@ function squareSum(value: Value, scope: KernelScope, partials: string, at: numbe
     accumulators: [{ combine: "sum", element: times(x, x) }],
     stores: [
       {
-        binding: scope.binding(partials, "write"),
+        binding: scope.binding({ buffer: partials }, "write"),
         storage: { kind: "dense", scalar: "f32" },
         row: uint(0),
         column: uint(firstPartial + at),

@@ -51,6 +51,7 @@ export function problemOf(kernel: Kernel, scope: KernelScope, flat: boolean): Pr
       return writeProblem(anchor, scope);
     case "gather":
     case "norm":
+    case "join":
       throw new Error(`${lower.family} is planned elsewhere`);
     default:
       return lower.family satisfies never;

@@ -207,7 +207,7 @@ function readEntry({ dispatches, inputs, outputs }: PlanEntry, buffers: Readonly
     if (buffer !== undefined) versions.set(name, { name, bytes: alignUp(buffer.bytes), written: -1, reads: [], isStable: true });
   }
   for (const [at, { bind }] of dispatches.entries()) {
-    for (const { buffer: name, access, through } of bind) {
+    for (const { buffer: name, access, part, through } of bind) {
       const buffer = temporary(name);
       const isWritten = access !== "read";
       if (buffer === undefined) {
@@ -217,7 +217,7 @@ function readEntry({ dispatches, inputs, outputs }: PlanEntry, buffers: Readonly
       }
       const known = versions.get(name);
       if (known === undefined) {
-        const isStable = access === "write" && through === undefined;
+        const isStable = access === "write" && part === undefined && through === undefined;
         versions.set(name, { name, bytes: alignUp(buffer.bytes), written: at, reads: [], isStable });
       } else {
         // Written in parts or in place: its content is another one at other times.

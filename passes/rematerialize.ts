@@ -33,8 +33,8 @@ class Rematerializer {
     this.#entry = entry;
     this.#buffers = new Map(entry.buffers.map((b) => [b.name, b]));
     for (const dispatch of entry.dispatches) {
-      for (const { buffer, access } of dispatch.bind) {
-        if (access !== "read") this.#writers.set(buffer, this.#writers.has(buffer) ? undefined : dispatch);
+      for (const { buffer, part, access } of dispatch.bind) {
+        if (access !== "read") this.#writers.set(buffer, this.#writers.has(buffer) || part !== undefined ? undefined : dispatch);
       }
     }
     this.#forward = new Set([...this.#ancestorsOfLoss(), ...entry.dispatches.filter((d) => d.remat !== undefined)]);

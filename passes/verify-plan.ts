@@ -3,10 +3,10 @@
 // - ranges disjoint, offsets multiples of 256, sizes multiples of 16 and within the binding limit, inside their slab;
 // - what is read and written by one binding is read at the written element alone, by the lane that writes it;
 // - a result in the place of an operand lies exactly there;
-// - what a dispatch reads has been written before, or is state, an input, a constant or a host scalar;
+// - what a dispatch reads has been written before, all parts of it, or is state, an input, a constant or a host scalar;
 // - contents that still matter share no byte with others that are written meanwhile, nor do the gaps in a range that is bound whole.
 // It does not check that kernels compute what they should (tests do), nor workgroup counts (the emitter does).
-import type { BindingUse, Dispatch, PlacedPlan, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
+import type { BindingUse, BufferPart, Dispatch, PlacedPlan, PlanEntry, Problem, VirtualBuffer } from "../ir/plan.ts";
 import { storesOf } from "../ir/problem.ts";
 import { loadsOf, partsOf, samePosition, sameSize } from "../ir/problem-parts.ts";
 import { bindingAlignment } from "./state-layout.ts";
@@ -44,6 +44,8 @@ class EntryVerifier {
   readonly #gaps: Map<string, Range[]>;
   readonly #written = new Set<string>();
   readonly #contents = new Contents();
+  /** Buffers that are written in parts. */
+  readonly #parts = new Map<string, WrittenParts>();
 
   constructor(
     plan: PlacedPlan,
@@ -75,6 +77,20 @@ class EntryVerifier {
     if (lost !== undefined) throw new Error(`@${name}: output ${lost.name} is not there at the end`);
   }
 
+  /** What is written in parts is there when all of them are. */
+  #notePart(buffer: string, { part, access }: BindingUse): void {
+    if (part === undefined) {
+      if (access === "write") this.#parts.delete(buffer);
+      return;
+    }
+    const isThere = !this.#isTransient(buffer) || this.#contents.has(buffer);
+    const written = isThere ? this.#parts.get(buffer) : new WrittenParts(this.#buffers.get(buffer)?.bytes ?? 0);
+    // Another part of what is there as a whole.
+    if (written === undefined) return;
+    this.#parts.set(buffer, written);
+    written.add(part);
+  }
+
   /** Gaps are zero from the start and must stay so, whatever entry runs. */
   verifyGaps(): void {
     for (const range of this.#placed) {
@@ -90,11 +106,16 @@ class EntryVerifier {
     return buffer !== undefined && isTransient(buffer);
   }
 
-  #rangeOf(buffer: string, through = buffer): Range {
+  #rangeOf(buffer: string, through = buffer, part?: BufferPart): Range {
     const places = this.#plan.memory.places[this.#entry.name] ?? {};
     const [first, last] = [places[buffer], places[through]];
     const bytes = this.#buffers.get(through)?.bytes;
     if (first === undefined || last === undefined || bytes === undefined) throw new Error(`@${this.#entry.name}: no place for ${buffer}`);
+    if (part !== undefined) {
+      if (part.offset < 0 || part.offset + part.bytes > bytes) throw new Error(`@${this.#entry.name}: no part ${part.offset} of ${buffer}`);
+      const start = first.offset + part.offset;
+      return { buffer, slab: first.slab, start, end: start + part.bytes };
+    }
     if (first.slab !== last.slab) throw new Error(`@${this.#entry.name}: ${buffer} and ${through} lie in two slabs`);
     return { buffer, slab: first.slab, start: first.offset, end: last.offset + bytes };
   }
@@ -103,7 +124,7 @@ class EntryVerifier {
     const { limits } = this.#plan.target;
     if (bind.length > limits.maxStorageBuffersPerShaderStage)
       return `${bind.length} bindings, the target has ${limits.maxStorageBuffersPerShaderStage}`;
-    const ranges = bind.map((b) => this.#rangeOf(b.buffer, b.through));
+    const ranges = bind.map((b) => this.#rangeOf(b.buffer, b.through, b.part));
     for (const range of ranges) {
       const size = range.end - range.start;
       const slab = this.#slabs.get(range.slab);
@@ -155,6 +176,8 @@ class EntryVerifier {
       if (use.access === "write") continue;
       for (const buffer of use.over === undefined ? this.#coveredBy(use) : [use.over]) {
         if (!this.#written.has(buffer)) return `${buffer} is read before it is written`;
+        const missing = this.#isTransient(buffer) ? this.#parts.get(buffer)?.missing(use.part) : undefined;
+        if (missing !== undefined) return `${buffer} is read before its bytes from ${missing} on are written`;
         if (this.#isTransient(buffer) && !this.#contents.has(buffer)) return `${buffer} has been overwritten`;
       }
     }
@@ -162,6 +185,7 @@ class EntryVerifier {
       if (use.access === "read") continue;
       for (const covered of use.through === undefined ? [use.buffer] : this.#coveredBy(use)) {
         this.#written.add(covered);
+        this.#notePart(covered, use);
         if (this.#isTransient(covered)) this.#contents.put(this.#rangeOf(covered));
       }
     }
@@ -193,6 +217,28 @@ function accessesOf(problem: Problem): readonly ("read" | "write" | "update" | "
     if (reads.has(i)) return writes.has(i) ? "update" : "read";
     return writes.has(i) ? "write" : "no use";
   });
+}
+
+/** Which bytes of a buffer have been written. */
+class WrittenParts {
+  readonly #bytes: number;
+  /** Start -> end, disjoint. */
+  readonly #ranges = new Map<number, number>();
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  add({ offset, bytes }: BufferPart): void {
+    this.#ranges.set(offset, Math.max(this.#ranges.get(offset) ?? 0, offset + bytes));
+  }
+
+  /** The first byte of a part, or of all, that has not been written. */
+  missing(part: BufferPart = { offset: 0, bytes: this.#bytes }): number | undefined {
+    let at = part.offset;
+    for (const [start, end] of [...this.#ranges].sort(([a], [b]) => a - b)) if (start <= at) at = Math.max(at, end);
+    return at >= part.offset + part.bytes ? undefined : at;
+  }
 }
 
 /** Which transient buffer each byte holds: disjoint ranges by address, slab by slab. */

@@ -173,8 +173,9 @@ class EntryPlaces {
     return this.#place(buffer).type;
   }
 
-  range({ buffer, through }: BindingUse): SlabRange {
+  range({ buffer, part, through }: BindingUse): SlabRange {
     const first = this.#place(buffer);
+    if (part !== undefined) return [first.slab, first.offset + part.offset, part.bytes];
     const last = this.#place(through ?? buffer);
     if (first.slab !== last.slab || last.offset < first.offset)
       throw new Error(`@${this.#entry.name}: ${through} does not follow ${buffer} in its slab`);

@@ -67,6 +67,7 @@ function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<M
       sources: resolved.sources.map((source) => source.path),
       host: recipe === undefined ? {} : { [learningRate]: recipe.learningRate },
       ...(recipe?.precision === "f16" ? { precision: "f16" as const } : {}),
+      ...(recipe === undefined || recipe.headChunk === "auto" ? {} : { headChunk: recipe.headChunk }),
       ...(recipe === undefined
         ? {}
         : {

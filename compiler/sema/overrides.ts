@@ -133,7 +133,7 @@ function addedStatement({ path, value, inSeconds, span }: Override): RecipeState
   const written = path.map((name) => name.text).join(".");
   if (written === "remat") return rematStatement(value, span);
   if (isSelector(value)) return undefined;
-  if (written === "precision") return { kind: "precision", span, value };
+  if (written === "precision" || written === "head_chunk") return { kind: written, span, value };
   if (written !== "checkpoint.every") return undefined;
   return { kind: "checkpoint", span, every: value, unit: inSeconds ? "seconds" : "steps" };
 }
@@ -168,6 +168,7 @@ function changeStatement(statement: RecipeStatement, name: Name | undefined, ove
       return isSelector(value) || name?.text !== "every" ? undefined : { ...statement, every: value };
     case "accumulate":
     case "precision":
+    case "head_chunk":
       return isSelector(value) || name !== undefined ? undefined : { ...statement, value };
     case "remat":
       return name === undefined ? rematStatement(value, span) : undefined;
@@ -193,6 +194,6 @@ function unknownOverride(override: Override, known: boolean, recipe: RecipeDecla
   const written = override.path.map((name) => name.text).join(".");
   const message = known ? `\`${written}\` cannot be set` : `\`${written}\` names nothing in the recipe \`${recipe.name.text}\``;
   return error("wrong-override", message, override.span, "", [
-    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `precision`, `remat`, `data.batch`, `model.PARAMETER`, `recipe.PARAMETER`, and a size such as `B`",
+    "what can be set: `schedule.NAME`, `optimizer.NAME`, `clip.grad_norm`, `eval.every`, `checkpoint.every`, `accumulate`, `precision`, `head_chunk`, `remat`, `data.batch`, `model.PARAMETER`, `recipe.PARAMETER`, and a size such as `B`",
   ]);
 }

@@ -35,7 +35,7 @@ function printMembers(instance: Instance): readonly string[] {
 }
 
 function printRecipe(recipe: Recipe): readonly string[] {
-  const { optimizer, learningRate, clipNorm, accumulate, precision, run } = recipe;
+  const { optimizer, learningRate, clipNorm, accumulate, precision, headChunk, run } = recipe;
   return [
     `recipe ${recipe.name}`,
     ...recipe.arrays.map(({ name, type }) => `  data ${name}: ${printType(type)}`),
@@ -46,6 +46,7 @@ function printRecipe(recipe: Recipe): readonly string[] {
     ...(recipe.rematerialize === "auto" ? ["auto"] : recipe.rematerialize).map((what) => `  remat ${what}`),
     ...(accumulate === 1 ? [] : [`  accumulate ${accumulate}`]),
     ...(precision === "f32" ? [] : [`  precision ${precision}`]),
+    ...(headChunk === "auto" ? [] : [`  head_chunk ${headChunk}`]),
     `  run ${JSON.stringify(run)}`,
   ];
 }

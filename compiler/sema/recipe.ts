@@ -78,9 +78,10 @@ export function resolveRecipe(recipe: RecipeDeclaration, outer: FileScope, model
   const checkpoint = found.checkpoint === undefined ? undefined : resolveCheckpoint(found.checkpoint, scope, diagnostics);
   const accumulate = found.accumulate === undefined ? 1 : positive("int", found.accumulate.value, scope, diagnostics);
   const precision = found.precision === undefined ? "f32" : precisionOf(found.precision.value, scope, diagnostics);
+  const headChunk = found.head_chunk === undefined ? "auto" : headChunkOf(found.head_chunk.value, scope, diagnostics);
   if (diagnostics.slice(before).some((d) => d.severity === "error")) return undefined;
   if (data === undefined || optimizer === undefined || schedule === undefined || found.loss === undefined) return undefined;
-  if (accumulate === undefined || precision === undefined) return undefined;
+  if (accumulate === undefined || precision === undefined || headChunk === undefined) return undefined;
   return {
     name: recipe.name.text,
     at: recipe.name.span,
@@ -94,6 +95,7 @@ export function resolveRecipe(recipe: RecipeDeclaration, outer: FileScope, model
     rematerialize,
     accumulate,
     precision,
+    headChunk,
     run: {
       steps: schedule.steps,
       ...(accumulate === 1 ? {} : { accumulate }),
@@ -159,6 +161,16 @@ function precisionOf(expression: Expression, scope: Scope, diagnostics: Diagnost
   if (found === undefined)
     diagnostics.push(error("type-mismatch", "`precision` is `f32` or `f16`", expression.span, `this is ${describeConstant(value)}`));
   return found;
+}
+
+function headChunkOf(expression: Expression, scope: Scope, diagnostics: Diagnostic[]): Recipe["headChunk"] | undefined {
+  const value = evaluate(expression, scope, diagnostics);
+  if (value === undefined) return undefined;
+  if (value.kind === "word" && (value.value === "auto" || value.value === "none")) return value.value;
+  if (value.kind === "int" && value.value > 0) return value.value;
+  const message = "`head_chunk` is `auto`, `none` or a number of rows above 0";
+  diagnostics.push(error("type-mismatch", message, expression.span, `this is ${describeConstant(value)}`));
+  return undefined;
 }
 
 function resolveData(

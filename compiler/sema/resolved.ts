@@ -94,6 +94,8 @@ export interface Recipe {
   readonly accumulate: number;
   /** What activations are stored as, where the adapter has it. */
   readonly precision: "f32" | "f16";
+  /** Rows of a chunk of the head with its loss; `auto`: by the size of the logits. */
+  readonly headChunk: "auto" | "none" | number;
   readonly run: RunRecord;
 }
 

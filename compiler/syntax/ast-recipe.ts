@@ -128,7 +128,8 @@ export type RecipeStatement =
   | EvalStatement
   | CheckpointStatement
   | AccumulateStatement
-  | PrecisionStatement;
+  | PrecisionStatement
+  | HeadChunkStatement;
 
 /** `data images: f32[64, 784], labels: i32[64] = mnist()` */
 export interface DataStatement {
@@ -206,6 +207,13 @@ export interface AccumulateStatement {
 /** `precision = f16` */
 export interface PrecisionStatement {
   readonly kind: "precision";
+  readonly span: Span;
+  readonly value: Expression;
+}
+
+/** `head_chunk = 256`, `head_chunk = none` */
+export interface HeadChunkStatement {
+  readonly kind: "head_chunk";
   readonly span: Span;
   readonly value: Expression;
 }

@@ -65,6 +65,8 @@ function buildRecipeStatement(cx: BuildContext, rule: string, cst: CstNode): Rec
     case "accumulate":
     case "precision":
       return { kind: rule, span, value: value() };
+    case "headChunk":
+      return { kind: "head_chunk", span, value: value() };
     default:
       throw new Error(`no recipe statement is built from the rule ${rule}`);
   }

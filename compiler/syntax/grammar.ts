@@ -284,6 +284,7 @@ export class LoomParser extends BodyParser {
       { ALT: () => this.SUBRULE(this.checkpoint) },
       { ALT: () => this.SUBRULE(this.accumulate) },
       { ALT: () => this.SUBRULE(this.precision) },
+      { ALT: () => this.SUBRULE(this.headChunk) },
     ]);
   });
 
@@ -358,6 +359,12 @@ export class LoomParser extends BodyParser {
 
   private readonly precision: Rule = this.RULE("precision", () => {
     this.CONSUME(t.Precision);
+    this.CONSUME(t.Assign);
+    this.SUBRULE(this.expression);
+  });
+
+  private readonly headChunk: Rule = this.RULE("headChunk", () => {
+    this.CONSUME(t.HeadChunk);
     this.CONSUME(t.Assign);
     this.SUBRULE(this.expression);
   });

@@ -126,8 +126,20 @@ const beginnings: Readonly<Record<string, readonly string[]>> = {
   child: ["param", "const", "require", "tie", "fn"],
   statement: ["let", "var", "for", "return"],
   assign: ["let", "var", "for", "return"],
-  recipe: ["data", "loss", "optimizer", "schedule", "clip", "remat", "eval", "checkpoint", "accumulate", "precision"],
-  recipeStatement: ["data", "loss", "optimizer", "schedule", "clip", "remat", "eval", "checkpoint", "accumulate", "precision"],
+  recipe: ["data", "loss", "optimizer", "schedule", "clip", "remat", "eval", "checkpoint", "accumulate", "precision", "head_chunk"],
+  recipeStatement: [
+    "data",
+    "loss",
+    "optimizer",
+    "schedule",
+    "clip",
+    "remat",
+    "eval",
+    "checkpoint",
+    "accumulate",
+    "precision",
+    "head_chunk",
+  ],
 };
 
 /** Words of other languages. */

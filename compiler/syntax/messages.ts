@@ -59,7 +59,7 @@ const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> =
     Of: "a recipe needs a model: `train name of Model with policy { ... }`",
     OpenBrace: "a recipe needs its statements in braces",
     CloseBrace:
-      "a recipe holds `const`, `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate` and `precision`",
+      "a recipe holds `const`, `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate`, `precision` and `head_chunk`",
   },
   data: { Assign: "`data` needs a source: `data x: f32[64, 784] = mnist()`" },
   optimizer: { Identifier: "`optimizer` needs a name: `optimizer adamw { ... }`" },
@@ -73,6 +73,7 @@ const expectations: Readonly<Record<string, Readonly<Record<string, string>>>> =
   checkpoint: { Every: "`checkpoint` says how often: `checkpoint every 100`, `checkpoint every 300 s`" },
   accumulate: { Assign: "`accumulate` needs a number: `accumulate = 8`" },
   precision: { Assign: "`precision` is `f32` or `f16`: `precision = f16`" },
+  headChunk: { Assign: "`head_chunk` is `auto`, `none` or a number of rows: `head_chunk = 256`" },
 };
 
 /** By rule, where no alternative fits the next token. */
@@ -82,7 +83,7 @@ const alternatives: Readonly<Record<string, string>> = {
   statement: "a statement starts with `let`, `var`, `for`, `return` or `name =`",
   quantize: "a policy is `quantize name for any { ... }` or `quantize name = other(...)`",
   recipeStatement:
-    "a recipe holds `const`, `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate` and `precision`",
+    "a recipe holds `const`, `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate`, `precision` and `head_chunk`",
   segment: "a name, `*`, `**` or `{a, b}` is missing in the selector",
   settingValue: "the setting's value is missing",
   list: "the list is not closed: it needs `,` between its items and `]` at the end",

@@ -58,6 +58,7 @@ export const Over = blockWord("over");
 export const Checkpoint = blockWord("checkpoint");
 export const Accumulate = blockWord("accumulate");
 export const Precision = blockWord("precision");
+export const HeadChunk = blockWord("head_chunk");
 export const Seconds = collected(
   blockWords,
   createToken({ name: "Seconds", pattern: "s", longer_alt: Identifier, categories: [Identifier], label: "`s`" }),

@@ -24,7 +24,7 @@ const scaling = dedent(`
 export const recipeErrors = explain({
   "duplicate-statement": {
     meaning: "A recipe says the same thing twice.",
-    text: "A recipe has at most one `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate` and `precision`.",
+    text: "A recipe has at most one `data`, `loss`, `optimizer`, `schedule`, `clip`, `remat`, `eval`, `checkpoint`, `accumulate`, `precision` and `head_chunk`.",
     example: loom(
       `
         train digits of Net {

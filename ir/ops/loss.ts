@@ -45,7 +45,10 @@ export const crossEntropyOp = define(crossEntropy, {
       const axis = logits.type.dims.length - 1;
       const { hit, count } = labelMasks(b, logits, labels);
       const picked = b.emit(select, [hit, b.emit(logSoftmax, [logits], { axis }), zerosLike(b, logits)]);
-      return b.emit(div, [b.emit(neg, [b.emit(sum, [picked], { axes: allAxes(logits.type) })]), count]);
+      // Row by row first: one sum over everything would be the work of a few lanes.
+      const perRow = b.emit(sum, [picked], { axes: [axis] });
+      const total = axis === 0 ? perRow : b.emit(sum, [perRow], { axes: allAxes(labels.type) });
+      return b.emit(div, [b.emit(neg, [total]), count]);
     },
   },
 });

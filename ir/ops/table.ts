@@ -31,6 +31,7 @@ import { quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp } 
 import { quantDotOp } from "./quant-dot.ts";
 import { argmaxOp, maxOp, meanOp, minOp } from "./reductions.ts";
 import { ropeOp, ropeTableOp } from "./rope.ts";
+import { rowConcatOp, rowSliceOp } from "./row-parts.ts";
 import { logSoftmaxOp, softmaxOp } from "./softmax.ts";
 import { constantOp, iotaOp, stateReadOp } from "./source.ts";
 import { padOp, reshapeOp, reverseOp, sliceOp, transposeOp } from "./views.ts";
@@ -80,6 +81,8 @@ export const ops: readonly Op[] = [
   padOp,
   reverseOp,
   concatOp,
+  rowSliceOp,
+  rowConcatOp,
   cacheWriteOp,
   gatherOp,
   scatterAddOp,

@@ -178,7 +178,7 @@ export function linearize(coordinates: readonly ScalarExpr[], shape: readonly nu
 }
 
 /** The coordinates of the element with a row-major number. */
-function delinearize(position: ScalarExpr, shape: readonly number[]): readonly ScalarExpr[] {
+export function delinearize(position: ScalarExpr, shape: readonly number[]): readonly ScalarExpr[] {
   const coordinates = new Array<ScalarExpr>(shape.length);
   let rest = position;
   let outer = shape.findIndex((size) => size !== 1);

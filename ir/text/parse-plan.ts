@@ -259,9 +259,13 @@ function readBinding(cursor: Cursor): BindingUse {
   const word = cursor.word("`read`, `write` or `update`").name;
   const access = accesses.find((a) => a === word) ?? cursor.fail(`a binding is ${accesses.join(", ")}, got \`${word}\``);
   const buffer = bufferName(cursor).name;
+  const part =
+    cursor.accept("word", "part") === undefined
+      ? {}
+      : { part: { offset: number(cursor, "the first byte"), bytes: number(cursor, "a number of bytes") } };
   const through = cursor.accept("word", "to") === undefined ? {} : { through: bufferName(cursor).name };
   const over = cursor.accept("word", "over") === undefined ? {} : { over: bufferName(cursor).name };
-  return { buffer, ...through, ...over, access };
+  return { buffer, ...part, ...through, ...over, access };
 }
 
 function readLocation(cursor: Cursor): Location {

@@ -65,8 +65,8 @@ function printRole(role: BufferRole): string {
 
 function printDispatch({ problem, schedule, bind, serves, remat, recompute, at }: Dispatch, number: number): readonly string[] {
   const bound = bind.map(
-    ({ buffer, through, over, access }) =>
-      `${access} ${bufferName(buffer)}${through === undefined ? "" : ` to ${bufferName(through)}`}${over === undefined ? "" : ` over ${bufferName(over)}`}`,
+    ({ buffer, through, part, over, access }) =>
+      `${access} ${bufferName(buffer)}${part === undefined ? "" : ` part ${part.offset} ${part.bytes}`}${through === undefined ? "" : ` to ${bufferName(through)}`}${over === undefined ? "" : ` over ${bufferName(over)}`}`,
   );
   const first = [
     `dispatch ${number} ${problem.kind} ${printSizes(problem)} {${printSchedule(schedule).join(", ")}}`,

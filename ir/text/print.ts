@@ -122,6 +122,7 @@ function writeHeader(w: Writer, module: Module): void {
     w.add(`host ${quote(name)} = ${printLiteral(hostRule.write(rule))}\n`);
   }
   if (module.precision !== undefined) w.add(`precision ${module.precision}\n`);
+  if (module.headChunk !== undefined) w.add(`head_chunk ${module.headChunk}\n`);
   if (module.training !== undefined) {
     w.mark(module.training, "", `training${braces(printTraining(module.training))}`);
     w.add("\n");

@@ -83,6 +83,7 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
     sources,
     host: Object.fromEntries(host),
     ...(syntax.precision?.name === "f16" ? { precision: "f16" as const } : {}),
+    ...(syntax.headChunk === undefined ? {} : { headChunk: syntax.headChunk }),
     ...(training === undefined ? {} : { training }),
     states,
     ties,

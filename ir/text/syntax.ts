@@ -8,6 +8,7 @@ export interface ModuleSyntax {
   readonly version: Span;
   readonly form?: ParsedName;
   readonly precision?: ParsedName;
+  readonly headChunk?: number | "none";
   readonly sources: readonly ParsedName[];
   readonly hosts: readonly HostSyntax[];
   readonly training?: { readonly attributes: readonly ParsedAttribute[]; readonly span: Span };
@@ -61,7 +62,7 @@ export interface LocationSyntax {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer I)[] ? I[] : T[K] };
 
-const statements = ["form", "source", "host", "precision", "training", "state", "tie", "entry"] as const;
+const statements = ["form", "source", "host", "precision", "head_chunk", "training", "state", "tie", "entry"] as const;
 
 /** Read all statements. Problems cost a statement each. */
 export function parseSyntax(source: Source): { readonly syntax: ModuleSyntax; readonly diagnostics: readonly Diagnostic[] } {
@@ -120,6 +121,14 @@ function readStatement(cursor: Cursor, module: Mutable<ModuleSyntax>): void {
           module.precision.span,
         );
       break;
+    case "head_chunk": {
+      const value = cursor.token;
+      const literal = cursor.literal();
+      const isNone = literal.kind === "word" && literal.value === "none";
+      if (isNone || (literal.kind === "int" && literal.value > 0)) module.headChunk = isNone ? "none" : Number(literal.value);
+      else cursor.report("syntax", "a chunk of the head has a number of rows above 0, or `none`", cursor.spanFrom(value));
+      break;
+    }
     case "training":
       if (!cursor.sees("mark", "{")) cursor.expect("mark", "{");
       module.training = { attributes: cursor.braces(), span: cursor.spanFrom(first) };

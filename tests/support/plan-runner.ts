@@ -63,6 +63,7 @@ export function runPlan(module: Module, state: Readonly<Record<string, TensorDat
       for (const dispatch of entry.dispatches) {
         const buffers = dispatch.bind.map((use) => {
           const from = placeOf(use.buffer);
+          if (use.part !== undefined) return new Uint8Array(slab(from.slab), from.offset + use.part.offset, use.part.bytes);
           const last = use.through ?? use.buffer;
           return new Uint8Array(slab(from.slab), from.offset, placeOf(last).offset + bytesOf(last) - from.offset);
         });

@@ -1,4 +1,4 @@
-// Cases of ir/ops/attention.ts, rope.ts, normalize.ts and concat.ts: what sequence models are made of.
+// Cases of ir/ops/attention.ts, rope.ts, normalize.ts, concat.ts and row-parts.ts: what sequence models are made of.
 import { tensor } from "../../../ir/type.ts";
 import type { Cases } from "../support/case.ts";
 import { f32, i32, random } from "../support/values.ts";
@@ -164,6 +164,35 @@ export const sequenceCases: Cases = {
     ],
     gradients: [{ operands: [random(50, [2, 1]), random(51, [2, 3]), random(52, [2, 2])], attrs: { axis: 1 } }],
     rejects: [{ operands: [random(1, [2, 3]), random(2, [3, 3])], attrs: { axis: 1 }, says: "`concat` along axis 1" }],
+  },
+  row_slice: {
+    semantics: [
+      {
+        what: "two leading axes counted as one",
+        operands: [f32([2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8])],
+        attrs: { lead: 2, start: 1, size: 2 },
+        expect: [f32([2, 2], [3, 4, 5, 6])],
+      },
+      { what: "numbers of rows", operands: [i32([4], [5, 6, 7, 8])], attrs: { lead: 1, start: 2, size: 2 }, expect: [i32([2], [7, 8])] },
+    ],
+    rejects: [
+      { operands: [random(1, [2, 3, 4])], attrs: { lead: 2, start: 4, size: 3 }, says: "rows 4..7 over the first 2 axes of f32[2, 3, 4]" },
+      { operands: [random(1, [2])], attrs: { lead: 2, start: 0, size: 1 }, says: "over the first 2 axes" },
+    ],
+  },
+  row_concat: {
+    semantics: [
+      {
+        what: "parts of two leading axes",
+        operands: [f32([3, 1], [1, 2, 3]), f32([1, 1], [4])],
+        attrs: { type: tensor("f32", [2, 2, 1]) },
+        expect: [f32([2, 2, 1], [1, 2, 3, 4])],
+      },
+    ],
+    rejects: [
+      { operands: [random(1, [3, 2]), random(2, [2, 2])], attrs: { type: tensor("f32", [4, 2]) }, says: "`row_concat` of f32[3, 2], f32[2, 2]" },
+      { operands: [random(1, [3, 2])], attrs: { type: tensor("f32", [3, 3]) }, says: "to f32[3, 3]" },
+    ],
   },
   cache_write: {
     semantics: [
