@@ -1,6 +1,6 @@
 // `bitloom plan`: what a model will take and do on an adapter, before anything runs.
 import { Command } from "commander";
-import { type BufferSummary, type MemoryTrade, type PlanSummary, portable, summarizePlan } from "../compiler/index.ts";
+import { type BufferSummary, type EntryFusion, type MemoryTrade, type PlanSummary, portable, summarizePlan } from "../compiler/index.ts";
 import type { ArtifactManifest } from "../ir/artifact.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
@@ -10,6 +10,7 @@ import { printPlan } from "../ir/text/print-plan.ts";
 import type { AdapterChoice } from "../runtime/index.ts";
 import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
+import { fusionLines, scheduledFusions } from "./fusion.ts";
 import { adapterOption, contextOption, jsonOption, memoryOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
@@ -20,6 +21,7 @@ interface PlanFlags extends SourceFlags, ScheduleFlags {
   readonly adapter: AdapterChoice;
   readonly portable?: true;
   readonly summary?: true;
+  readonly fusion?: true;
   readonly memory?: number;
 }
 
@@ -37,6 +39,7 @@ export function planCommand(output: Output): Command {
     .addOption(adapterOption())
     .option("--portable", "plan for the portable target, without looking for an adapter")
     .option("--summary", "leave out the dispatches and print the figures alone")
+    .option("--fusion", "print instead which instructions share kernels, which do not, and why")
     .addOption(jsonOption())
     .action((file: string, recipe: string | undefined, flags: PlanFlags) => plan(file, recipe, flags, output));
 }
@@ -53,6 +56,7 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
     return flags.entry.includes(name);
   };
   let placed: Placed | undefined;
+  const fusions: EntryFusion[] = [];
   const { manifest } = await compileFrom(
     source,
     recipe,
@@ -61,6 +65,7 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
       targets: [target],
       portable: false,
       ...schedules,
+      ...(flags.fusion === true ? { explain: (fusion) => fusions.push(fusion) } : {}),
       planned: (made, trade) => {
         placed = { plan: made, trade };
       },
@@ -72,8 +77,33 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
   const missing = flags.entry.find((name) => !seen.has(name));
   if (missing !== undefined) throw unknownEntry(missing, [...seen]);
   if (placed === undefined) throw new Error("a compilation without a plan");
-  tell(placed, manifest, flags, output);
+  if (flags.fusion === true) tellFusion(fusions, placed.plan, manifest, output);
+  else tell(placed, manifest, flags, output);
 }
+
+function tellFusion(
+  fusions: readonly EntryFusion[],
+  placed: PlacedPlan,
+  { model, policy, recipe }: ArtifactManifest,
+  output: Output,
+): void {
+  const compiled = new Set(placed.entries.map(({ name }) => name));
+  const entries = scheduledFusions(
+    fusions.filter(({ entry }) => compiled.has(entry)),
+    placed,
+  );
+  if (entries.length === 0) {
+    const message = "the module's instructions have numbers of kernels already: what decided them is not known any more";
+    throw new DiagnosticError([error("wrong-file", message, undefined, "", ["give the model, or a dump from before `fuse`"])]);
+  }
+  output.result({ model, policy, recipe, target: placed.target.name, entries });
+  if (output.isJson) return;
+  output.say(output.strong(titleOf(model, recipe, policy, placed.target.name)));
+  for (const each of entries) for (const line of ["", ...fusionLines(each)]) output.say(line);
+}
+
+const titleOf = (model: string, recipe: string | undefined, policy: string, target: string): string =>
+  `${model}${recipe === undefined ? "" : `, recipe ${recipe}`}, policy ${policy}, target ${target}`;
 
 function unknownEntry(name: string, known: readonly string[]): DiagnosticError {
   const near = didYouMean(name, known);
@@ -97,7 +127,7 @@ function tell(
   const memory = trade();
   output.result({ model, policy, recipe, kernels, ...summary, trade: memory });
   if (output.isJson) return;
-  const title = `${model}${recipe === undefined ? "" : `, recipe ${recipe}`}, policy ${policy}, target ${summary.target}`;
+  const title = titleOf(model, recipe, policy, summary.target);
   const lines = [...summaryLines(summary, kernels), ...tradeLines(memory)];
   if (brief === true) {
     output.say(output.strong(title));

@@ -3,6 +3,7 @@ export type { CheckedArtifact, CompiledArtifact } from "../ir/artifact.ts";
 export { type Diagnostic, DiagnosticError, hasErrors, printDiagnostic, type Report, unwrap } from "../ir/diagnostic.ts";
 export type { Target } from "../ir/plan.ts";
 export type { Source } from "../ir/source.ts";
+export type { EntryFusion, FusedInstruction, FusedKernel, StoredValue } from "../passes/fusion-report.ts";
 export { parsePipeline, pipelineComment, pipelineOfComment } from "../passes/parse-pipeline.ts";
 export { type PipelineStep, printPipeline } from "../passes/pass.ts";
 export { pipeline } from "../passes/pipeline.ts";

@@ -10,6 +10,7 @@ import { newBuilder, opNamed } from "../ir/ops/table.ts";
 import { storageOf } from "../ir/packing.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { concreteShape } from "../ir/type.ts";
+import { type EntryFusion, FusionNotes, fusionOf } from "./fusion-report.ts";
 import { bindingsOf, type EntryFacts, factsOf, type Group, leafLoads, type Position, roleOf } from "./grouping.ts";
 import { orderGroups } from "./kernel-order.ts";
 import { definePass } from "./pass.ts";
@@ -30,6 +31,7 @@ export const fuse = definePass({
       if (valuesOf(entry).some((v) => concreteShape(v.type) === undefined)) return entry;
       const fused = fuseEntry(withMasks(removeDead(entry)));
       cx.count("kernels", fused.kernels);
+      if (cx.explain !== undefined) cx.explain(fused.report());
       return fused.entry;
     });
   },
@@ -37,17 +39,22 @@ export const fuse = definePass({
 
 const valuesOf = (entry: Entry): readonly Value[] => [...entry.inputs.map((i) => i.value), ...entry.instructions.flatMap((i) => i.results)];
 
-function fuseEntry(entry: Entry): { readonly entry: Entry; readonly kernels: number } {
+function fuseEntry(entry: Entry): { readonly entry: Entry; readonly kernels: number; report(): EntryFusion } {
   const grouping = new Grouping(factsOf(entry));
   grouping.placeAnchors();
   grouping.absorbEpilogues();
   grouping.placeTheRest();
   const ordered = orderGroups(grouping.groups, grouping.facts);
-  return { entry: emit(entry, ordered, grouping), kernels: ordered.length };
+  const numbered = emit(entry, ordered, grouping);
+  return { entry: numbered, kernels: ordered.length, report: () => fusionOf(numbered, ordered, grouping.facts, grouping.notes) };
 }
+
+const theEntryNeedsIt = "it is a result of the entry, or replaces state";
 
 const isPacked = ({ type }: Value): boolean => storageOf(type).kind === "packed";
 const isNamed = (instruction: Instruction | undefined, name: string): boolean => instruction?.op.signature.name === name;
+
+const isRounding = (instruction: Instruction): boolean => isNamed(instruction, quantEncode.name) || isNamed(instruction, quantMask.name);
 
 const familyOf = ({ op: { lower } }: Instruction) => (lower.kind === "kernel" ? lower.family : undefined);
 
@@ -82,6 +89,7 @@ function withMasks(entry: Entry): Entry {
 class Grouping {
   readonly facts: EntryFacts;
   readonly groups: Group[] = [];
+  readonly notes = new FusionNotes();
   readonly #of = new Map<Instruction, Group[]>();
 
   constructor(facts: EntryFacts) {
@@ -160,32 +168,55 @@ class Grouping {
       const isElementwise = user.results.every((r) => shapesEqual(r.type.dims, element.type.dims));
       if (isElementwise && user.operands.every((o) => o === element || o === step)) this.#tryJoin(group, user, "epilogue");
     }
+    const rows = [...group.members.keys()].flatMap((m) => m.results);
+    this.notes.apart(rows, "a row's scale, codes and mask are made by one kernel, of one text in every entry");
   }
 
   #absorbChain(group: Group, anchor: Instruction): void {
-    // A write computes some elements of its result alone; attention stores what it computes and nothing else.
-    // What is joined has been stored already.
+    // A write computes some elements of its result alone; attention stores what it computes and nothing else. What is joined has been stored already.
     const family = familyOf(anchor);
-    if (family === "write" || family === "attention" || family === "join") return;
+    if (family === "write" || family === "attention" || family === "join") {
+      this.notes.apart(anchor.results, `\`${anchor.op.signature.name}\` stores its own result and computes nothing behind it`);
+      return;
+    }
     const chain: Instruction[] = [];
     for (;;) {
       const last = chain.at(-1) ?? anchor;
-      const [result] = last.results;
-      if (result === undefined || last.results.length > 1 || this.facts.escapes(result)) break;
-      const users = this.facts.users(result);
-      const [user] = users;
-      if (user === undefined || users.length > 1 || roleOf(user) !== "pointwise" || this.groupsOf(user).length > 0) break;
-      if (user.op.lower.kind !== "pointwise" || user.results.length > 1) break;
-      const [next] = user.results;
-      if (next === undefined || !shapesEqual(next.type.dims, result.type.dims)) break;
-      if (user.operands.some((o) => o !== result && this.#comesLater(o, anchor))) break;
-      // The chain's value is read at its own element only: an operand of the same shape.
-      if (!this.#tryJoin(group, user, "epilogue")) break;
-      chain.push(user);
+      const next = this.#nextInChain(group, anchor, last);
+      if (typeof next === "string") {
+        this.notes.apart(last.results, next);
+        break;
+      }
+      chain.push(next);
     }
     // Only rows write packed results: a lane of a contraction or a reduction has no whole words.
-    if (familyOf(anchor) === "rows") return;
-    for (let last = chain.pop(); last?.results.some(isPacked); last = chain.pop()) this.#leave(group, last);
+    if (family === "rows") return;
+    for (let last = chain.pop(); last?.results.some(isPacked); last = chain.pop()) {
+      this.#leave(group, last);
+      this.notes.apart(last.operands, `\`${last.op.signature.name}\` makes bits, of which a lane here has no whole word`);
+    }
+  }
+
+  /** The instruction that runs behind the last one in the anchor's registers, joined to its group; or why there is none. */
+  #nextInChain(group: Group, anchor: Instruction, last: Instruction): Instruction | string {
+    const [result] = last.results;
+    if (result === undefined || last.results.length > 1) return `\`${last.op.signature.name}\` has several results`;
+    if (this.facts.escapes(result)) return theEntryNeedsIt;
+    const users = this.facts.users(result);
+    const [user] = users;
+    if (user === undefined || users.length > 1) return `${users.length} instructions take it: it is computed once`;
+    const name = `\`${user.op.signature.name}\``;
+    if (roleOf(user) === "anchor") return `${name} is a kernel of its own`;
+    if (roleOf(user) === "view") return `a view follows, ${name}: whoever reads it loads through that`;
+    if (this.groupsOf(user).length > 0) return `${name} runs in another kernel`;
+    if (user.op.lower.kind !== "pointwise") return `${name} picks elements by data`;
+    const [next] = user.results;
+    // The chain's value is read at its own element only: an operand of the same shape.
+    if (next === undefined || user.results.length > 1 || !shapesEqual(next.type.dims, result.type.dims))
+      return `${name} has a result of another shape, or several`;
+    const later = user.operands.find((o) => o !== result && this.#comesLater(o, anchor));
+    if (later !== undefined) return `${name} runs behind what makes its other operand, which comes later`;
+    return this.#tryJoin(group, user, "epilogue") ? user : `with ${name} behind it the kernel would bind more than ${maxBindings} buffers`;
   }
 
   /**
@@ -210,21 +241,33 @@ class Grouping {
       const escapes = instruction.results.some((r) => this.facts.escapes(r));
       if (users.length === 0 && !escapes) continue;
       const wanted = [...new Set(users.flatMap((u) => this.groupsOf(u)))];
-      // What rounds to codes runs in one place and is stored: kernels contract multiply-adds differently, so a second one, or one with
-      // other neighbours in another entry, could answer other codes.
-      const isRounding = isNamed(instruction, "quant.encode") || isNamed(instruction, "quant.mask");
-      // Rows are taken of what lies in memory.
-      const isTaken = users.some((u) => isNamed(u, rowSlice.name));
-      const welcome = !escapes && !isRounding && !isTaken && wanted.every((g) => this.#accepts(g, instruction, users));
-      const free = wanted.length === 1 || this.#isCheap(instruction);
-      if (welcome && free && wanted.every((g) => this.#fits(g, instruction, wanted.length > 1))) {
+      const why = this.#whyStored(instruction, users, wanted, escapes);
+      if (why === undefined) {
         for (const group of wanted) this.#join(group, instruction, this.#positionIn(group, users));
         continue;
       }
-      const home = escapes || isRounding ? undefined : wanted.find((g) => this.#makesRows(g, instruction, users));
+      this.notes.apart(instruction.results, why);
+      const home = escapes || isRounding(instruction) ? undefined : wanted.find((g) => this.#makesRows(g, instruction, users));
       if (home === undefined) this.#join(this.#open([]), instruction, "epilogue");
       else this.#join(home, instruction, "prologue");
     }
+  }
+
+  /** Why an instruction is not computed by those that want its results; undefined where it is. */
+  #whyStored(instruction: Instruction, users: readonly Instruction[], wanted: readonly Group[], escapes: boolean): string | undefined {
+    if (escapes) return theEntryNeedsIt;
+    // Kernels contract multiply-adds differently, so a second one, or one with other neighbours in another entry, could answer other codes.
+    if (isRounding(instruction)) return "what rounds to codes runs in one place, by a kernel of one text in every entry";
+    if (users.some((u) => isNamed(u, rowSlice.name))) return "rows are taken of it, as ranges of memory";
+    for (const group of wanted) {
+      const refused = this.#refusal(group, instruction, users);
+      if (refused !== undefined) return refused;
+    }
+    if (wanted.length > 1 && !this.#isCheap(instruction))
+      return `${wanted.length} kernels want it, and each would load more to compute it than to load it`;
+    return wanted.every((g) => this.#fits(g, instruction, wanted.length > 1))
+      ? undefined
+      : `a kernel with it would bind more than ${maxBindings} buffers`;
   }
 
   /**
@@ -283,19 +326,23 @@ class Grouping {
   }
 
   /**
-   * A contraction reads each operand element many times, so its prologue may only be what makes the load smaller (a decode) or
-   * changes no value (a view); the gradient norm reads whole slabs.
+   * Why a group does not compute an operand. A contraction reads each operand element many times, so its prologue may only be what makes the load
+   * smaller (a decode) or changes no value (a view); the gradient norm reads whole slabs.
    */
-  #accepts(group: Group, instruction: Instruction, users: readonly Instruction[]): boolean {
-    if (this.#positionIn(group, users) === "epilogue") return true;
+  #refusal(group: Group, instruction: Instruction, users: readonly Instruction[]): string | undefined {
+    if (this.#positionIn(group, users) === "epilogue") return undefined;
     const [anchor] = group.anchors;
     const family = anchor === undefined ? undefined : familyOf(anchor);
-    if (family === "norm" || family === "join") return false;
+    const name = `\`${anchor?.op.signature.name}\``;
+    if (family === "norm") return `${name} reads ranges of memory`;
+    if (family === "join") return `${name} joins what lies in memory`;
     // What is written into must lie in memory.
-    if (family === "write") return !instruction.results.some((r) => r === anchor?.operands[0]);
+    if (family === "write") return instruction.results.some((r) => r === anchor?.operands[0]) ? `${name} writes into memory` : undefined;
     // Attention reads each key and value once for every query.
-    if (family === "dot" || family === "attention") return roleOf(instruction) === "view" || isNamed(instruction, "quant.decode");
-    return true;
+    const isSmaller = roleOf(instruction) === "view" || isNamed(instruction, "quant.decode");
+    if ((family === "dot" || family === "attention") && !isSmaller)
+      return `${name} reads its operands many times, and would compute it each time`;
+    return undefined;
   }
 
   /** Recomputing it costs a kernel no more memory traffic than loading it: views, decodes, and functions of one tensor. */

@@ -5,6 +5,7 @@ import type { Severity } from "../ir/diagnostic.ts";
 import type { DiagnosticCode } from "../ir/errors/table.ts";
 import type { Instruction, Module } from "../ir/module.ts";
 import { type Form, forms } from "../ir/op.ts";
+import type { EntryFusion } from "./fusion-report.ts";
 
 /** A problem of the user's model or policy that a pass found. */
 export interface Problem {
@@ -22,6 +23,8 @@ export interface PassContext {
   count(what: string, times?: number): void;
   /** Report a problem. After an error the pipeline stops; a problem that several entries share is told once. */
   report(problem: Problem): void;
+  /** Where someone wants to know: told what became of each entry, and why. */
+  readonly explain?: (fusion: EntryFusion) => void;
 }
 
 interface PassInput<O extends AttributeSpec> {

@@ -5,6 +5,7 @@ import { type Source, type Span, spanAt } from "../ir/source.ts";
 import { annotate } from "../ir/text/annotate.ts";
 import type { ModuleSpans } from "../ir/text/spans.ts";
 import { verifyModule } from "../ir/verify.ts";
+import type { EntryFusion } from "./fusion-report.ts";
 import { type PassContext, type PipelineStep, printPipeline, type Stage, stages } from "./pass.ts";
 
 /** What one pass did. */
@@ -33,6 +34,8 @@ export interface RunOptions {
   readonly until?: string;
   /** Called after each pass that changed the module. */
   dump?(module: Module, step: StepRecord): void;
+  /** Called by `fuse` for each entry: what shares kernels, what does not, and why. */
+  readonly explain?: (fusion: EntryFusion) => void;
   /** Milliseconds from any origin; the clock of the platform by default. */
   now?(): number;
 }
@@ -132,6 +135,7 @@ function collector(module: Module, options: RunOptions): Collector {
   const diagnostics: Diagnostic[] = [];
   const told = new Set<string>();
   const cx: PassContext = {
+    ...(options.explain === undefined ? {} : { explain: options.explain }),
     count(what, times = 1) {
       counts[what] = (counts[what] ?? 0) + times;
     },

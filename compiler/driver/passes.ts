@@ -2,6 +2,7 @@
 import type { Report } from "../../ir/diagnostic.ts";
 import type { Module } from "../../ir/module.ts";
 import type { Source } from "../../ir/source.ts";
+import type { EntryFusion } from "../../passes/fusion-report.ts";
 import { type PipelineStep, stages } from "../../passes/pass.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { runPipeline, type StepRecord } from "../../passes/runner.ts";
@@ -13,6 +14,8 @@ export interface PassOptions {
   readonly until?: string;
   /** Called after each pass that changed the module. */
   dump?(module: Module, step: StepRecord): void;
+  /** Told for each entry what shares kernels, what does not, and why. */
+  readonly explain?: (fusion: EntryFusion) => void;
   /** Texts that locations point into. */
   readonly sources?: readonly Source[];
   /** Bytes that a binding of the target holds: larger state is cut into pieces (`split-rows`). Default: no limit. */

@@ -61,7 +61,7 @@ const written = ({ set, policy }: Proposal): string =>
     .join(" with ");
 
 function bytesWith(source: Source, options: FrontEndOptions & PlanOptions, budget: number, { set, policy }: Proposal): number | undefined {
-  const { dump: _dump, ...rest } = options;
+  const { dump: _dump, explain: _explain, ...rest } = options;
   const changed = { ...rest, set: [...(options.set ?? []), ...set], ...(policy === undefined ? {} : { policy }) };
   let peakBytes: number | undefined;
   const planned = ({ memory }: PlacedPlan) => {

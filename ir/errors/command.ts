@@ -26,7 +26,7 @@ export const commandErrors = explain({
   },
   "wrong-file": {
     meaning: "A command takes files of another kind.",
-    text: "`bitloom opt` takes IR (.loomir), `bitloom fmt` models (.loom); `bitloom ir` makes IR of a model, and prints IR in its one form.",
+    text: "`bitloom opt` takes IR (.loomir), `bitloom fmt` models (.loom); `bitloom ir` makes IR of a model, and prints IR in its one form. `bitloom plan --fusion` takes what has no numbers of kernels yet.",
     example: sh("bitloom opt models/mlp.loom", "bitloom ir models/mlp.loom"),
   },
 });

@@ -14,6 +14,41 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+describe("plan --fusion", () => {
+  const llama = ["models/llama.loom", "demo", "--portable", "--fusion", "--entry", "eval"] as const;
+
+  test("tells of each kernel what it computes, for whom, and why what it stores is not computed there", async () => {
+    const { code, out } = await cli("plan", ...llama, "--policy", "quest_w4a4");
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^Llama\(.*\), recipe demo, policy quest_w4a4, target portable\n\n@eval: \d+ kernels of \d+ instructions; \d+ values/,
+    );
+    expect(out).toContain("  in front: layers.0.attn_norm: reshape");
+    expect(out).toContain("  rows: layers.0.attn.wq: hadamard, quant.scale\n  behind: layers.0.attn.wq: quant.encode, quant.mask\n");
+    expect(out).toMatch(
+      /stores %attn_norm_c: q4\[8, 128, 64; grid = half\] for \d+ layers\.0\.attn\.wq, \d+ layers\.0\.attn\.wk, \d+ layers\.0\.attn\.wv\n/,
+    );
+    expect(out).toContain("\n    apart: ");
+    expect(out).not.toContain("undefined");
+  });
+
+  test("the same as data", async () => {
+    const { out } = await cli("plan", ...llama, "--json");
+    const { entries, policy } = JSON.parse(out);
+    expect(policy).toBe("quest_w4a4");
+    expect(entries.map((each: { entry: string }) => each.entry)).toEqual(["eval"]);
+    expect(Object.keys(entries[0].kernels[0])).toEqual(["kernel", "family", "instances", "instructions", "stores", "loads", "schedules"]);
+  });
+
+  test("has nothing to tell of kernels that are numbered already", async () => {
+    const numbered = join(folder, "numbered.loomir");
+    writeFileSync(numbered, (await cli("ir", ...mlp, "--until", "fuse")).out);
+    const { code, err } = await cli("plan", numbered, "--portable", "--fusion");
+    expect(code).toBe(1);
+    expect(err).toContain("error[wrong-file]: the module's instructions have numbers of kernels already");
+  });
+});
+
 describe("plan", () => {
   test("prints a plan that parses back, with its figures as comments", async () => {
     const { code, out } = await cli("plan", ...mlp, "--portable");
