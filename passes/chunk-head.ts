@@ -14,7 +14,7 @@ import { concreteShape, elementCount, shapeOf } from "../ir/type.ts";
 import { inChunks } from "./emit-chunks.ts";
 import { type EntryFacts, factsOf } from "./grouping.ts";
 import { definePass, type PassContext } from "./pass.ts";
-import { type RowRegion, regionOf } from "./row-region.ts";
+import { regionOf } from "./row-region.ts";
 import { isContraction, leadOf, widthOf } from "./row-rules.ts";
 
 /** `auto`: by size. `none`: never. A number: chunks of so many rows, whatever the size. */
@@ -71,8 +71,11 @@ class Chunker {
     const facts = factsOf(entry);
     const names = valueNames(entry);
     const nameOf = (value: Value) => `%${names.get(value) ?? value.hint}`;
-    for (const root of entry.instructions) {
-      const head = this.#headOf(root, facts, nameOf);
+    const contractions = entry.instructions.filter(isContraction);
+    const bytesOf = ({ results: [result] }: Instruction) => (result === undefined ? 0 : bufferBytes(result.type));
+    const largest = contractions.reduce((most, root) => Math.max(most, bytesOf(root)), 0);
+    for (const root of contractions) {
+      const head = this.#headOf(root, facts, nameOf, bytesOf(root) === largest);
       if (head === undefined) continue;
       this.#cx.count("heads");
       this.#cx.count("chunks", Math.ceil(head.region.rows / head.size));
@@ -82,16 +85,17 @@ class Chunker {
     return entry;
   }
 
-  #headOf(root: Instruction, facts: EntryFacts, nameOf: (value: Value) => string) {
+  /** `isLargest`: of an entry's contractions, so that it is worth a word where it stays whole. */
+  #headOf(root: Instruction, facts: EntryFacts, nameOf: (value: Value) => string, isLargest: boolean) {
     const [logits] = root.results;
-    if (!isContraction(root) || logits === undefined) return undefined;
+    if (logits === undefined) return undefined;
     const rows = elementCount(shapeOf(logits.type).slice(0, -1));
     const size = this.#sizeFor(root, logits, rows);
     if (size === undefined || size >= rows || leadOf(logits.type, rows) !== logits.type.dims.length - 1) return undefined;
+    if (!leadsToStatistic(logits, rows, facts)) return undefined;
     const region = regionOf(root, rows, facts, nameOf);
-    if (typeof region !== "string") return isHead(region) ? { region, size } : undefined;
-    // An activation of that size that is no head is nothing to explain.
-    if (isSoftmaxed(logits, facts)) this.#cx.count(`whole (${printBytes(bufferBytes(logits.type))}): ${region}`);
+    if (typeof region !== "string") return { region, size };
+    if (isLargest) this.#cx.count(`whole (${printBytes(bufferBytes(logits.type))}): ${region}`);
     return undefined;
   }
 
@@ -109,12 +113,20 @@ class Chunker {
   }
 }
 
-const isStatistic = ({ op, results: [result] }: Instruction, rows: number): boolean =>
-  op.lower.kind === "kernel" && op.lower.family === "reduce" && result !== undefined && widthOf(result.type, rows) === 1;
-
-/** Whether rows are looked at as wholes: a softmax's sum, the largest logit's place. */
-const isHead = ({ members, dependent, rows }: RowRegion): boolean =>
-  [...members].some(([member, rule]) => rule.result === "rows" && dependent.has(member) && isStatistic(member, rows));
-
-const isSoftmaxed = (logits: Value, { users }: EntryFacts): boolean =>
-  users(logits).some(({ op }) => op.lower.kind === "kernel" && op.lower.family === "reduce");
+/** Whether rows are looked at as wholes, element by element up to there: for a softmax's sum, or the largest logit's place. */
+function leadsToStatistic(logits: Value, rows: number, { users }: EntryFacts): boolean {
+  const seen = new Set<Value>();
+  const stack = [logits];
+  for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
+    if (seen.has(value)) continue;
+    seen.add(value);
+    for (const user of users(value)) {
+      const [result] = user.results;
+      const { lower } = user.op;
+      if (result === undefined || leadOf(result.type, rows) === undefined) continue;
+      if (lower.kind === "kernel" && lower.family === "reduce" && widthOf(result.type, rows) === 1) return true;
+      if (lower.kind === "pointwise" || lower.kind === "view") stack.push(result);
+    }
+  }
+  return false;
+}

@@ -152,8 +152,11 @@ class Grouping {
   absorbEpilogues(): void {
     for (const group of this.groups) {
       const scale = group.anchors.find((a) => isNamed(a, "quant.scale"));
-      if (scale !== undefined) this.#absorbRowUsers(group, scale);
-      else for (const anchor of group.anchors) this.#absorbChain(group, anchor);
+      if (scale !== undefined) {
+        this.#absorbRowUsers(group, scale);
+        const rows = [...group.members.keys()].flatMap((m) => m.results);
+        this.notes.apart(rows, "a row's scale, codes and mask are made by one kernel, of one text in every entry");
+      } else for (const anchor of group.anchors) this.#absorbChain(group, anchor);
     }
   }
 
@@ -168,8 +171,6 @@ class Grouping {
       const isElementwise = user.results.every((r) => shapesEqual(r.type.dims, element.type.dims));
       if (isElementwise && user.operands.every((o) => o === element || o === step)) this.#tryJoin(group, user, "epilogue");
     }
-    const rows = [...group.members.keys()].flatMap((m) => m.results);
-    this.notes.apart(rows, "a row's scale, codes and mask are made by one kernel, of one text in every entry");
   }
 
   #absorbChain(group: Group, anchor: Instruction): void {

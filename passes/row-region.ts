@@ -81,7 +81,7 @@ class Discovery {
       if (this.#members.has(user)) continue;
       const rule = rowRule(user, this.#rows);
       const isWhole = rule === undefined || user.operands.some((o, i) => o === value && rule.operands[i] !== "rows");
-      if (rule === undefined || isWhole) reject(`\`${user.op.signature.name}\` takes all rows of ${this.#nameOf(value)} at once`);
+      if (rule === undefined || isWhole) reject(`\`${user.op.signature.name}\` does not run on some rows of ${this.#nameOf(value)} alone`);
       this.#add(user, rule);
       const [result] = user.results;
       const isWide = result !== undefined && rule.result === "rows" && widthOf(result.type, this.#rows) > 1;
