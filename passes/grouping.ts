@@ -1,5 +1,6 @@
 // Groups of instructions that will each be one kernel: what may join which, and what a group loads and stores. Used by `fuse`.
 import type { Entry, Instruction, Value } from "../ir/module.ts";
+import { gather } from "../ir/ops/indexing.ts";
 import { quantMask } from "../ir/ops/quant.ts";
 import { contiguous } from "../ir/tensor.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
@@ -90,25 +91,33 @@ export function constantValues({ op, attrs, results }: Instruction): readonly nu
   return Array.from(contiguous(table));
 }
 
-const isScalar = (value: Value): boolean => elementCount(shapeOf(value.type)) === 1;
+/** A leaf of so many times fewer elements serves that many each, from a cache or a register: a gain, a row's scale. */
+const served = 16;
 
 /**
- * Distinct non-scalar values that an element of `value` would load if everything above it were inlined. The count stops above
- * `most`: a chain of additions through all layers of a model is not followed to its start.
+ * Distinct values that an element of `value` would load if everything above it were inlined; those that have far fewer elements than it are not
+ * counted. The count stops above `most`: a chain of additions through all layers of a model is not followed to its start.
  */
-export function leafLoads(value: Value, facts: EntryFacts, most: number, seen = new Set<Value>()): number {
-  if (seen.has(value)) return 0;
-  seen.add(value);
-  const producer = facts.producer(value);
-  const role = producer === undefined ? "source" : roleOf(producer);
-  if (producer === undefined || (role !== "view" && role !== "pointwise"))
-    return (producer !== undefined && isInlineSource(producer)) || isScalar(value) ? 0 : 1;
-  let count = 0;
-  for (const operand of producer.operands) {
-    count += leafLoads(operand, facts, most - count, seen);
-    if (count > most) break;
-  }
-  return count;
+export function leafLoads(value: Value, facts: EntryFacts, most: number): number {
+  const seen = new Set<Value>();
+  const few = Math.max(1, elementCount(shapeOf(value.type)) / served);
+  const loads = (leaf: Value, left: number, ignored: number): number => {
+    if (seen.has(leaf)) return 0;
+    seen.add(leaf);
+    const producer = facts.producer(leaf);
+    const role = producer === undefined ? "source" : roleOf(producer);
+    if (producer === undefined || (role !== "view" && role !== "pointwise"))
+      return (producer !== undefined && isInlineSource(producer)) || elementCount(shapeOf(leaf.type)) <= ignored ? 0 : 1;
+    let count = 0;
+    const isGather = producer.op.signature.name === gather.name;
+    for (const [i, operand] of producer.operands.entries()) {
+      // Rows are looked up once: where they lie is data, and no cache can be counted on.
+      count += loads(operand, left - count, isGather && i > 0 ? 1 : ignored);
+      if (count > left) break;
+    }
+    return count;
+  };
+  return loads(value, most, few);
 }
 
 /**

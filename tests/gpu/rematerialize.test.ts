@@ -26,7 +26,7 @@ const fitted: readonly (readonly [path: string, recipe: string, policy: string, 
   [stack, "mlp", "float", [0.97, 0.95]],
   [stack, "residual", "quest_w4a4", [0.9, 0.8]],
   [stack, "residual", "quest_w1a1", [0.85]],
-  ["models/llama.loom", "demo", "quest_w4a4", [0.8, 0.65, 0.53]],
+  ["models/llama.loom", "demo", "quest_w4a4", [0.8, 0.65, 0.55]],
   ["models/llama.loom", "demo", "float", [0.6]],
 ];
 

@@ -81,12 +81,12 @@ describe("a vocabulary of 32,000", () => {
     };
   }
 
-  test("the peak falls by the logits and their gradient, and no binding is as large as either", () => {
+  test("the peak falls by the logits, in whose place their gradient is, and no binding is as large", () => {
     const [whole, chunked] = [planOf("none"), planOf("auto")];
     const saved = whole.plan.memory.peakBytes - chunked.plan.memory.peakBytes;
     expect(whole.largestBinding).toBe(logits);
-    // Two chunks' worth of logits and gradient stay.
-    expect(saved).toBeGreaterThan(2 * logits * 0.85);
+    // The gradient takes the place of the logits; a chunk of them stays.
+    expect(saved).toBeGreaterThan(logits * 0.85);
     expect(chunked.largestBinding).toBeLessThan(logits / 4);
     expect(chunked.plan.memory.peakBytes).toBeLessThan(whole.plan.memory.peakBytes / 4);
   });
@@ -95,7 +95,7 @@ describe("a vocabulary of 32,000", () => {
     const { dispatches } = planOf("64");
     const kernelsOf = (value: string) =>
       dispatches.filter(({ serves }) => serves.some((name) => name.replace(/\d+$/, "") === value)).map((d) => d.kernel);
-    for (const value of ["%head", "%exp", "%d_head"]) {
+    for (const value of ["%head", "%d_head"]) {
       expect(kernelsOf(value).length, value).toBe(16);
       expect(new Set(kernelsOf(value)).size, value).toBe(1);
     }
