@@ -122,9 +122,9 @@ class Narrowing {
   #narrow(): ReadonlySet<Value> {
     const escaping = new Set([...this.#entry.outputs, ...this.#entry.updates].map(({ value }) => value));
     const found = new Set<Value>();
-    for (const { op, operands } of this.#entry.instructions) {
-      // Parts lie in their whole as they are.
-      if (op.signature.name === rowConcat.name) for (const part of operands) escaping.add(part);
+    for (const { op, operands, results } of this.#entry.instructions) {
+      // Parts lie in their whole as they are, and no kernel stands behind that to convert it.
+      if (op.signature.name === rowConcat.name) for (const value of [...operands, ...results]) escaping.add(value);
     }
     for (const { operands, marks } of this.#entry.instructions) {
       for (const operand of operands) {
