@@ -59,7 +59,7 @@ const isRounding = (instruction: Instruction): boolean => isNamed(instruction, q
 const familyOf = ({ op: { lower } }: Instruction) => (lower.kind === "kernel" ? lower.family : undefined);
 
 /**
- * Every rounding with its mask, also where nothing reads it: then the kernel that makes codes has the same text in every entry, and a
+ * Every rounding with its mask (where gradients do not all pass), also where nothing reads it: then the kernel that makes codes has the same text in every entry, and a
  * driver that contracts multiplications and additions contracts them alike. A code that differed between entries would be a silent bug.
  */
 function withMasks(entry: Entry): Entry {
@@ -69,7 +69,8 @@ function withMasks(entry: Entry): Entry {
     const [x, scale] = instruction.operands;
     masked.set(x, [...(masked.get(x) ?? []), scale]);
   }
-  const lacks = (i: Instruction) => isNamed(i, quantEncode.name) && !masked.get(i.operands[0])?.includes(i.operands[1]);
+  const lacks = (i: Instruction) =>
+    isNamed(i, quantEncode.name) && i.attrs["outer"] !== "all" && !masked.get(i.operands[0])?.includes(i.operands[1]);
   if (!entry.instructions.some(lacks)) return entry;
   const instructions = entry.instructions.flatMap((i): readonly Instruction[] => {
     const [x] = i.operands;

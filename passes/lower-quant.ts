@@ -6,7 +6,7 @@ import type { Signature } from "../ir/op.ts";
 import { dot } from "../ir/ops/dot.ts";
 import { quantDecode, quantEncode, quantFake, quantMask } from "../ir/ops/quant.ts";
 import { quantDot } from "../ir/ops/quant-dot.ts";
-import { integerLevels } from "../ir/quant/quantizer.ts";
+import { integerLevels } from "../ir/quant/grid.ts";
 import { type RewriteContext, type Rule, replaceValues, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
 import type { CodesType } from "../ir/type.ts";
 import { definePass } from "./pass.ts";

@@ -3,10 +3,10 @@ import type { AttributesOf } from "../ir/attribute.ts";
 import type { Instruction, Value } from "../ir/module.ts";
 import type { quantDot } from "../ir/ops/quant-dot.ts";
 import type { DotProblem } from "../ir/plan.ts";
-import { decodeCode, type IntegerLevels, integerLevels } from "../ir/quant/quantizer.ts";
+import { decodeCode, type GridOfCodes, type IntegerLevels, integerLevels } from "../ir/quant/grid.ts";
 import { binary, cast, float, input, int, plus, type ScalarExpr, times, uint, variable } from "../ir/scalar.ts";
 import { simplify } from "../ir/simplify.ts";
-import { elementCount, type Grid, shapeOf } from "../ir/type.ts";
+import { elementCount, shapeOf } from "../ir/type.ts";
 import { axisVariables, type Coordinates, coordinatesOf, type KernelScope } from "./kernel-scope.ts";
 import type { Kernel } from "./plan-problems.ts";
 
@@ -67,14 +67,15 @@ export function quantDotProblem(kernel: Kernel, anchor: Instruction, scope: Kern
   return contraction.problem(elements, kernel, scope);
 }
 
-function gridOf({ type }: Value): Grid {
+function gridOf({ type }: Value): GridOfCodes {
   if (type.kind !== "codes") throw new Error("quant.dot of what are no codes");
-  return type.grid;
+  return type;
 }
 
 function levelsOf(value: Value): IntegerLevels {
-  const levels = integerLevels(gridOf(value));
-  if (levels === undefined) throw new Error(`no integer levels on grid ${gridOf(value)}`);
+  const { grid } = gridOf(value);
+  const levels = integerLevels(grid);
+  if (levels === undefined) throw new Error(`no integer levels on grid ${grid}`);
   return levels;
 }
 

@@ -4,7 +4,7 @@ import { reject } from "../diagnostic.ts";
 import { divideDims, shapesEqual } from "../dim.ts";
 import { define, signature } from "../op.ts";
 import { codeFields } from "../packing.ts";
-import { type IntegerLevels, integerLevels } from "../quant/quantizer.ts";
+import { type IntegerLevels, integerLevels } from "../quant/grid.ts";
 import { contiguous, denseTensor, type Tensor } from "../tensor.ts";
 import { type CodesType, printType, type Type, tensor } from "../type.ts";
 import { requireScalar } from "./checks.ts";

@@ -5,8 +5,10 @@ import { reject } from "../diagnostic.ts";
 import { type Dim, divideDims, shapesEqual } from "../dim.ts";
 import { define, signature } from "../op.ts";
 import { codeFields } from "../packing.ts";
-import { decodeCode, type Outer } from "../quant/quantizer.ts";
+import { decodeCode } from "../quant/grid.ts";
+import { maskRules, type Outer } from "../quant/quantizer.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
+import { constant } from "../scalar.ts";
 import { type CodeLayout, codeLayouts, codes as codesType, printType, type TensorType, type Type, tensor } from "../type.ts";
 import { mul } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
@@ -20,7 +22,7 @@ const group = withDefault(
   "row" as "row" | number,
 );
 const outer = withDefault(
-  either(oneOf("trust"), floatAttribute, (v) => v === "trust"),
+  either(oneOf(...maskRules), floatAttribute, (v) => typeof v === "string"),
   "trust" as Outer,
 );
 
@@ -34,8 +36,8 @@ export const quantScale = signature({
   attrs: { scheme, bits: int, group },
 });
 export const quantScaleOp = define(quantScale, {
-  infer([x], { bits, group: width }) {
-    const { columns, type } = checkRows("quant.scale", x, bits);
+  infer([x], { scheme: name, bits, group: width }) {
+    const { columns, type } = checkRows("quant.scale", x, name, bits);
     const groups = width === "row" ? 1 : divideDims(columns, width);
     if (groups === undefined) return reject(`groups of ${width} do not divide the last axis of ${printType(x)}`);
     return tensor("f32", [...type.dims.slice(0, -1), groups]);
@@ -53,8 +55,8 @@ export const quantEncode = signature({
   attrs: { scheme, bits: int, outer, layout },
 });
 export const quantEncodeOp = define(quantEncode, {
-  infer([x, s], { scheme: name, bits, layout: form }) {
-    checkRows("quant.encode", x, bits);
+  infer([x, s], { scheme: name, bits, outer: edge, layout: form }) {
+    checkRows("quant.encode", x, name, bits, edge);
     checkScale("quant.encode", x, s);
     const type = codesType(bits, quantizerNamed(name).grid, x.dims, form === "auto" ? undefined : form);
     codeFields(type);
@@ -72,14 +74,18 @@ export const quantMask = signature({
   attrs: { scheme, bits: int, outer },
 });
 export const quantMaskOp = define(quantMask, {
-  infer([x, s], { bits }) {
-    checkRows("quant.mask", x, bits);
+  infer([x, s], { scheme: name, bits, outer: edge }) {
+    checkRows("quant.mask", x, name, bits, edge);
     checkScale("quant.mask", x, s);
     return tensor("b1", x.dims);
   },
   evaluate: "from lower",
   vjp: "none",
-  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits, outer: edge }) => quantizerNamed(name).mask(x, s, bits, edge) },
+  lower: {
+    kind: "pointwise",
+    body: ([x, s], { scheme: name, bits, outer: edge }) =>
+      edge === "all" ? constant("bool", 1) : quantizerNamed(name).mask(x, s, bits, edge),
+  },
 });
 
 export const quantDecode = signature({
@@ -99,7 +105,7 @@ export const quantDecodeOp = define(quantDecode, {
     kind: "pointwise",
     body([code, s], _attrs, { operands: [type] }) {
       if (type.kind !== "codes") throw new Error(`quant.decode of ${printType(type)}`);
-      return decodeCode(type.grid, code, s);
+      return decodeCode(type, code, s);
     },
   },
 });
@@ -112,8 +118,8 @@ export const quantFake = signature({
   forms: ["quantized", "differentiated"],
 });
 export const quantFakeOp = define(quantFake, {
-  infer([x, s], { bits }) {
-    const { type } = checkRows("quant.fake", x, bits);
+  infer([x, s], { scheme: name, bits, outer: edge }) {
+    const { type } = checkRows("quant.fake", x, name, bits, edge);
     checkScale("quant.fake", x, s);
     return type;
   },
@@ -122,6 +128,7 @@ export const quantFakeOp = define(quantFake, {
     const { scaleGradient } = quantizerNamed(name);
     switch (scaleGradient) {
       case "none": {
+        if (edge === "all") return [ct, undefined];
         const mask = b.emit(quantMask, [x, s], { scheme: name, bits, outer: edge });
         return [b.emit(mul, [ct, b.emit(cast, [mask], { to: "f32" })]), undefined];
       }
@@ -135,10 +142,15 @@ export const quantFakeOp = define(quantFake, {
   },
 });
 
-function checkRows(op: string, x: Type, bits: number): { readonly columns: Dim; readonly type: TensorType } {
+/** Rows of f32, and codes and a mask rule that the quantizer has. */
+function checkRows(op: string, x: Type, name: string, bits: number, edge?: Outer): { readonly columns: Dim; readonly type: TensorType } {
   const type = requireScalar(op, "x", x, ["f32"]);
   const columns = type.dims.at(-1) ?? reject(`\`${op}\` takes rows, got ${printType(x)}`);
   if (!Number.isInteger(bits) || bits < 1 || bits > 8) reject(`\`${op}\` with ${bits} bits: there are 1 to 8`);
+  const { widths, outers } = quantizerNamed(name);
+  if (!widths.includes(bits)) reject(`\`${name}\` has codes of ${widths.join(", ")} bits, not of ${bits}`);
+  if (edge !== undefined && !outers.includes(typeof edge === "number" ? "clip" : edge))
+    reject(`\`${name}\` has no gradient mask \`outer = ${edge}\``);
   return { columns, type };
 }
 

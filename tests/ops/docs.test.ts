@@ -2,10 +2,15 @@
 import { expect, test } from "vitest";
 import { builtins } from "../../compiler/lower/builtins.ts";
 import { isFromResult } from "../../ir/attribute.ts";
+import { evaluateScalars } from "../../ir/evaluate-scalar.ts";
 import { printLiteral } from "../../ir/literal.ts";
 import { forms, type Op, variadicName } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/table.ts";
+import { decodeCode } from "../../ir/quant/grid.ts";
+import type { Quantizer } from "../../ir/quant/quantizer.ts";
 import { quantizers } from "../../ir/quant/table.ts";
+import { float, input } from "../../ir/scalar.ts";
+import type { Grid } from "../../ir/type.ts";
 import { expectGenerated } from "../support/generated.ts";
 
 const kinds: Readonly<Record<Op["lower"]["kind"], { readonly title: string; readonly says: string }>> = {
@@ -66,6 +71,27 @@ test("docs/ops.md", () => {
   expectGenerated("docs/ops.md", text);
 });
 
+/** The levels of a width in steps: what each code decodes to where a step is 1. Levels of more than 4 bits are told by the outermost. */
+function levelsOf(grid: Grid, bits: number): string {
+  const codes = Float64Array.from({ length: 2 ** bits }, (_, i) => i - 2 ** (bits - 1));
+  const decoded = decodeCode({ grid, bits }, input(0, "i32"), float(1));
+  const [values] = evaluateScalars([decoded], codes.length, "wide", { inputs: [codes] });
+  const isCode = (code: number) => grid !== "ternary" || Math.abs(code) <= 1;
+  const levels = [...new Set(Array.from(values ?? []).filter((_, i) => isCode(codes[i] ?? 0)))].sort((a, b) => a - b);
+  const text = levels.map((v) => String(Number(v.toPrecision(6))));
+  return bits <= 4 ? text.join(" ") : `${text.slice(0, 2).join(" ")} ... ${text.slice(-2).join(" ")}`;
+}
+
+/** A row for each width and mask rule that has figures, and one for each width that has none. */
+function widthRows({ grid, widths, gaussian }: Quantizer): readonly (readonly string[])[] {
+  return widths.flatMap((bits) => {
+    const start = [String(bits), levelsOf(grid, bits)];
+    const figures = gaussian.filter((f) => f.bits === bits);
+    if (figures.length === 0) return [[...start, "", "", ""]];
+    return figures.map((f) => [...start, `\`${f.outer}\``, f.error.toPrecision(5), f.masked.toPrecision(5)]);
+  });
+}
+
 test("docs/quantizers.md", () => {
   const sections = quantizers.map((q) => {
     const rows = Object.entries(q.settings).map(([name, { describe, fallback }]) => [
@@ -77,11 +103,23 @@ test("docs/quantizers.md", () => {
       `- Source: ${q.source}`,
       `- Grid: \`${q.grid}\``,
       `- Scale from the row's statistic: \`${q.statistic}\``,
+      `- Step: ${q.formula.step}`,
+      `- Code: ${q.formula.code}`,
+      `- Gradient passes: ${q.formula.mask}`,
       `- Gradient of the scale: \`${q.scaleGradient}\``,
     ];
-    return `## ${q.name}\n\n${q.summary}\n\n${facts.join("\n")}\n\n${table(["Setting", "Meaning", "Where it is not given"], rows)}\n`;
+    const settings = table(["Setting", "Meaning", "Where it is not given"], rows);
+    const figures = table(["Bits", "Levels, in steps", "Mask", "Error of N(0, 1)", "Masked share"], widthRows(q));
+    return `## ${q.name}\n\n${q.summary}\n\n${facts.join("\n")}\n\n${settings}\n\n${figures}\n`;
   });
-  const text = `# Quantizers\n\nGenerated from the table of quantizers (\`ir/quant/table.ts\`); a test compares it. A policy names one with its settings: \`quest { w = 4, a = 4 }\`; \`--policy 'quest(w = 4, a = 4)'\` chooses it for every layer.\n\n${sections.join("\n")}`;
+  const text = `# Quantizers
+
+Generated from the table of quantizers (\`ir/quant/table.ts\`); a test compares it. A policy names one with its settings: \`quest { w = 4, a = 4 }\`; \`--policy 'quest(w = 4, a = 4)'\` chooses it for every layer.
+
+In formulas n is 2^bits, s the step and v = x / s, of a row (or group) after its rotation. The error is the mean square of what rounding changes in a row
+of normally distributed elements with mean 0 and variance 1, and the masked share that of its elements whose gradient does not pass; tests measure both.
+
+${sections.join("\n")}`;
   expect(quantizers.length).toBeGreaterThan(0);
   expectGenerated("docs/quantizers.md", text);
 });

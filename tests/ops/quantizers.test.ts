@@ -1,0 +1,131 @@
+// What holds for every quantizer of the table, at every width and under every mask rule that it has.
+import { describe, expect, test } from "vitest";
+import { evaluateScalars } from "../../ir/evaluate-scalar.ts";
+import { dot } from "../../ir/ops/dot.ts";
+import { quantDecode, quantEncode, quantFake, quantMask, quantScale } from "../../ir/ops/quant.ts";
+import { quantDot } from "../../ir/ops/quant-dot.ts";
+import { packValues, unpackValues } from "../../ir/packing.ts";
+import { decodeCode, integerLevels } from "../../ir/quant/grid.ts";
+import type { Outer, Quantizer } from "../../ir/quant/quantizer.ts";
+import { quantizers } from "../../ir/quant/table.ts";
+import { float, input } from "../../ir/scalar.ts";
+import { codeLayouts, codes as codesType } from "../../ir/type.ts";
+import { normalQuantile } from "../../runtime/normal.ts";
+import { emitGradients, runEntry } from "./support/run-op.ts";
+import { elements, f32, random } from "./support/values.ts";
+
+const columns = 64;
+// Rows with a few large elements and one very large one, so that every rule masks something, and a row of zeros.
+const x = f32(
+  [3, columns],
+  elements(random(71, [3, columns])).map((v, i) =>
+    i >= 2 * columns ? 0 : i === 3 ? 9 : v * v * v + (i % 17 === 0 ? 2.5 * Math.sign(v) : 0),
+  ),
+);
+const w = f32([5, columns], elements(random(75, [5, columns])));
+const cotangent = random(72, [3, columns]);
+const matrix = { contract: [[1], [1]], batch: [[], []] } as const;
+
+const outersOf = ({ outers }: Quantizer): readonly Outer[] => outers.flatMap((o): readonly Outer[] => (o === "clip" ? [0.8, 1, 1.3] : [o]));
+const figureCount = quantizers.reduce((n, { gaussian }) => n + gaussian.length, 0);
+
+describe.each(quantizers)("$name", (quantizer) => {
+  const { name: scheme, grid } = quantizer;
+  describe.each(quantizer.widths)("%i bits", (bits) => {
+    for (const outer of outersOf(quantizer)) {
+      test.each(["wide", "f32"] as const)(`the gradient passes where the mask of ${outer} holds, in %s`, (precision) => {
+        let scaleHasGradient = true;
+        const [dx, ct, mask] = runEntry([x, cotangent], precision, (b, [at, upstream]) => {
+          const scale = b.emit(quantScale, [at!], { scheme, bits });
+          const from = b.instructions.length;
+          const fake = b.emit(quantFake, [at!, scale], { scheme, bits, outer });
+          const [gradient, ofScale] = emitGradients(b, from, [at!, scale], [[fake, upstream!]]);
+          scaleHasGradient = ofScale !== undefined;
+          return [gradient!, upstream!, b.emit(quantMask, [at!, scale], { scheme, bits, outer })];
+        }).map(elements);
+        expect(dx!.map((g) => g + 0)).toEqual(ct!.map((g, i) => (mask![i] === 1 ? g : 0)));
+        expect(dx!.some((g) => g !== 0)).toBe(true);
+        expect(mask!.every((m) => m === 1)).toBe(outer === "all");
+        expect(scaleHasGradient).toBe(quantizer.scaleGradient !== "none");
+      });
+    }
+
+    const [codes, decoded, fake] = runEntry([x], "wide", (b, [at]) => {
+      const scale = b.emit(quantScale, [at!], { scheme, bits });
+      const outer = outersOf(quantizer)[0]!;
+      const made = b.emit(quantEncode, [at!, scale], { scheme, bits, outer });
+      return [made, b.emit(quantDecode, [made, scale]), b.emit(quantFake, [at!, scale], { scheme, bits, outer })];
+    }).map(elements);
+
+    test("codes fit the bits, are the fake quantization, and come back from every layout", () => {
+      expect(Math.min(...codes!)).toBeGreaterThanOrEqual(-(2 ** (bits - 1)));
+      expect(Math.max(...codes!)).toBeLessThan(2 ** (bits - 1));
+      expect(new Set(codes).size).toBeGreaterThan(1);
+      expect(decoded).toEqual(fake);
+      for (const layout of [undefined, ...codeLayouts]) {
+        if (layout === "nibbles" && bits > 4) continue;
+        const type = codesType(bits, grid, [3, columns], layout);
+        expect([...unpackValues(type, packValues(type, codes!))]).toEqual(codes);
+      }
+    });
+
+    test("a code is that of the nearest level", () => {
+      const all = Float64Array.from({ length: 2 ** bits }, (_, i) => i - 2 ** (bits - 1));
+      const [levels] = evaluateScalars([decodeCode({ grid, bits }, input(0, "i32"), float(1))], all.length, "wide", { inputs: [all] });
+      const reached = new Set<number>();
+      const points = Float64Array.from({ length: 2001 }, (_, i) => ((i - 1000.25) / 1000) * 1.2 * Math.max(...levels!));
+      const [code] = evaluateScalars([quantizer.code(input(0, "f32"), float(1), bits)], points.length, "wide", { inputs: [points] });
+      for (const [i, point] of points.entries()) {
+        const at = code![i]! + 2 ** (bits - 1);
+        reached.add(levels![at]!);
+        // Half a unit in the last place for ties, which rules may break either way.
+        const nearest = Math.min(
+          ...Array.from(levels!, (level) => (grid === "ternary" && Math.abs(level) > 1 ? Infinity : Math.abs(level - point))),
+        );
+        expect(Math.abs(levels![at]! - point), `code of ${point}`).toBeLessThanOrEqual(nearest * (1 + 1e-12));
+      }
+      const levelCount = grid === "ternary" ? 3 : new Set(Array.from(levels!, (v) => v + 0)).size;
+      expect(reached.size).toBe(Math.min(levelCount, 2 ** bits));
+    });
+
+    test.runIf(integerLevels(grid) !== undefined)("the contraction of integers is that of the rounded tensors", () => {
+      const [y, rounded, magnitude] = runEntry([x, w], "wide", (b, operands) => {
+        const outer = outersOf(quantizer)[0]!;
+        const sides = operands.map((at) => {
+          const scale = b.emit(quantScale, [at], { scheme, bits });
+          const made = b.emit(quantEncode, [at, scale], { scheme, bits, outer });
+          return { scale, made, fake: b.emit(quantFake, [at, scale], { scheme, bits, outer }) };
+        });
+        const [left, right] = [sides[0]!, sides[1]!];
+        const integers = b.emit(quantDot, [left.made, left.scale, right.made, right.scale], matrix);
+        return [integers, b.emit(dot, [left.fake, right.fake], matrix), b.emit(dot, [left.fake, left.fake], matrix)];
+      }).map(elements);
+      const largest = Math.max(...magnitude!);
+      for (const [i, v] of y!.entries()) expect(Math.abs(v - rounded![i]!)).toBeLessThanOrEqual(1e-13 * largest);
+    });
+  });
+});
+
+describe("a normally distributed row", () => {
+  // The midpoint quantiles of N(0, 1).
+  const count = 1e6;
+  const row = f32(
+    [1, count],
+    Array.from({ length: count }, (_, i) => normalQuantile((i + 0.5) / count)),
+  );
+  const data = elements(row);
+  for (const { name: scheme, gaussian } of quantizers)
+    for (const { bits, outer, error, masked } of gaussian)
+      test(`${scheme}, ${bits} bits, ${outer}: error ${error}, masked ${masked}`, () => {
+        const [fake, mask] = runEntry([row], "wide", (b, [at]) => {
+          const scale = b.emit(quantScale, [at!], { scheme, bits });
+          const attrs = { scheme, bits, outer };
+          return [b.emit(quantFake, [at!, scale], attrs), b.emit(quantMask, [at!, scale], attrs)];
+        }).map(elements);
+        const measured = data.reduce((sum, v, i) => sum + (v - fake![i]!) ** 2, 0) / count;
+        expect(Math.abs(measured / error - 1)).toBeLessThan(0.005);
+        const share = mask!.reduce((n, m) => n + 1 - m, 0) / count;
+        expect(Math.abs(share - masked)).toBeLessThan(2e-6);
+      });
+  test("there are figures", () => void expect(figureCount).toBeGreaterThan(0));
+});
