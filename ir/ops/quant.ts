@@ -8,7 +8,6 @@ import { codeFields } from "../packing.ts";
 import { decodeCode } from "../quant/grid.ts";
 import { maskRules, type Outer } from "../quant/quantizer.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
-import { constant } from "../scalar.ts";
 import { type CodeLayout, codeLayouts, codes as codesType, printType, type TensorType, type Type, tensor } from "../type.ts";
 import { mul } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
@@ -76,16 +75,13 @@ export const quantMask = signature({
 export const quantMaskOp = define(quantMask, {
   infer([x, s], { scheme: name, bits, outer: edge }) {
     checkRows("quant.mask", x, name, bits, edge);
+    if (edge === "all") reject("`quant.mask` with `outer = all`: where every gradient passes there is no mask");
     checkScale("quant.mask", x, s);
     return tensor("b1", x.dims);
   },
   evaluate: "from lower",
   vjp: "none",
-  lower: {
-    kind: "pointwise",
-    body: ([x, s], { scheme: name, bits, outer: edge }) =>
-      edge === "all" ? constant("bool", 1) : quantizerNamed(name).mask(x, s, bits, edge),
-  },
+  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits, outer: edge }) => quantizerNamed(name).mask(x, s, bits, edge) },
 });
 
 export const quantDecode = signature({

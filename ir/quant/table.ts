@@ -4,8 +4,9 @@ import { suggest } from "../nearest.ts";
 import type { QuantizeChoice } from "./choice.ts";
 import type { Quantizer } from "./quantizer.ts";
 import { quest } from "./quest.ts";
+import { ste, steAbsmax } from "./straight-through.ts";
 
-export const quantizers: readonly Quantizer[] = [quest];
+export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax];
 
 export const quantizerNames = (): readonly string[] => quantizers.map((q) => q.name);
 

@@ -3,11 +3,13 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { QuantizeChoice } from "../../ir/quant/choice.ts";
 import { allBackends, type Backend } from "../support/backends.ts";
 import { quantizedLinear, quantizedSum, sgdTraining, toKernels, trainingKernels } from "../support/quantized-linear.ts";
-import { choiceFor, flat, golden, type GoldenCase, goldenPath, isOwnFile, type Rows, worstShare } from "./vectors.ts";
+import { choiceFor, choiceForSides, flat, golden, type GoldenCase, goldenPath, isOwnFile, type Rows, worstShare } from "./vectors.ts";
 
-/** Of the project's own file: 78 cases of the trust rule and of the 1-bit clip at 1.25 and 1.30, and the 10 of the clip at 1.0. */
-const ownCaseCount = 88;
-const ownSkippedCount = 10;
+/** Of the project's own file: all of them. */
+const ownCaseCount = 98;
+const ownSkippedCount = 0;
+/** Of the layers with other quantizers or widths on either side. */
+const ownExtraCount = 2;
 
 const backends = await allBackends();
 const choiceOf = (c: GoldenCase, block: number) => choiceFor(c.quantizer, c.bits, block, c.kwargs.clip_scale);
@@ -23,6 +25,8 @@ afterAll(async () => {
 test("the number of cases that are run", () => {
   expect(built.length).toBeGreaterThan(0);
   if (isOwnFile) expect([built.length, skipped]).toEqual([ownCaseCount, ownSkippedCount]);
+  const extra = (golden.extra ?? []).filter((c) => choiceForSides(c, 128) !== undefined);
+  if (isOwnFile) expect(extra.length).toBe(ownExtraCount);
 });
 
 /** Where the codes and masks of a case stand: with it, or (spec P6: only their scale differs) with its twin of exact h. */
@@ -46,11 +50,23 @@ describe.each(backends)("$name", (backend: Backend) => {
       expect(codes, "codes of the case or of its exact twin").toBeDefined();
       for (const side of ["x", "w"] as const) {
         expect(Array.from(out[`${side}_codes`] ?? []), side).toEqual(flat(codes?.[`${side}_codes`] ?? []));
-        expect(maskText(out[`${side}_mask`] ?? [], input.k), side).toEqual(codes?.[`${side}_mask`]);
+        const all = new Array<number>(codes?.[`${side}_codes`]?.flat().length ?? 0).fill(1);
+        expect(maskText(quantize.scheme === "ste" ? all : (out[`${side}_mask`] ?? []), input.k), side).toEqual(codes?.[`${side}_mask`]);
       }
       // The reference's bf16 matrix is not orthonormal (spec P6): ours is exact.
       const bound = c.h === "exact" ? 1e-5 : 1e-3;
       for (const name of ["y", "dx", "dw"] as const) expect(worstShare(out[name] ?? [], flat(c[name])), name).toBeLessThan(bound);
+    });
+  }
+
+  for (const c of golden.extra ?? []) {
+    const input = golden.inputs[c.input];
+    const quantize = input === undefined ? undefined : choiceForSides(c, input.hadamard_block);
+    test.runIf(quantize !== undefined)(`extra: ${c.label}`, async () => {
+      if (input === undefined || quantize === undefined) return;
+      const state = { x: Float32Array.from(flat(input.x)), w: Float32Array.from(flat(input.w)) };
+      const out = await backend.run(toKernels(quantizedLinear(input, quantize)), "layer", { dy: Float32Array.from(flat(input.dy)) }, state);
+      for (const name of ["y", "dx", "dw"] as const) expect(worstShare(out[name] ?? [], flat(c[name])), name).toBeLessThan(1e-5);
     });
   }
 

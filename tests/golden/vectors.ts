@@ -32,9 +32,27 @@ export interface GoldenCase {
   readonly w_mask?: readonly string[];
 }
 
+/** One layer whose sides may have different quantizers. */
+export interface GoldenExtra {
+  readonly label: string;
+  readonly input: string;
+  readonly a_quantizer: string;
+  readonly a_kwargs: SideArguments;
+  readonly w_quantizer: string;
+  readonly w_kwargs: SideArguments;
+  readonly y: Rows;
+  readonly dx: Rows;
+  readonly dw: Rows;
+}
+
+interface SideArguments {
+  readonly bits?: number;
+}
+
 export interface GoldenFile {
   readonly inputs: Readonly<Record<string, GoldenInput>>;
   readonly cases: readonly GoldenCase[];
+  readonly extra?: readonly GoldenExtra[];
   readonly edge?: {
     readonly x: Rows;
     readonly runs: readonly { readonly quantizer: string; readonly bits: number; readonly out: Rows; readonly grad_of_sum: Rows }[];
@@ -55,21 +73,27 @@ export const goldenPath = process.env["GOLDEN_QUEST"] ?? new URL("quest.json", i
 export const isOwnFile = process.env["GOLDEN_QUEST"] === undefined;
 export const golden: GoldenFile = JSON.parse(readFileSync(goldenPath, "utf8"));
 
-const referenceClass = /^(HalfHadamard|Hadamard|)(Trust|Clip)Quantizer$/;
+const referenceClass = /^(HalfHadamard|Hadamard|)(Trust|Clip|STE)Quantizer$/;
 
 /** Our settings for a class of the reference, the same on both sides; undefined where the quantizer is not built. */
 export function choiceFor(name: string, bits: number, block: number, clipScale = 1): QuantizeChoice | undefined {
   const match = referenceClass.exec(name);
   if (match === null) return undefined;
   const [, prefix, rule] = match;
-  const settings = {
-    w: bits,
-    a: bits,
-    hadamard: prefix === "" ? "none" : block,
-    rotation: prefix === "Hadamard" ? "full" : "half",
-    outer: rule === "Trust" ? "trust" : clipScale,
-  };
-  return { scheme: "quest", settings };
+  const rotation = { hadamard: prefix === "" ? "none" : block, rotation: prefix === "Hadamard" ? "full" : "half" };
+  const settings = { w: bits, a: bits, ...rotation };
+  return rule === "STE" ? { scheme: "ste", settings } : { scheme: "quest", settings: { ...settings, outer: rule === "Trust" ? "trust" : clipScale } };
+}
+
+/** The same for a layer's sides, where one is left in float or both differ in their widths alone; undefined where that is not built. */
+export function choiceForSides({ a_quantizer, a_kwargs, w_quantizer, w_kwargs }: GoldenExtra, block: number): QuantizeChoice | undefined {
+  const isFloat = (name: string) => name === "NoQuantizer";
+  if (!isFloat(a_quantizer) && a_quantizer !== w_quantizer) return undefined;
+  // A half rotation of the weight alone is another function than the layer's (spec P8): we rotate back.
+  if (isFloat(a_quantizer) && w_quantizer.startsWith("Half")) return undefined;
+  const choice = choiceFor(w_quantizer, w_kwargs.bits ?? Number.NaN, block);
+  if (choice === undefined) return undefined;
+  return { ...choice, settings: { ...choice.settings, a: isFloat(a_quantizer) ? "none" : (a_kwargs.bits ?? Number.NaN) } };
 }
 
 export const flat = (rows: Rows): number[] => rows.flat();

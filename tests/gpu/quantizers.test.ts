@@ -1,0 +1,64 @@
+// A layer under every quantizer of the table, forward and backward, on every adapter: the interpreter's codes and masks, and its numbers.
+import { afterAll, describe, expect, test } from "vitest";
+import type { QuantizeChoice, Settings } from "../../ir/quant/choice.ts";
+import type { Quantizer } from "../../ir/quant/quantizer.ts";
+import { quantizers } from "../../ir/quant/table.ts";
+import { allBackends } from "../support/backends.ts";
+import { quantizedLinear, toKernels } from "../support/quantized-linear.ts";
+
+const backends = await allBackends();
+const [reference, ...others] = backends;
+afterAll(() => {
+  for (const backend of backends) backend.dispose();
+});
+
+const shape = { m: 9, n: 7, k: 96 };
+
+/** Normal by the sum of twelve, from a seed. */
+function normal(count: number, seed: number): Float32Array {
+  let state = seed;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  return Float32Array.from({ length: count }, () => Array.from({ length: 12 }, uniform).reduce((a, b) => a + b, -6));
+}
+
+/** Its own settings at a few widths, then a full rotation, groups, and one side alone. */
+function choicesOf({ name: scheme, settings, widths }: Quantizer): readonly QuantizeChoice[] {
+  const choices = (more: Settings): readonly QuantizeChoice[] =>
+    "w" in settings
+      ? [1, 3, 4, 8].filter((bits) => widths.includes(bits)).map((bits) => ({ scheme, settings: { w: bits, a: bits, ...more } }))
+      : [{ scheme, settings: more }];
+  const alone: Settings = "w" in settings ? { a: "none" } : { on: "weight" };
+  const variants = [
+    { rotation: "full", hadamard: 32 },
+    { group: 32, hadamard: "none" },
+    { ...alone, hadamard: 16 },
+  ] as const;
+  return [...choices({}), ...variants.flatMap((v) => choices(v).slice(0, 1))];
+}
+
+const state = { x: normal(shape.m * shape.k, 3), w: normal(shape.n * shape.k, 4) };
+const inputs = { dy: normal(shape.m * shape.n, 5) };
+
+describe.each(quantizers)("$name", (quantizer) => {
+  test.each(choicesOf(quantizer))("$settings", async (choice) => {
+    const module = toKernels(quantizedLinear(shape, choice));
+    const expected = (await reference?.run(module, "layer", inputs, state)) ?? {};
+    expect(Object.keys(expected)).toEqual(expect.arrayContaining(["y", "dx", "dw", "w_codes"]));
+    for (const backend of others) {
+      const out = await backend.run(module, "layer", inputs, state);
+      for (const [name, values] of Object.entries(expected)) {
+        const actual = Array.from(out[name] ?? []);
+        if (/_(codes|mask)$/.test(name)) expect(actual, `${name} on ${backend.name}`).toEqual(Array.from(values, Number));
+        else {
+          const largest = Math.max(...Array.from(values, Math.abs));
+          const worst = actual.reduce((most, v, i) => Math.max(most, Math.abs(v - (values[i] ?? Number.NaN))), 0);
+          expect(actual.length).toBe(values.length);
+          expect(worst / largest, `${name} on ${backend.name}`).toBeLessThan(1e-5);
+        }
+      }
+    }
+  });
+});
