@@ -18,6 +18,13 @@ export function widthSettings(least: number, most: number): { readonly w: Settin
   return { w: bits("weight"), a: bits("activation") };
 }
 
+/** `on`, for quantizers of one width. */
+export const onSetting: Setting = {
+  describe: "what is quantized: both, weight or activation",
+  fallback: "both",
+  accepts: (v) => v === "both" || v === "weight" || v === "activation",
+};
+
 export function rowSettings(defaults: { readonly group?: number; readonly hadamard: "auto" | "none" | number }) {
   return {
     group: {
@@ -61,6 +68,12 @@ export function settingReader<N extends string>(
 export function widthsOf(read: (name: "w" | "a") => SettingValue): Widths {
   const bits = (v: SettingValue) => (v === "none" ? undefined : Number(v));
   return { weight: bits(read("w")), activation: bits(read("a")) };
+}
+
+/** Bits of both sides from `on`. */
+export function oneWidthOf(read: (name: "on") => SettingValue, bits: number): Widths {
+  const on = read("on");
+  return { weight: on === "activation" ? undefined : bits, activation: on === "weight" ? undefined : bits };
 }
 
 interface Widths {

@@ -5,8 +5,9 @@ import type { QuantizeChoice } from "./choice.ts";
 import type { Quantizer } from "./quantizer.ts";
 import { quest } from "./quest.ts";
 import { ste, steAbsmax } from "./straight-through.ts";
+import { ternary } from "./ternary.ts";
 
-export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax];
+export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary];
 
 export const quantizerNames = (): readonly string[] => quantizers.map((q) => q.name);
 

@@ -74,6 +74,11 @@ export const quantCases: Cases = {
       ]),
       { what: "1 bit, outer clip at 1.3", operands: [rowA, step1], attrs: { ...quest, bits: 1, outer: 1.3 }, expect: [b1([1, 8], [1, 1, 0, 1, 1, 1, 1, 0])] },
     ],
+    rejects: [
+      { operands: [rowA, step1], attrs: { ...quest, bits: 1, outer: "published" }, says: "`quest` has no gradient mask `outer = published`" },
+      { operands: [rowA, step1], attrs: { scheme: "ste", bits: 1, outer: "all" }, says: "where every gradient passes there is no mask" },
+      { operands: [rowA, step1], attrs: { scheme: "ternary", bits: 4 }, says: "`ternary` has codes of 2 bits, not of 4" },
+    ],
   },
   "quant.decode": {
     semantics: [
