@@ -1,6 +1,7 @@
 // What the codes of a grid mean: as numbers, and as integers where the grid has such a form. The one place that says so.
 import { cast, float, plus, type ScalarExpr, times } from "../scalar.ts";
 import type { CodesType, Grid } from "../type.ts";
+import { e2m1Level } from "./e2m1-grid.ts";
 
 /** What a code's meaning depends on. */
 export type GridOfCodes = Pick<CodesType, "bits" | "grid">;
@@ -13,8 +14,9 @@ export function decodeCode({ grid }: GridOfCodes, code: ScalarExpr, step: Scalar
     case "integer":
     case "ternary":
       return times(cast("f32", code), step);
-    case "affine":
     case "e2m1":
+      return e2m1Level(code, step);
+    case "affine":
     case "lloyd":
       throw new Error(`no decode rule for grid ${grid} yet`);
     default:

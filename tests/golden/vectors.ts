@@ -47,6 +47,7 @@ export interface GoldenExtra {
 
 interface SideArguments {
   readonly bits?: number;
+  readonly trust?: number;
 }
 
 export interface GoldenFile {
@@ -73,7 +74,7 @@ export const goldenPath = process.env["GOLDEN_QUEST"] ?? new URL("quest.json", i
 export const isOwnFile = process.env["GOLDEN_QUEST"] === undefined;
 export const golden: GoldenFile = JSON.parse(readFileSync(goldenPath, "utf8"));
 
-const referenceClass = /^(HalfHadamard|Hadamard|)(Trust|Clip|STE)Quantizer$/;
+const referenceClass = /^(HalfHadamard|Hadamard|)(Trust|Clip|STE|FP4Trust)Quantizer$/;
 
 /** Our settings for a class of the reference, the same on both sides; undefined where the quantizer is not built. */
 export function choiceFor(name: string, bits: number, block: number, clipScale = 1): QuantizeChoice | undefined {
@@ -81,6 +82,7 @@ export function choiceFor(name: string, bits: number, block: number, clipScale =
   if (match === null) return undefined;
   const [, prefix, rule] = match;
   const rotation = { hadamard: prefix === "" ? "none" : block, rotation: prefix === "Hadamard" ? "full" : "half" };
+  if (rule === "FP4Trust") return { scheme: "e2m1", settings: rotation };
   const settings = { w: bits, a: bits, ...rotation };
   return rule === "STE" ? { scheme: "ste", settings } : { scheme: "quest", settings: { ...settings, outer: rule === "Trust" ? "trust" : clipScale } };
 }
@@ -93,6 +95,8 @@ export function choiceForSides({ a_quantizer, a_kwargs, w_quantizer, w_kwargs }:
   if (isFloat(a_quantizer) && w_quantizer.startsWith("Half")) return undefined;
   const choice = choiceFor(w_quantizer, w_kwargs.bits ?? Number.NaN, block);
   if (choice === undefined) return undefined;
+  // Without a threshold of its own the reference has the one of the published runs (spec P4).
+  if (choice.scheme === "e2m1") return { ...choice, settings: { ...choice.settings, outer: w_kwargs.trust === undefined ? "published" : "trust" } };
   return { ...choice, settings: { ...choice.settings, a: isFloat(a_quantizer) ? "none" : (a_kwargs.bits ?? Number.NaN) } };
 }
 
