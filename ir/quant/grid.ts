@@ -2,12 +2,13 @@
 import { cast, float, plus, type ScalarExpr, times } from "../scalar.ts";
 import type { CodesType, Grid } from "../type.ts";
 import { e2m1Level } from "./e2m1-grid.ts";
+import { lloydLevel } from "./lloyd-levels.ts";
 
 /** What a code's meaning depends on. */
 export type GridOfCodes = Pick<CodesType, "bits" | "grid">;
 
 /** The value of a code, f32. */
-export function decodeCode({ grid }: GridOfCodes, code: ScalarExpr, step: ScalarExpr): ScalarExpr {
+export function decodeCode({ bits, grid }: GridOfCodes, code: ScalarExpr, step: ScalarExpr): ScalarExpr {
   switch (grid) {
     case "half":
       return times(plus(cast("f32", code), float(0.5)), step);
@@ -16,8 +17,9 @@ export function decodeCode({ grid }: GridOfCodes, code: ScalarExpr, step: Scalar
       return times(cast("f32", code), step);
     case "e2m1":
       return e2m1Level(code, step);
-    case "affine":
     case "lloyd":
+      return lloydLevel(bits, code, step);
+    case "affine":
       throw new Error(`no decode rule for grid ${grid} yet`);
     default:
       return grid satisfies never;
