@@ -2,6 +2,7 @@
 // A problem says what a kernel computes, with scalar expressions for everything pointwise; a schedule says how.
 import type { AttentionRule, AttentionShape } from "./ops/attention-tensors.ts";
 import type { CodeArithmetic } from "./ops/quant-dot.ts";
+import type { RowStatistic } from "./quant/quantizer.ts";
 import type { ScalarExpr, Storage } from "./scalar.ts";
 import type { Location } from "./source.ts";
 import type { Type } from "./type.ts";
@@ -102,7 +103,7 @@ export interface RowsProblem {
   /** Block of the transform, a power of two that divides `columns`; 1 for none. */
   readonly block: number;
   readonly element: ScalarExpr;
-  readonly statistic?: "mean_square" | "abs_max" | "mean_abs";
+  readonly statistic?: RowStatistic;
   readonly perRow?: ScalarExpr;
   readonly stores: readonly Store[];
   readonly rowStores: readonly Store[];

@@ -21,11 +21,15 @@ export function scaleTensor(quantizer: Quantizer, x: Tensor, bits: number, type:
 export function rowStatistics(statistic: RowStatistic, data: TensorData, length: number, out: Float64Array | Float32Array): void {
   for (let row = 0; row < out.length; row++) {
     let total = 0;
+    const mean = statistic === "variance" ? meanOf(data, row * length, length) : 0;
     for (let i = row * length; i < (row + 1) * length; i++) {
       const x = data[i] ?? 0;
       switch (statistic) {
         case "mean_square":
           total += x * x;
+          break;
+        case "variance":
+          total += (x - mean) ** 2;
           break;
         case "mean_abs":
           total += Math.abs(x);
@@ -39,4 +43,10 @@ export function rowStatistics(statistic: RowStatistic, data: TensorData, length:
     }
     out[row] = statistic === "abs_max" ? total : total / length;
   }
+}
+
+function meanOf(data: TensorData, from: number, length: number): number {
+  let sum = 0;
+  for (let i = from; i < from + length; i++) sum += data[i] ?? 0;
+  return sum / length;
 }

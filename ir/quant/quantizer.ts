@@ -34,8 +34,9 @@ export interface Setting {
   accepts(value: SettingValue): boolean;
 }
 
-/** Statistic of a (rotated) row or group that the scale follows from. */
-export type RowStatistic = "mean_square" | "abs_max" | "mean_abs";
+/** Statistic of a (rotated) row or group that the scale follows from. `variance` is the mean square of what differs from the mean. */
+export const rowStatisticNames = ["mean_square", "abs_max", "mean_abs", "variance"] as const;
+export type RowStatistic = (typeof rowStatisticNames)[number];
 
 /** What a quantizer makes of a row that is normally distributed with mean 0 and variance 1: what a test measures of it. */
 export interface GaussianFigure {

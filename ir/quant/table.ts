@@ -4,12 +4,13 @@ import { suggest } from "../nearest.ts";
 import type { QuantizeChoice } from "./choice.ts";
 import { e2m1 } from "./e2m1.ts";
 import { lloyd } from "./lloyd.ts";
+import { mxfp4 } from "./mxfp4.ts";
 import type { Quantizer } from "./quantizer.ts";
 import { quest } from "./quest.ts";
 import { ste, steAbsmax } from "./straight-through.ts";
 import { ternary } from "./ternary.ts";
 
-export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd];
+export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd, mxfp4];
 
 export const quantizerNames = (): readonly string[] => quantizers.map((q) => q.name);
 

@@ -1,5 +1,6 @@
 // Reads the body of a dispatch: the lines below its first that say what the kernel computes.
 import type { AttentionElements, AttentionProblem, Combine, DotOperand, Family, Problem, RowsProblem, Store } from "../plan.ts";
+import { rowStatisticNames } from "../quant/quantizer.ts";
 import type { ScalarExpr } from "../scalar.ts";
 import type { Span } from "../source.ts";
 import type { Cursor } from "./cursor.ts";
@@ -7,7 +8,6 @@ import { ScalarParser } from "./parse-scalar.ts";
 import { attentionElements, type ProblemScopes, scopesOf } from "./plan-records.ts";
 
 const combines: readonly Combine[] = ["sum", "max", "min", "argmax"];
-const statistics: readonly NonNullable<RowsProblem["statistic"]>[] = ["mean_square", "abs_max", "mean_abs"];
 const passes: readonly AttentionProblem["pass"][] = ["forward", "grad_query", "grad_key"];
 /** Lines that a body may begin with; anything else belongs to the entry again. */
 const keywords: ReadonlySet<string> = new Set([
@@ -146,7 +146,7 @@ function readLine(cursor: Cursor, scalars: ScalarParser, scopes: ProblemScopes, 
     case "statistic": {
       const { name } = cursor.word("a statistic");
       body.statistic =
-        statistics.find((s) => s === name) ?? cursor.fail(`no statistic \`${name}\``, [`there are ${statistics.join(", ")}`]);
+        rowStatisticNames.find((s) => s === name) ?? cursor.fail(`no statistic \`${name}\``, [`there are ${rowStatisticNames.join(", ")}`]);
       return;
     }
     default: {

@@ -262,7 +262,7 @@ for (const adapter of await availableAdapters()) {
       }
     });
 
-    test("mean of magnitudes, and rows of zeros", async () => {
+    test.each(["mean_abs", "variance"] as const)("%s, and rows of zeros", async (statistic) => {
       const [rows, columns] = [3, 20];
       const [row, column] = [variable("row", rows), variable("column", columns)];
       const problem: RowsProblem = {
@@ -270,7 +270,7 @@ for (const adapter of await availableAdapters()) {
         rows,
         columns,
         block: 1,
-        statistic: "mean_abs",
+        statistic,
         element: loadF32(0, at(row, column, columns)),
         perRow: plus(input(0, "f32"), loadF32(2, row)),
         stores: [],

@@ -4,6 +4,7 @@ import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import { linearize } from "../../ir/ops/views.ts";
 import { packValues, storageOf, unpackValues } from "../../ir/packing.ts";
 import type { DotOperand, PointwiseProblem, Store } from "../../ir/plan.ts";
+import { rowStatisticNames } from "../../ir/quant/quantizer.ts";
 import { quest } from "../../ir/quant/quest.ts";
 import {
   binary,
@@ -246,8 +247,8 @@ describe("rows", () => {
 
   test("without rotation; the statistic alone; every statistic", () => {
     const x = floats([3, -4, 1, 0, 0, 2]);
-    const wants = { mean_square: [26 / 3, 4 / 3], abs_max: [4, 2], mean_abs: [8 / 3, 2 / 3] } as const;
-    for (const statistic of ["mean_square", "abs_max", "mean_abs"] as const) {
+    const wants = { mean_square: [26 / 3, 4 / 3], abs_max: [4, 2], mean_abs: [8 / 3, 2 / 3], variance: [26 / 3, 8 / 9] } as const;
+    for (const statistic of rowStatisticNames) {
       const out = new Float32Array(2);
       evaluateProblem(
         {

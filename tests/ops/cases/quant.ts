@@ -21,6 +21,13 @@ export const quantCases: Cases = {
         expect: [f32([1, 2], [2 * (0.7978845587140913 + 1e-8), 2 * (2 * 0.7978845587140913 + 1e-8)])],
         within: 1e-15,
       },
+      {
+        // Deviations sqrt(2) and 0.2 around means of 1 and 100: 0.689 and 0.0974 lie above 1/2 and 1/16.
+        what: "powers of two from the deviation",
+        operands: [f32([1, 8], [1, -1, 3, 1, 100.2, 99.8, 100.2, 99.8])],
+        attrs: { scheme: "mxfp4", bits: 4, group: 4 },
+        expect: [f32([1, 2], [0.5, 0.0625])],
+      },
       { what: "a row of zeros", operands: [f32([1, 2], [0, 0])], attrs: { ...quest, bits: 2 }, expect: [f32([1, 1], [2e-8 / 3])], within: 1e-22 },
     ],
     rejects: [
