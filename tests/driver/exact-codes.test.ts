@@ -10,6 +10,8 @@ test.each([
   ["models/mlp.loom", "digits", "quest_w4a4", 3],
   ["models/llama.loom", "demo", "quest_w4a4", 14],
   ["models/llama.loom", "demo", "quest_w1a1", 14],
+  ["models/mlp.loom", "digits", "ste(w = 4, a = 4)", 3],
+  ["models/mlp.loom", "digits", "e2m1", 3],
 ])("%s %s under %s", (path, recipe, policy, weights) => {
   const source = { path, text: readFileSync(new URL(`../../${path}`, import.meta.url), "utf8") };
   const entries = (name: string) => name === "train" || name === "eval" || name === "logits";
