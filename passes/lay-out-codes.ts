@@ -3,9 +3,11 @@
 import type { AttributesOf } from "../ir/attribute.ts";
 import { type Entry, type Instruction, type Module, mapEntries, type Value } from "../ir/module.ts";
 import { dot } from "../ir/ops/dot.ts";
+import { hadamard } from "../ir/ops/hadamard.ts";
 import { quantDecode, quantEncode } from "../ir/ops/quant.ts";
 import { arithmetics, type CodeArithmetic, fitsArithmetic, quantDot } from "../ir/ops/quant-dot.ts";
 import { rowSlice } from "../ir/ops/row-parts.ts";
+import { stateRead } from "../ir/ops/source.ts";
 import { opNamed } from "../ir/ops/table.ts";
 import { codeFields } from "../ir/packing.ts";
 import type { CodeCosts, Target } from "../ir/plan.ts";
@@ -13,22 +15,12 @@ import { replaceValues } from "../ir/rewrite.ts";
 import { type CodeLayout, type CodesType, elementCount, shapeOf } from "../ir/type.ts";
 
 /** A module with numbered kernels, its codes laid out for a target. */
-export const layOutCodes = (module: Module, target: Target, costsOn: (target: Target) => CodeCosts): Module =>
-  mapEntries(module, (entry) => layOutEntry(entry, costsOn(target)));
-
-/** Codes that contractions multiply with each other, directly or by way of others. */
-interface Family {
-  readonly codes: Set<Value>;
-  readonly dots: Instruction[];
-}
-
-function layOutEntry(entry: Entry, costs: CodeCosts): Entry {
-  const facts = new CodeFacts(entry);
-  const families = familiesOf(entry, facts);
-  if (families.length === 0) return entry;
+export function layOutCodes(module: Module, target: Target, costsOn: (target: Target) => CodeCosts): Module {
+  const costs = costsOn(target);
+  const facts = new CodeFacts(module.entries);
   const layouts = new Map<Value, CodeLayout>();
   const chosen = new Map<Instruction, CodeArithmetic>();
-  for (const family of families) {
+  for (const family of familiesOf(module, facts)) {
     const arithmetic = arithmeticOf(family, facts, costs);
     for (const instruction of family.dots) chosen.set(instruction, arithmetic);
     for (const value of family.codes) {
@@ -36,6 +28,21 @@ function layOutEntry(entry: Entry, costs: CodeCosts): Entry {
       if (layout !== codesType(value).layout && layout !== undefined) layouts.set(value, layout);
     }
   }
+  return chosen.size === 0 ? module : mapEntries(module, (entry) => laidOutEntry(entry, facts, layouts, chosen));
+}
+
+/** Codes that contractions multiply with each other, directly or by way of others, in whatever entries. */
+interface Family {
+  readonly codes: Set<Value>;
+  readonly dots: Instruction[];
+}
+
+function laidOutEntry(
+  entry: Entry,
+  facts: CodeFacts,
+  layouts: ReadonlyMap<Value, CodeLayout>,
+  chosen: ReadonlyMap<Instruction, CodeArithmetic>,
+): Entry {
   const renamed = new Map<Value, Value>();
   const instructions = entry.instructions.map((instruction): Instruction => {
     const arithmetic = chosen.get(instruction);
@@ -59,17 +66,22 @@ function codesType({ type }: Value): CodesType {
 
 const isNamed = ({ op }: Instruction, { name }: { readonly name: string }): boolean => op.signature.name === name;
 
-function familiesOf(entry: Entry, facts: CodeFacts): readonly Family[] {
-  const of = new Map<Value, Family>();
-  for (const instruction of entry.instructions) {
+/**
+ * The codes of one state are of one family in all entries: laid out alike they are rounded by one kernel, where a driver that contracts
+ * multiplications and additions could otherwise round a tie in training to another side than in evaluation.
+ */
+function familiesOf({ entries }: Module, facts: CodeFacts): readonly Family[] {
+  const of = new Map<Value | string, Family>();
+  for (const instruction of entries.flatMap((entry) => entry.instructions)) {
     if (!isNamed(instruction, quantDot)) continue;
-    const [lhs, rhs] = facts.codesOf(instruction);
-    const known = [...new Set([of.get(lhs), of.get(rhs)])].filter((f) => f !== undefined);
+    const sides = facts.codesOf(instruction);
+    const keys = sides.flatMap((codes) => [codes, ...facts.roundedState(codes)]);
+    const known = [...new Set(keys.map((key) => of.get(key)))].filter((f) => f !== undefined);
     const family: Family = {
-      codes: new Set([lhs, rhs, ...known.flatMap((f) => [...f.codes])]),
+      codes: new Set([...sides, ...known.flatMap((f) => [...f.codes])]),
       dots: [...known.flatMap((f) => f.dots), instruction],
     };
-    for (const value of family.codes) of.set(value, family);
+    for (const value of family.codes) for (const key of [value, ...facts.roundedState(value)]) of.set(key, family);
   }
   return [...new Set(of.values())];
 }
@@ -79,12 +91,23 @@ class CodeFacts {
   readonly #users = new Map<Value, Instruction[]>();
   readonly #escaping: ReadonlySet<Value>;
 
-  constructor(entry: Entry) {
-    for (const instruction of entry.instructions) {
+  constructor(entries: readonly Entry[]) {
+    for (const instruction of entries.flatMap((entry) => entry.instructions)) {
       for (const result of instruction.results) this.#producers.set(result, instruction);
       for (const operand of new Set(instruction.operands)) this.#users.set(operand, [...this.usersOf(operand), instruction]);
     }
-    this.#escaping = new Set([...entry.outputs, ...entry.updates].map(({ value }) => value));
+    this.#escaping = new Set(entries.flatMap(({ outputs, updates }) => [...outputs, ...updates].map(({ value }) => value)));
+  }
+
+  /** A name for the state that codes round, rotated or not, and for how; none where they round something else. */
+  roundedState(codes: Value): readonly string[] {
+    let from = this.#producers.get(codes);
+    const { bits, grid } = codesType(codes);
+    while (from !== undefined && (isNamed(from, quantEncode) || isNamed(from, hadamard) || from.op.lower.kind === "view")) {
+      const [source] = from.operands;
+      from = source === undefined ? undefined : this.#producers.get(source);
+    }
+    return from !== undefined && isNamed(from, stateRead) ? [`${from.attrs["name"]} ${bits} ${grid}`] : [];
   }
 
   usersOf(value: Value): readonly Instruction[] {
