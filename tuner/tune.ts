@@ -4,7 +4,9 @@ import { chooseSchedule } from "../compiler/codegen/schedules.ts";
 import { emitKernel } from "../compiler/codegen/templates.ts";
 import { overlaid, type Schedules, schedulesFrom } from "../compiler/codegen/tuned-schedules.ts";
 import { isFor, type TunedEntry, type TunedTable } from "../compiler/codegen/tuned-table.ts";
+import { foreignTables } from "../compiler/driver/plan.ts";
 import type { CompiledArtifact } from "../ir/artifact.ts";
+import { DiagnosticError } from "../ir/diagnostic.ts";
 import { flopsOf } from "../ir/flops.ts";
 import type { PlacedPlan, Schedule, Target } from "../ir/plan.ts";
 import { printSchedule } from "../ir/text/plan-records.ts";
@@ -82,9 +84,15 @@ const referenceFlops = 2e8;
 /** A key has at least this long, whatever its share. */
 const leastKeyMs = 1500;
 
-/** Search schedules on an open device. Throws what compiling and opening a session throw. */
+/**
+ * Search schedules on an open device. Throws a DiagnosticError `foreign-schedules` where those at the start, or those to compare with, were
+ * measured on other adapters alone, and what compiling and opening a session throw.
+ */
 export async function tune(device: Device, options: TuneOptions): Promise<TuneResult> {
   const { target, start, against, budgetMs, signal } = options;
+  // Before the minutes that measuring takes: none of their entries would be kept.
+  const foreign = [start, against].flatMap((schedules) => foreignTables(schedules, [target]));
+  if (foreign.length > 0) throw new DiagnosticError(foreign);
   const begin = performance.now();
   /** Until the comparison of whole steps. */
   const remainingMs = () => (1 - confirmShare) * budgetMs - (performance.now() - begin);

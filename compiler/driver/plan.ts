@@ -82,7 +82,7 @@ export function planModule(module: Module, options: PlanOptions = {}): Report<Pl
 }
 
 /** Asked for and of no use: a mistake, not a wish that comes to nothing. */
-function foreignTables(schedules: Schedules | undefined, targets: readonly Target[]): readonly Diagnostic[] {
+export function foreignTables(schedules: Schedules | undefined, targets: readonly Target[]): readonly Diagnostic[] {
   const { tables, isForAny } = schedules ?? shippedSchedules;
   if (isForAny || tables.some((table) => targets.some((target) => isFor(table, target)))) return [];
   const measured = tables.map(({ adapter: { class: adapterClass, subgroups, subgroupSize, name } }) => {

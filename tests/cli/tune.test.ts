@@ -1,5 +1,5 @@
 // `bitloom tune`: a table from the command line that other commands take, and what is known is written when it is interrupted.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -43,6 +43,19 @@ test("wrong words are usage, a table that is none is the user's mistake", async 
   const nowhere = await cli("tune", ...model, "-o", join(folder, "nowhere", "mine.json"));
   expect(nowhere).toMatchObject({ code: 1, out: "", err: expect.stringContaining("error[file-system]: ENOENT") });
   expect(await cli("tune", ...model, "--from", "vulkan")).toMatchObject({ code: 1, err: expect.stringContaining("error[unknown-file]") });
+});
+
+test("a table of another adapter is no place to begin, and stays as it is", async () => {
+  const shipped = "compiler/codegen/tuned/lavapipe.json";
+  const path = join(folder, "lavapipe.json");
+  copyFileSync(shipped, path);
+  for (const flag of ["--from", "--against"])
+    expect(await cli("tune", ...model, "--budget", "2s", flag, path, "-o", path)).toMatchObject({
+      code: 1,
+      out: "",
+      err: expect.stringContaining("error[foreign-schedules]: the schedules are for lavapipe with fixed subgroups of 8"),
+    });
+  expect(readFileSync(path, "utf8")).toBe(readFileSync(shipped, "utf8"));
 });
 
 test("Ctrl-C ends the search, and what is known is written", { timeout: 120_000 }, async () => {
