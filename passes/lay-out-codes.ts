@@ -5,7 +5,7 @@ import { type Entry, type Instruction, type Module, mapEntries, type Value } fro
 import { dot } from "../ir/ops/dot.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { quantDecode, quantEncode } from "../ir/ops/quant.ts";
-import { arithmetics, type CodeArithmetic, fitsArithmetic, quantDot } from "../ir/ops/quant-dot.ts";
+import { arithmetics, type CodeArithmetic, fitsArithmetic, isInteger, quantDot, sumsFit } from "../ir/ops/quant-dot.ts";
 import { rowSlice } from "../ir/ops/row-parts.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import { opNamed } from "../ir/ops/table.ts";
@@ -173,7 +173,14 @@ function arithmeticOf(family: Family, facts: CodeFacts, costs: CodeCosts): CodeA
 
 function cheapest(family: Family, facts: CodeFacts, costs: CodeCosts): CodeArithmetic {
   const all = [...family.codes];
-  const possible = arithmetics.filter((arithmetic) => all.every((value) => fitsArithmetic(facts.laidOut(value, arithmetic), arithmetic)));
+  const areSmall = family.dots.every((instruction) => {
+    const [lhs, rhs] = facts.codesOf(instruction);
+    return sumsFit(codesType(lhs), codesType(rhs));
+  });
+  const possible = arithmetics.filter(
+    (arithmetic) =>
+      (areSmall || !isInteger(arithmetic)) && all.every((value) => fitsArithmetic(facts.laidOut(value, arithmetic), arithmetic)),
+  );
   const costOf = (arithmetic: CodeArithmetic): number => {
     const contracted = family.dots.reduce((sum, instruction) => {
       const [lhs, rhs] = facts.codesOf(instruction);

@@ -5,7 +5,7 @@ import { type Entry, type Instruction, mapEntries, type Value } from "../ir/modu
 import type { Signature } from "../ir/op.ts";
 import { dot } from "../ir/ops/dot.ts";
 import { quantDecode, quantEncode, quantFake, quantMask } from "../ir/ops/quant.ts";
-import { quantDot } from "../ir/ops/quant-dot.ts";
+import { quantDot, sumsFit } from "../ir/ops/quant-dot.ts";
 import { integerLevels } from "../ir/quant/grid.ts";
 import { type RewriteContext, type Rule, replaceValues, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
 import type { CodesType } from "../ir/type.ts";
@@ -38,7 +38,7 @@ const fakeToCodes: Rule = ruleFor(quantFake, "fake-to-codes", ([x, scale], attrs
 const dotOfDecoded: Rule = ruleFor(dot, "dot-of-decoded", ([lhs, rhs], { contract, batch }, cx) => {
   const [left, right] = [rowsOfCodes(lhs, contract[0], cx), rowsOfCodes(rhs, contract[1], cx)];
   if (left === undefined || right === undefined || batch[0].length > 0) return undefined;
-  if (largestLevel(left) * largestLevel(right) * left.columns > largestI32) return undefined;
+  if (!sumsFit(left.type, right.type)) return undefined;
   return [cx.builder.emit(quantDot, [left.codes, left.scale, right.codes, right.scale], { contract, batch, arithmetic: "auto" })];
 });
 
@@ -46,7 +46,6 @@ interface RowsOfCodes {
   readonly codes: Value;
   readonly scale: Value;
   readonly type: CodesType;
-  readonly columns: number;
 }
 
 function rowsOfCodes(value: Value, contract: readonly number[], cx: RewriteContext): RowsOfCodes | undefined {
@@ -57,15 +56,7 @@ function rowsOfCodes(value: Value, contract: readonly number[], cx: RewriteConte
   const columns = type.dims.at(-1);
   const isAlongLast = contract.length === 1 && contract[0] === type.dims.length - 1;
   if (!isAlongLast || typeof columns !== "number" || scale.type.dims.at(-1) !== 1) return undefined;
-  return integerLevels(type.grid) === undefined ? undefined : { codes, scale, type, columns };
-}
-
-const largestI32 = 2 ** 31 - 1;
-
-/** The largest level of a row, as a multiple of its unit. */
-function largestLevel({ type: { bits, grid } }: RowsOfCodes): number {
-  const { factor, offset } = integerLevels(grid) ?? { factor: 1, offset: 0 };
-  return Math.abs(factor * -(2 ** (bits - 1)) + offset);
+  return integerLevels(type.grid) === undefined ? undefined : { codes, scale, type };
 }
 
 /**

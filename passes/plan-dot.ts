@@ -1,7 +1,7 @@
 // Contractions as problems (ir/plan.ts): of floats, of codes, and a gather's transpose.
 import type { AttributesOf } from "../ir/attribute.ts";
 import type { Instruction, Value } from "../ir/module.ts";
-import type { quantDot } from "../ir/ops/quant-dot.ts";
+import { isInteger, type quantDot } from "../ir/ops/quant-dot.ts";
 import type { DotProblem } from "../ir/plan.ts";
 import { decodeCode, type GridOfCodes, type IntegerLevels, integerLevels } from "../ir/quant/grid.ts";
 import { binary, cast, float, input, int, plus, type ScalarExpr, times, uint, variable } from "../ir/scalar.ts";
@@ -51,15 +51,15 @@ export function quantDotProblem(kernel: Kernel, anchor: Instruction, scope: Kern
     throw new Error("quant.dot takes codes and scales of two sides");
   const { arithmetic, ...axes } = anchor.attrs as AttributesOf<typeof quantDot.attrs>;
   const contraction = new Contraction(lhs, rhs, axes);
-  const isInteger = arithmetic === "planes" || arithmetic === "bytes";
+  const onIntegers = isInteger(arithmetic);
   const elements = contraction.sides.map((side) => {
     const code = scope.element(side.value, contraction.operandAt(side));
-    return isInteger ? integerLevel(side.value, code) : simplify(decodeCode(gridOf(side.value), code, float(1)));
+    return onIntegers ? integerLevel(side.value, code) : simplify(decodeCode(gridOf(side.value), code, float(1)));
   });
-  const unit = isInteger ? unitOf(lhs) * unitOf(rhs) : 1;
+  const unit = onIntegers ? unitOf(lhs) * unitOf(rhs) : 1;
   const [left, right] = contraction.sides;
   const scaled = [left, right].map((side) => scope.element(side === left ? lhsScale : rhsScale, contraction.rowAt(side)));
-  const sum = isInteger ? cast("f32", input(0, "i32")) : input(0, "f32");
+  const sum = onIntegers ? cast("f32", input(0, "i32")) : input(0, "f32");
   scope.give(
     result,
     scaled.reduce((product, scale) => times(product, scale), unit === 1 ? sum : times(sum, float(unit))),

@@ -1,7 +1,7 @@
 // The contraction of two quantized tensors, from their codes.
 import { ints, oneOf, pairOf, withDefault } from "../attribute.ts";
 import { reject } from "../diagnostic.ts";
-import { divideDims, shapesEqual } from "../dim.ts";
+import { divideDims, printDim, shapesEqual } from "../dim.ts";
 import { define, signature } from "../op.ts";
 import { codeFields } from "../packing.ts";
 import { type IntegerLevels, integerLevels } from "../quant/grid.ts";
@@ -39,6 +39,8 @@ export const quantDotOp = define(quantDot, {
       const fits = fitsArithmetic(type, arithmetic);
       if (!fits) reject(`\`quant.dot\` by ${arithmetic} does not take ${printType(type)}`);
     }
+    if (isInteger(arithmetic) && !sumsFit(left, right))
+      return reject(`\`quant.dot\` by ${arithmetic}: sums over ${printDim(k)} products of ${left.bits} by ${right.bits} bits pass an i32`);
     return tensor("f32", [...left.dims.slice(0, -1), ...right.dims.slice(0, -1)]);
   },
   evaluate([lhs, lhsScale, rhs, rhsScale], { contract, batch }, _results, [left, , right]) {
@@ -73,6 +75,22 @@ export function fitsArithmetic(type: CodesType, arithmetic: "auto" | CodeArithme
     default:
       return arithmetic satisfies never;
   }
+}
+
+export const isInteger = (arithmetic: "auto" | CodeArithmetic): boolean => arithmetic === "planes" || arithmetic === "bytes";
+
+/** Whether sums of products of levels, as multiples of their units, stay within an i32 along the whole axis. */
+export function sumsFit(lhs: CodesType, rhs: CodesType): boolean {
+  const k = lhs.dims.at(-1);
+  return typeof k !== "number" || largestLevel(lhs) * largestLevel(rhs) * k <= largestI32;
+}
+
+const largestI32 = 2 ** 31 - 1;
+
+/** The largest level that codes may have, as a multiple of its unit. */
+function largestLevel(type: CodesType): number {
+  const { factor, offset } = levelsOf(type);
+  return Math.abs(factor * -(2 ** (type.bits - 1)) + offset);
 }
 
 function checkSide(name: string, type: Type, scale: Type, contract: readonly number[]): CodesType {

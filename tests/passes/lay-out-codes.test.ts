@@ -21,21 +21,22 @@ import { runPlan } from "../support/plan-runner.ts";
 interface Site {
   readonly x: number;
   readonly w: readonly number[];
+  readonly columns?: number;
 }
 
-/** y_i = fake(x) fake(w_i), of 8 rows and 6 rows over 40 columns; `more` reads %x_c or %w0_c besides. */
-function linear({ x, w }: Site, more = "", outputs = ""): Module {
+/** y_i = fake(x) fake(w_i), of 8 rows and 6 rows over 40 columns if not said otherwise; `more` reads %x_c or %w0_c besides. */
+function linear({ x, w, columns = 40 }: Site, more = "", outputs = ""): Module {
   const encode = (
     name: string,
     bits: number,
     rows: number,
   ) => `  %${name}_s: f32[${rows}, 1] = quant.scale %${name} {scheme = quest, bits = ${bits}}
-  %${name}_c: q${bits}[${rows}, 40; grid = half] = quant.encode %${name}, %${name}_s {scheme = quest, bits = ${bits}}`;
+  %${name}_c: q${bits}[${rows}, ${columns}; grid = half] = quant.encode %${name}, %${name}_s {scheme = quest, bits = ${bits}}`;
   const dots = w.map((_, i) => `  %y${i}: f32[8, 6] = quant.dot %x_c, %x_s, %w${i}_c, %w${i}_s {contract = [[1], [1]], batch = [[], []]}`);
   const text = `loomir 1
 form primitive
 
-entry @main(%x: f32[8, 40], ${w.map((_, i) => `%w${i}: f32[6, 40]`).join(", ")}, %g: f32[8, 6]) -> (${w.map((_, i) => `y${i}: f32[8, 6]`).join(", ")}${outputs === "" ? "" : `, ${outputs.replace(/%(\w+): /, "$1: ")}`}) {
+entry @main(%x: f32[8, ${columns}], ${w.map((_, i) => `%w${i}: f32[6, ${columns}]`).join(", ")}, %g: f32[8, 6]) -> (${w.map((_, i) => `y${i}: f32[8, 6]`).join(", ")}${outputs === "" ? "" : `, ${outputs.replace(/%(\w+): /, "$1: ")}`}) {
 ${[encode("x", x, 8), ...w.map((bits, i) => encode(`w${i}`, bits, 6)), ...dots].join("\n")}
 ${more}  return ${w.map((_, i) => `%y${i}`).join(", ")}${outputs === "" ? "" : `, ${outputs.split(":")[0]}`}
 }
@@ -104,6 +105,13 @@ describe("the choice", () => {
     expect(choices(layOutCodes(seen, target, prefer("planes")))).toEqual(["floats"]);
     const wide = linear({ x: 4, w: [8] }, "", "%x_c: q4[8, 40; grid = half]");
     expect(choices(layOutCodes(wide, target, prefer("bytes")))).toEqual(["bytes"]);
+  });
+
+  test("sums that would pass an i32 are sums of floats", () => {
+    const chosen = (x: number, w: number, columns: number) => choices(layOutCodes(linear({ x, w: [w], columns }), target, prefer("bytes")));
+    expect(chosen(8, 8, 33_025)).toEqual(["bytes"]);
+    expect(chosen(8, 8, 33_026)).toEqual(["floats"]);
+    expect(chosen(8, 4, 65_536)).toEqual(["bytes"]);
   });
 
   test("what a module says stays", () => {

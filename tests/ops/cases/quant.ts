@@ -148,6 +148,12 @@ export const quantCases: Cases = {
         attrs: { ...product, arithmetic: "planes" },
         says: "by planes does not take q2[1, 2; grid = half]",
       },
+      {
+        // 255 * 255 * 33025 is the last multiple below 2^31.
+        operands: [q(8, "half", [1, 33026], Array(33026).fill(0)), f32([1, 1], [1]), q(8, "half", [1, 33026], Array(33026).fill(0)), f32([1, 1], [1])],
+        attrs: { ...product, arithmetic: "bytes" },
+        says: "by bytes: sums over 33026 products of 8 by 8 bits pass an i32",
+      },
     ],
   },
   "quant.fake": {
