@@ -1,5 +1,6 @@
 // A step that went wrong must show: NaN passes through the layers to the loss on every adapter, and the step changes nothing.
 import { afterAll, describe, expect, test } from "vitest";
+import { quantizerNamed, quantizerNames } from "../../ir/quant/table.ts";
 import { moduleOf } from "../passes/run.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { openSession } from "../support/backends.ts";
@@ -46,5 +47,30 @@ describe.each(adapters)("$name", (adapter) => {
     const right = await session.run("train", { x: ramp(8), labels }, { step: 1 });
     expect(right["ok"]?.[0]).toBe(1);
     expect(await session.readState("w")).not.toEqual(before);
+  });
+
+  test.each(quantizerNames())("rows rounded by %s", async (scheme) => {
+    const { widths, outers } = quantizerNamed(scheme);
+    const [bits, outer] = [widths.at(-1), outers[0]];
+    const kernels = throughPasses(
+      moduleOf(`loomir 1
+form quantized
+
+entry @main(%x: f32[3, 64], %w: f32[5, 64]) -> (y: f32[3, 5]) {
+  %s: f32[3, 1] = quant.scale %x {scheme = ${scheme}, bits = ${bits}, group = row}
+  %q: f32[3, 64] = quant.fake %x, %s {scheme = ${scheme}, bits = ${bits}, outer = ${outer}}
+  %y: f32[3, 5] = dot %q, %w {contract = [[1], [1]], batch = [[], []]}
+  return %y
+}
+`),
+    );
+    if (kernels === undefined) throw new Error("rejected");
+    using session = await openSession(kernels, await device, {});
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const x = ramp(3 * 64);
+      x[64 + 21] = wrong;
+      const { y } = await session.run("main", { x, w: ramp(5 * 64) });
+      expect(Array.from(y!, Number.isFinite)).toEqual(Array.from({ length: 15 }, (_, i) => i < 5 || i >= 10));
+    }
   });
 });
