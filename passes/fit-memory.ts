@@ -16,7 +16,7 @@ export interface TradeOff {
 }
 
 /** Placing takes a little more than what lives at once, so a plan is aimed lower until it fits. */
-const mostAttempts = 8;
+const mostAttempts = 6;
 
 export class MemoryFitter {
   readonly #plan: KernelPlan;
@@ -43,11 +43,11 @@ export class MemoryFitter {
   within(bytes: number): PlacedPlan {
     if (this.plain.memory.peakBytes <= bytes) return this.plain;
     let aim = bytes - outsideArena(this.plain);
-    for (let attempt = 0; attempt < mostAttempts && aim > this.#leastArena; attempt++) {
+    for (let attempt = 0; attempt < mostAttempts && this.#reaches(aim); attempt++) {
       const fitted = this.#aimed(aim);
       const { peakBytes } = fitted.memory;
       if (peakBytes <= bytes) return fitted;
-      aim -= Math.max(peakBytes - bytes, 0.01 * aim);
+      aim -= Math.max(peakBytes - bytes, 0.01 * aim) * (attempt + 1);
     }
     return this.least();
   }
@@ -90,9 +90,14 @@ export class MemoryFitter {
 
   /** All entries share the arena: each is brought down to the same bytes. */
   #aimed(arenaBytes: number): PlacedPlan {
-    const bytes = Math.max(arenaBytes, this.#leastArena);
+    const bytes = this.#reaches(arenaBytes) ? arenaBytes : Math.max(arenaBytes, this.#leastArena);
     const entries = this.#plan.entries.map((entry) => this.#recomputation(entry).within(bytes));
     return planMemory({ ...this.#plan, entries }, this.#module);
+  }
+
+  /** Whether every entry can run in so many bytes of the arena. The least of all takes long to find, and larger budgets do not ask for it. */
+  #reaches(arenaBytes: number): boolean {
+    return this.#plan.entries.every((entry) => this.#recomputation(entry).reaches(arenaBytes));
   }
 
   #recomputation(entry: PlanEntry): Recomputation {

@@ -48,6 +48,12 @@ export class Recomputation {
     return this.#path.at(-1)?.peakBytes ?? 0;
   }
 
+  /** Whether recomputation leads to so many bytes. */
+  reaches(bytes: number): boolean {
+    this.#descend(bytes);
+    return (this.#path.at(-1)?.peakBytes ?? 0) <= bytes;
+  }
+
   /** The cheapest way found to run the entry in so many bytes of the arena; the one that takes least where none does. */
   within(bytes: number): PlanEntry {
     this.#descend(bytes);
