@@ -14,7 +14,7 @@ const tableIn = (path: string) => unwrap(parseTable(readFileSync(path, "utf8"), 
 
 test("writes a table that `plan` and `tune` take", { timeout: 120_000 }, async () => {
   const path = join(folder, "mine.json");
-  const { code, out } = await cli("tune", ...model, "--budget", "5s", "--from", "rules", "-o", path, "--json");
+  const { code, out } = await cli("tune", ...model, "--budget", "15s", "--from", "rules", "-o", path, "--json");
   expect(code).toBe(0);
   const result = JSON.parse(out);
   expect(result).toMatchObject({ file: path, adapter: { class: "swiftshader", subgroups: "fixed", subgroupSize: 4 }, isWithdrawn: false });
