@@ -69,8 +69,11 @@ export interface ScheduleTable {
    * for every core; lanes a row without subgroups.
    */
   readonly rows: { readonly whole: number; readonly span: number; readonly rowsPerGroup: number; readonly workgroup: number };
-  /** Positions a lane, and lanes of the form without subgroups. */
-  readonly attention: { readonly rows: number; readonly workgroup: number };
+  /**
+   * Positions a lane, and lanes of the form without subgroups. Up to `shortest` positions a lane has one: kernels compile in half the time, which
+   * steps that are short anyway would take long to win back.
+   */
+  readonly attention: { readonly rows: number; readonly shortest: number; readonly workgroup: number };
 }
 
 export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
@@ -92,7 +95,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
       ],
     },
     rows: { whole: 8, span: 4, rowsPerGroup: 16, workgroup: 8 },
-    attention: { rows: 2, workgroup: 8 },
+    attention: { rows: 2, shortest: 256, workgroup: 8 },
   },
   swiftshader: {
     pointwise: { workgroup: 256, perLane: 4, smallest: 32 },
@@ -112,7 +115,7 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
       ],
     },
     rows: { whole: 8, span: 8, rowsPerGroup: 16, workgroup: 8 },
-    attention: { rows: 4, workgroup: 4 },
+    attention: { rows: 4, shortest: 0, workgroup: 4 },
   },
   gpu: {
     pointwise: { workgroup: 256, perLane: 1, smallest: 64 },
@@ -132,12 +135,12 @@ export const scheduleTables: Readonly<Record<string, ScheduleTable>> = {
       ],
     },
     rows: { whole: 1, span: 1, rowsPerGroup: 1, workgroup: 64 },
-    attention: { rows: 1, workgroup: 32 },
+    attention: { rows: 1, shortest: 0, workgroup: 32 },
   },
 };
 
 /** Counts changes of the rules below that tables do not show: with the tables it is part of what makes results reproducible. */
-export const rulesVersion = 6;
+export const rulesVersion = 7;
 
 /** What contractions of codes cost on a target, by its table. */
 export function codeCosts(target: Target): CodeCosts {
@@ -336,11 +339,11 @@ function teamShapes(
 const isPowerOfTwo = (x: number): boolean => Number.isInteger(Math.log2(x));
 
 function attentionCandidates({ pass, shape }: AttentionProblem, target: Target, table: ScheduleTable): readonly Schedule[] {
-  const { rows, workgroup } = table.attention;
+  const { rows, shortest, workgroup } = table.attention;
   const plain: Schedule = { kind: "attention", frame: "plain", workgroup };
   if (target.subgroups === "none") return [plain];
   const [positions, heads] = pass === "grad_key" ? [shape.keys, shape.groups] : [shape.queries, shape.heads];
   // More positions a lane save loads, as long as lanes do not run empty and every core has work.
   const most = Math.min(positions / target.subgroupSize, (positions * heads * shape.batch) / (target.subgroupSize * table.groups));
-  return [{ kind: "attention", frame: "broadcast", rows: Math.min(rows, powerOfTwoUpTo(most)) }, plain];
+  return [{ kind: "attention", frame: "broadcast", rows: positions <= shortest ? 1 : Math.min(rows, powerOfTwoUpTo(most)) }, plain];
 }

@@ -122,7 +122,6 @@ describe.each(await availableAdapters())("$name", (adapter) => {
   test.each([
     ["gpt", "float"],
     ["gpt", "quest_w4a4"],
-    ["encoder", "float"],
     ["encoder", "quest_w4a4"],
   ])("%s learns under %s", async (family, policy) => {
     using session = await open(family, policy, ["recipe.depth=1", "recipe.context=64", "schedule.warmup=10"]);
