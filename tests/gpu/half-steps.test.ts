@@ -8,7 +8,7 @@ import { availableAdapters } from "../support/adapters.ts";
 import { targetOn } from "../support/backends.ts";
 import { llamaSource, textBatches } from "../support/llama.ts";
 
-const [rows, length, steps] = [4, 64, 8];
+const [rows, length, steps] = [4, 64, 12];
 const source = llamaSource(rows, length);
 const batches = textBatches(rows, length);
 
