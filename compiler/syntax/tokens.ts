@@ -5,8 +5,10 @@ import { createToken, Lexer, type TokenType } from "chevrotain";
 export const Identifier = createToken({ name: "Identifier", pattern: /[A-Za-z_]\w*/, label: "a name" });
 
 const titled = (word: string) => `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
-/** Words that are never names. They collect themselves: a word that the lexer does not know could never be read. */
-export const reservedWords: TokenType[] = [];
+// Words collect themselves: one that the lexer does not know could never be read.
+const reservedTokens: TokenType[] = [];
+/** Words that are never names. */
+export const reservedWords: readonly TokenType[] = reservedTokens;
 /** Words that begin something where a block expects them, and are names elsewhere. */
 const blockWords: TokenType[] = [];
 const collected = (words: TokenType[], token: TokenType): TokenType => {
@@ -14,7 +16,7 @@ const collected = (words: TokenType[], token: TokenType): TokenType => {
   return token;
 };
 const reserved = (word: string) =>
-  collected(reservedWords, createToken({ name: titled(word), pattern: word, longer_alt: Identifier, label: `\`${word}\`` }));
+  collected(reservedTokens, createToken({ name: titled(word), pattern: word, longer_alt: Identifier, label: `\`${word}\`` }));
 const blockWord = (word: string) =>
   collected(
     blockWords,
