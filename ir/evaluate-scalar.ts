@@ -1,10 +1,10 @@
 // Evaluates scalar expressions over many elements: one loop over typed arrays per node of the DAG, in pieces that stay in cache.
 
 import { childrenOf, type ScalarExpr, type ScalarType } from "./scalar.ts";
-import { applyBinary, applyCast, applySelect, applyUnary } from "./scalar-loops.ts";
+import { applyBinary, applyCast, applyKept, applySelect, applyUnary } from "./scalar-loops.ts";
 import type { Precision, TensorData } from "./tensor.ts";
 
-/** Elements at a time. A power of two; a DAG's arrays of this length fit the cache. */
+/** Elements at a time. A power of two, so that neighbours are in one piece; a DAG's arrays of this length fit the cache. */
 const piece = 4096;
 
 export type LoadExpr = Extract<ScalarExpr, { kind: "load" }>;
@@ -96,6 +96,8 @@ function stepOf(
       return (_start, n) => applySelect(a, b, c, out, n);
     case "cast":
       return (_start, n) => applyCast(e.a.type, e.type, a, out, n);
+    case "kept":
+      return (_start, n) => applyKept(e.unit, a, out, n);
     case "load": {
       const { load } = leaves;
       if (load === undefined) throw new Error("an expression loads, but there are no buffers");

@@ -66,6 +66,7 @@ function compute(e: ScalarExpr, rangeOf: RangeOf): Range {
       return ofBinary(e, rangeOf(e.a), rangeOf(e.b));
     case "unary":
     case "input":
+    case "kept":
       return anything;
     default:
       return e satisfies never;

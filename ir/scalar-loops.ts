@@ -2,7 +2,7 @@
 // Typed arrays round and wrap as they store, so that a Float32Array makes f32 of every result and an Int32Array wraps.
 // biome-ignore-all lint/style/noNonNullAssertion: measured inner loops; every index is below every array's length.
 import { narrowed, roundHalfEven } from "./narrow.ts";
-import type { BinaryOp, ScalarType, UnaryOp } from "./scalar.ts";
+import type { BinaryOp, ScalarType, SparseUnit, UnaryOp } from "./scalar.ts";
 import type { TensorData } from "./tensor.ts";
 
 /** The largest f32 below 2^31 and 2^32: what WGSL's conversions saturate at. */
@@ -161,5 +161,25 @@ export function applyCast(from: ScalarType, to: ScalarType, a: TensorData, out: 
     for (let i = 0; i < n; i++) out[i] = Math.min(Math.max(Math.trunc(a[i]!), 0), largestU32);
   } else {
     for (let i = 0; i < n; i++) out[i] = a[i]!;
+  }
+}
+
+/** Elements are whole rows: see the node `kept`. */
+export function applyKept(unit: SparseUnit, a: TensorData, out: TensorData, n: number): void {
+  const group = 4 * unit;
+  if (n % group !== 0) throw new Error(`${n} elements are not groups of ${group}`);
+  const rounded = a instanceof Float32Array ? Math.fround : (sum: number) => sum;
+  const sums = [0, 0, 0, 0];
+  for (let start = 0; start < n; start += group) {
+    for (let i = 0; i < 4; i++) {
+      const at = start + i * unit;
+      sums[i] = unit === 1 ? a[at]! : rounded(a[at]! + a[at + 1]!);
+    }
+    for (let i = 0; i < 4; i++) {
+      let larger = 0;
+      // Of a pair the later wins unless it is smaller, so that each of two is larger than the other never and a NaN keeps no third.
+      for (let j = 0; j < 4; j++) if (j > i ? sums[j]! >= sums[i]! : j < i && !(sums[i]! >= sums[j]!)) larger++;
+      out.fill(larger < 2 ? 1 : 0, start + i * unit, start + (i + 1) * unit);
+    }
   }
 }

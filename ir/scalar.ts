@@ -82,6 +82,11 @@ export type ScalarExpr =
     }
   /** Value conversion; float to integer truncates, bool is 0 or 1. */
   | { readonly kind: "cast"; readonly type: ScalarType; readonly a: ScalarExpr }
+  /**
+   * Whether the element is one of those that stay where a row is pruned to half (N:M sparsity): each `4 * unit` neighbours along the row are four units of
+   * `unit` elements, and the two units with the largest sums of `a` stay, of equal ones the later. Four units end where a row ends.
+   */
+  | { readonly kind: "kept"; readonly type: "bool"; readonly unit: SparseUnit; readonly a: ScalarExpr }
   /** An element of the buffer at a dispatch's binding. `row` is 0 for dense storage. */
   | {
       readonly kind: "load";
@@ -91,6 +96,9 @@ export type ScalarExpr =
       readonly row: ScalarExpr;
       readonly column: ScalarExpr;
     };
+
+/** Elements that are pruned together. */
+export type SparseUnit = 1 | 2;
 
 export type DenseScalar = "f32" | "f16" | "i32" | "u32";
 /** What an element of dense storage is once it is loaded. */
@@ -148,6 +156,8 @@ export function select(condition: ScalarExpr, yes: ScalarExpr, no: ScalarExpr): 
 
 export const cast = (type: ScalarType, a: ScalarExpr): ScalarExpr => (a.type === type ? a : { kind: "cast", type, a });
 
+export const keptAmongFour = (unit: SparseUnit, score: ScalarExpr): ScalarExpr => ({ kind: "kept", type: "bool", unit, a: score });
+
 export function load(type: ScalarType, binding: number, storage: Storage, column: ScalarExpr, row: ScalarExpr = uint(0)): ScalarExpr {
   return { kind: "load", type, binding, storage, row, column };
 }
@@ -165,6 +175,7 @@ export function childrenOf(e: ScalarExpr): readonly ScalarExpr[] {
       return [];
     case "unary":
     case "cast":
+    case "kept":
       return [e.a];
     case "binary":
       return [e.a, e.b];
@@ -184,6 +195,7 @@ export function withChildren(e: ScalarExpr, children: readonly ScalarExpr[]): Sc
   switch (e.kind) {
     case "unary":
     case "cast":
+    case "kept":
       return x === undefined ? e : { ...e, a: x };
     case "binary":
       return x === undefined || y === undefined ? e : { ...e, a: x, b: y };

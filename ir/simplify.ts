@@ -119,6 +119,8 @@ function keyOf(e: ScalarExpr): string {
       return "select";
     case "cast":
       return `cast ${e.type}`;
+    case "kept":
+      return `kept ${e.unit}`;
     case "load": {
       const s = e.storage;
       return `load ${e.type} ${e.binding} ${s.kind === "dense" ? s.scalar : `${s.bits} ${s.layout} ${s.pitch} ${s.signed}`}`;

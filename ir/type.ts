@@ -13,8 +13,9 @@ export type Scalar = (typeof scalars)[number];
  * - `ternary`: q s, q in {-1, 0, 1}
  * - `e2m1`: 4-bit float levels times s
  * - `lloyd`: a table of levels times s
+ * - `sparse_half`: q s / 2, q odd or 0: the levels of `half` with 2^(bits-1) codes, and zero for what is pruned
  */
-export const grids = ["half", "integer", "affine", "ternary", "e2m1", "lloyd"] as const;
+export const grids = ["half", "integer", "affine", "ternary", "e2m1", "lloyd", "sparse_half"] as const;
 export type Grid = (typeof grids)[number];
 
 export interface TensorType {

@@ -59,7 +59,8 @@ function quantized(
   return builder.emit(hadamard, [rounded(there, scheme, side, builder)], back, { hint: value.hint, marks: regionOf(builder.marks) });
 }
 
-function rounded(value: Value, scheme: string, { bits, group, outer }: Side, builder: RewriteContext["builder"]): Value {
+function rounded(value: Value, ofSite: string, side: Side, builder: RewriteContext["builder"]): Value {
+  const { scheme = ofSite, bits, group, outer } = side;
   const scale = builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s"), marks: regionOf(builder.marks) });
   return builder.emit(quantFake, [value, scale], { scheme, bits, outer }, { hint: quantName(value, "q"), marks: regionOf(builder.marks) });
 }

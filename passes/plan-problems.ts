@@ -6,7 +6,8 @@ import { quantDot } from "../ir/ops/quant-dot.ts";
 import type { AttentionProblem, Combine, Problem, Store } from "../ir/plan.ts";
 import { quantizerNamed } from "../ir/quant/table.ts";
 import { binary, cast, constant, input, plus, type ScalarExpr, scalarTypeOf, times, uint, variable } from "../ir/scalar.ts";
-import { simplify } from "../ir/simplify.ts";
+import { createSimplifier, simplify } from "../ir/simplify.ts";
+import { keptByColumns } from "../ir/sparse.ts";
 import { elementCount, shapeOf } from "../ir/type.ts";
 import { axisVariables, type Coordinates, coordinatesOf, type KernelScope } from "./kernel-scope.ts";
 import { dotProblem, quantDotProblem, scatterProblem } from "./plan-dot.ts";
@@ -61,7 +62,13 @@ export function problemOf(kernel: Kernel, scope: KernelScope, flat: boolean): Pr
 function pointwiseProblem(kernel: Kernel, scope: KernelScope, flat: boolean): Problem {
   const shape = shapeOf(only(kernel.stored, "results").type);
   const at = flat ? axisVariables("c", [elementCount(shape)]) : axisVariables("c", shape);
-  return { kind: "pointwise", shape: flat ? [elementCount(shape)] : shape, stores: kernel.stored.map((v) => scope.store(v, at)) };
+  const last = at.at(-1);
+  const simplifier = createSimplifier();
+  const stores = kernel.stored.map((v): Store => {
+    const store = scope.store(v, at);
+    return last?.kind === "variable" ? { ...store, value: keptByColumns(store.value, last, simplifier) } : store;
+  });
+  return { kind: "pointwise", shape: flat ? [elementCount(shape)] : shape, stores };
 }
 
 const combines: Readonly<Record<string, Combine>> = { sum: "sum", max: "max", min: "min", argmax: "argmax" };

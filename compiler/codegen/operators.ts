@@ -86,6 +86,8 @@ export function combine(
       if (a.type === "bool" && op === "xor") return infix(type, "!=", operand(a, false), operand(b, false));
       return infix(type, infixText[op] ?? op, operand(a, sizes), operand(b, sizes));
     }
+    case "kept":
+      throw new Error("neighbours are compared where they are known: see rows-sparse.ts");
     default:
       return e satisfies never;
   }

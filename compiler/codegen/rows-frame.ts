@@ -1,10 +1,12 @@
 // One row of a row kernel, as the lanes of its team compute it: load and transform spans, gather the statistic, store what follows.
 import type { RowsProblem, Store } from "../../ir/plan.ts";
 import { plus, type ScalarExpr, times, uint } from "../../ir/scalar.ts";
+import type { KeptExpr } from "../../ir/sparse.ts";
 import { type Emitter, quad } from "./emitter.ts";
 import type { Exchange } from "./exchange.ts";
 import { labelOf } from "./kernel.ts";
 import { PackedRow } from "./rows-packed.ts";
+import { keptOfVectors, withKeptAsInputs } from "./rows-sparse.ts";
 import { RowStatistic } from "./rows-statistic.ts";
 import { transformSpan } from "./rows-transform.ts";
 import { isEarly, type RowWalk } from "./rows-walk.ts";
@@ -46,6 +48,9 @@ export class RowsFrame {
   readonly #exchange: Exchange;
   readonly #walk: RowWalk;
   readonly #serves: readonly string[];
+  /** What is stored of each element, and the scores behind its last inputs: which elements stay of those that are compared. */
+  readonly #stores: readonly Store[];
+  readonly #scores: readonly KeptExpr[];
   readonly #dense: readonly LabelledStore[];
   /** The columns of a lane where there is one span: known before any row is, so that what depends on them alone (a norm's gain) is loaded once. */
   readonly #only: readonly Place[] | undefined;
@@ -58,7 +63,10 @@ export class RowsFrame {
     this.#exchange = exchange;
     this.#walk = walk;
     this.#serves = serves;
-    this.#dense = problem.stores.flatMap((store, i) => (isPacked(store) ? [] : [{ store, label: labelOf(serves, i) }]));
+    const { stores, scores } = withKeptAsInputs(problem.stores, problem.statistic === undefined ? 1 : 2);
+    this.#stores = stores;
+    this.#scores = scores;
+    this.#dense = stores.flatMap((store, i) => (isPacked(store) ? [] : [{ store, label: labelOf(serves, i) }]));
     if (walk.storedSpans === 1) this.#only = this.#places(u32(0));
   }
 
@@ -203,8 +211,8 @@ export class RowsFrame {
   }
 
   #packedRows(row: Row): readonly PackedResult[] {
-    const { stores, columns } = this.#problem;
-    return stores.flatMap((store, i) => {
+    const { columns } = this.#problem;
+    return this.#stores.flatMap((store, i) => {
       if (!isPacked(store)) return [];
       const place = { store, row: row.index, exists: row.exists, columns };
       return [{ store, label: labelOf(this.#serves, i), result: new PackedRow(this.#emitter, this.#exchange, this.#walk, place) }];
@@ -225,15 +233,26 @@ export class RowsFrame {
   ): void {
     const wgsl = this.#wgsl;
     const { columns } = this.#problem;
-    const inputs = vectors.map((v) => {
+    const known = vectors.map((v) => {
       const snapshot = this.#emitter.register(wgsl.let("h", v.value));
       return value === undefined ? [snapshot] : [snapshot, value];
     });
+    const kept = this.#scores.map((score) => this.#kept(score, vectors, row, known));
+    const inputs = known.map((own, j) => [...own, ...kept.flatMap((ofVectors) => ofVectors[j] ?? [])]);
     // All prepared before any is written, so that what codes and mask share is computed once.
     const prepared = packed.map(({ store }) => vectors.map((v, j) => this.#prepare(store, v, row, inputs[j])));
-    const kept = vectors.map((v) => (this.#walk.exact ? undefined : lt(this.#columns(v), splat(size(columns)))));
-    for (const [i, { label, result }] of packed.entries()) wgsl.serving(label, () => result.take(prepared[i] ?? [], kept, span));
+    const inside = vectors.map((v) => (this.#walk.exact ? undefined : lt(this.#columns(v), splat(size(columns)))));
+    for (const [i, { label, result }] of packed.entries()) wgsl.serving(label, () => result.take(prepared[i] ?? [], inside, span));
     this.#storeDense(dense, vectors, row, inputs);
+  }
+
+  #kept(score: KeptExpr, vectors: readonly Vector[], row: Row, inputs: readonly (readonly ScalarExpr[])[]): readonly ScalarExpr[] {
+    const emitter = this.#emitter;
+    const scores = vectors.map(({ column }, j) => {
+      const prepared = emitter.prepare(score.a, { row: row.index, column }, inputs[j]);
+      return this.#wgsl.let("score", emitter.vector(prepared, "f32"));
+    });
+    return keptOfVectors(emitter, this.#exchange, score, scores);
   }
 
   #prepare(store: Store, { column }: Vector, row: Row, inputs: readonly ScalarExpr[] = []): PreparedStore {

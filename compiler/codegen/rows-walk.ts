@@ -3,7 +3,9 @@
 import type { RowsProblem, Store } from "../../ir/plan.ts";
 import { storesOf } from "../../ir/problem.ts";
 import { childrenOf, type ScalarExpr } from "../../ir/scalar.ts";
+import { unitsOfGroup } from "../../ir/sparse.ts";
 import { writtenColumns } from "./packed-place.ts";
+import { keptIn } from "./rows-sparse.ts";
 import { elementsPerWord, isPacked } from "./store.ts";
 
 /** Vectors of four that a lane loads in one span: each is a load instruction, and lavapipe's are 1.5 KB long (16 of them fill its cache). */
@@ -27,13 +29,14 @@ export interface RowWalk {
   readonly passes: "held" | "twice";
 }
 
-/** Elements that a span must be a multiple of, beside four a lane. */
+/** Elements that a span must be a multiple of, beside four a lane: blocks, words and groups that are pruned lie within one. */
 export const spanUnit = (problem: RowsProblem): number =>
   Math.max(
     problem.block,
     ...storesOf(problem)
       .filter(isPacked)
       .map(({ storage }) => elementsPerWord(storage)),
+    ...keptIn(problem.stores).map(({ unit }) => unitsOfGroup * unit),
   );
 
 /** Columns that hold elements, or padding that is written. */

@@ -7,7 +7,9 @@ import { define, signature } from "../op.ts";
 import { codeFields } from "../packing.ts";
 import { decodeCode } from "../quant/grid.ts";
 import { maskRules, type Outer } from "../quant/quantizer.ts";
+import { codeOf, maskOf } from "../quant/sparsity.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
+import { unitsOfGroup } from "../sparse.ts";
 import { type CodeLayout, codeLayouts, codes as codesType, printType, type TensorType, type Type, tensor } from "../type.ts";
 import { mul } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
@@ -63,7 +65,7 @@ export const quantEncodeOp = define(quantEncode, {
   },
   evaluate: "from lower",
   vjp: "none",
-  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits }) => quantizerNamed(name).code(x, s, bits) },
+  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits }) => codeOf(quantizerNamed(name), x, s, bits) },
 });
 
 export const quantMask = signature({
@@ -81,7 +83,7 @@ export const quantMaskOp = define(quantMask, {
   },
   evaluate: "from lower",
   vjp: "none",
-  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits, outer: edge }) => quantizerNamed(name).mask(x, s, bits, edge) },
+  lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits, outer: edge }) => maskOf(quantizerNamed(name), x, s, bits, edge) },
 });
 
 export const quantDecode = signature({
@@ -143,10 +145,12 @@ function checkRows(op: string, x: Type, name: string, bits: number, edge?: Outer
   const type = requireScalar(op, "x", x, ["f32"]);
   const columns = type.dims.at(-1) ?? reject(`\`${op}\` takes rows, got ${printType(x)}`);
   if (!Number.isInteger(bits) || bits < 1 || bits > 8) reject(`\`${op}\` with ${bits} bits: there are 1 to 8`);
-  const { widths, outers } = quantizerNamed(name);
+  const { widths, outers, sparsity } = quantizerNamed(name);
   if (!widths.includes(bits)) reject(`\`${name}\` has codes of ${widths.join(", ")} bits, not of ${bits}`);
   if (edge !== undefined && !outers.includes(typeof edge === "number" ? "clip" : edge))
     reject(`\`${name}\` has no gradient mask \`outer = ${edge}\``);
+  if (sparsity !== undefined && divideDims(columns, unitsOfGroup * sparsity.unit) === undefined)
+    reject(`\`${name}\` prunes groups of ${unitsOfGroup * sparsity.unit}, which do not divide the last axis of ${printType(x)}`);
   return { columns, type };
 }
 

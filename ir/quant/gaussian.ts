@@ -20,10 +20,16 @@ export const epsilon = 1e-8;
 
 /** step = 2 (alpha rms + eps) / (n - 1) */
 export function gaussianStep(meanSquare: ScalarExpr, bits: number): ScalarExpr {
-  const alpha = optimalScale[bits - 1];
-  if (alpha === undefined) throw new Error(`no optimal scale for ${bits} bits`);
-  return halfGridStep(times(float(alpha), unary("sqrt", meanSquare)), bits);
+  return halfGridStep(times(float(optimalScaleOf(bits)), unary("sqrt", meanSquare)), bits);
 }
+
+export function optimalScaleOf(bits: number): number {
+  return optimalScale[bits - 1] ?? noScale(bits);
+}
+
+const noScale = (bits: number): never => {
+  throw new Error(`no optimal scale for ${bits} bits`);
+};
 
 /** The step where the outermost levels lie at +-(scale + eps). */
 export function halfGridStep(scale: ScalarExpr, bits: number): ScalarExpr {

@@ -19,6 +19,8 @@ export function decodeCode({ bits, grid }: GridOfCodes, code: ScalarExpr, step: 
       return e2m1Level(code, step);
     case "lloyd":
       return lloydLevel(bits, code, step);
+    case "sparse_half":
+      return times(cast("f32", code), times(step, float(0.5)));
     case "affine":
       throw new Error(`no decode rule for grid ${grid} yet`);
     default:
@@ -44,6 +46,8 @@ export function integerLevels(grid: Grid): IntegerLevels | undefined {
     case "integer":
     case "ternary":
       return { factor: 1, offset: 0, unit: 1 };
+    case "sparse_half":
+      return { factor: 1, offset: 0, unit: 0.5 };
     case "affine":
     case "e2m1":
     case "lloyd":
@@ -51,4 +55,10 @@ export function integerLevels(grid: Grid): IntegerLevels | undefined {
     default:
       return grid satisfies never;
   }
+}
+
+/** Whether rounding makes a code: some grids have bits for more than their levels. */
+export function isMade(grid: Grid, code: number): boolean {
+  if (grid === "ternary") return Math.abs(code) <= 1;
+  return grid !== "sparse_half" || code === 0 || code % 2 !== 0;
 }

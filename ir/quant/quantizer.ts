@@ -1,10 +1,12 @@
 // What a quantizer is: one entry of one typed table (see table.ts). Grid, scale rule, code rule, mask rule and settings stand together.
-import type { ScalarExpr } from "../scalar.ts";
+import type { ScalarExpr, SparseUnit } from "../scalar.ts";
 import type { Grid } from "../type.ts";
 import type { Settings, SettingValue } from "./choice.ts";
 
 /** How one operand of a contraction is quantized; what insert-hadamard and insert-quant need to know. */
 export interface Side {
+  /** Its quantizer, where that is another than the one whose settings these are. */
+  readonly scheme?: string;
   /** One of the quantizer's widths. */
   readonly bits: number;
   /** Width of the transform's blocks, a power of two; 1 for no rotation. */
@@ -48,6 +50,13 @@ export interface GaussianFigure {
   readonly masked: number;
 }
 
+/** Rows pruned to half: of each four neighbouring units of `unit` elements the two with the largest norms stay (quant/sparsity.ts). */
+export interface Sparsity {
+  readonly unit: SparseUnit;
+  /** Whether the gradient of an element that is pruned passes, by one of the quantizer's `outers` but `all`. */
+  mask(x: ScalarExpr, step: ScalarExpr, bits: number, outer: Outer): ScalarExpr;
+}
+
 /**
  * One quantization method. Scalar rules are expressions, from which the interpreter and the kernels both follow.
  * A "step" is the unit of the grid's levels (where levels are equidistant, the distance between neighbours), in units of x.
@@ -74,6 +83,8 @@ export interface Quantizer {
   code(x: ScalarExpr, step: ScalarExpr, bits: number): ScalarExpr;
   /** Whether the gradient of x passes (bool), by one of its `outers` but `all`. */
   mask(x: ScalarExpr, step: ScalarExpr, bits: number, outer: Outer): ScalarExpr;
+  /** Where it prunes: `code` and `mask` are then the rules of elements that stay, and code 0 is the level zero. */
+  readonly sparsity?: Sparsity;
   /** How the step learns. `none`: it is computed from the row in every step, without a gradient. */
   readonly scaleGradient: "none";
   /** None where the scale depends on how long the row is. */

@@ -38,9 +38,10 @@ export function rowSettings(defaults: { readonly group?: number; readonly hadama
       accepts: (v) => v === "auto" || v === "none" || isPositiveInteger(v),
     },
     rotation: {
-      describe: "half, or full to rotate back after quantization",
+      describe:
+        "half; full: rotated back after quantization, as a side quantized alone is by itself; absorbed: such a side stays rotated, for training from scratch",
       fallback: "half",
-      accepts: (v) => v === "half" || v === "full",
+      accepts: (v) => v === "half" || v === "full" || v === "absorbed",
     },
   } as const satisfies Record<string, Setting>;
 }
@@ -94,8 +95,11 @@ export function rowSides(
   const group = groupSetting === "row" ? "row" : Number(groupSetting);
   if (group !== "row" && columns % group !== 0) reject(`group = ${group} does not divide the axis of ${columns}`);
   const oneSided = weight === undefined || activation === undefined;
-  // A rotated weight against an unrotated activation is another function (spec P8): a lone side must rotate back.
-  const rotation = block === 1 ? "none" : oneSided || read("rotation") === "full" ? "full" : "half";
+  const asked = read("rotation");
+  if (asked === "absorbed" && !oneSided) reject("rotation = absorbed is for one quantized side alone: here both are rotated");
+  // A rotated weight against an unrotated activation is another function (spec P8), which training from scratch may learn and a model that
+  // is there cannot be turned into: else a lone side rotates back.
+  const rotation = block === 1 ? "none" : asked === "full" || (oneSided && asked !== "absorbed") ? "full" : "half";
   const side = (bits: number): Side => ({ bits, block, rotation, group, outer: outerOf(bits, rotation) });
   return {
     ...(weight === undefined ? {} : { weight: side(weight) }),

@@ -7,10 +7,11 @@ import { lloyd } from "./lloyd.ts";
 import { mxfp4 } from "./mxfp4.ts";
 import type { Quantizer } from "./quantizer.ts";
 import { quest } from "./quest.ts";
+import { sparse24, sparse48 } from "./sparse.ts";
 import { ste, steAbsmax } from "./straight-through.ts";
 import { ternary } from "./ternary.ts";
 
-export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd, mxfp4];
+export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd, mxfp4, sparse48, sparse24];
 
 export const quantizerNames = (): readonly string[] => quantizers.map((q) => q.name);
 

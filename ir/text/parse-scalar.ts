@@ -8,9 +8,11 @@ import {
   type DenseScalar,
   denseBytes,
   input,
+  keptAmongFour,
   load,
   type ScalarExpr,
   type ScalarType,
+  type SparseUnit,
   type Storage,
   select,
   type UnaryOp,
@@ -23,6 +25,7 @@ import type { Cursor } from "./cursor.ts";
 import { describe } from "./cursor.ts";
 import { infixOps, loadedType, type VariableScope } from "./print-scalar.ts";
 
+const sparseUnits: readonly SparseUnit[] = [1, 2];
 const types: readonly ScalarType[] = ["f32", "i32", "u32", "bool"];
 const infixByMark = new Map(
   binaryOps.flatMap((op) => (infixOps[op] === undefined ? [] : [[infixOps[op].mark.trim(), { op, level: infixOps[op].level }] as const])),
@@ -189,6 +192,9 @@ export class ScalarParser {
     if (one !== undefined && count(1) && a !== undefined) return this.#unary(one, a);
     const two = binaryOps.find((op) => op === name && infixOps[op] === undefined);
     if (two !== undefined && count(2) && a !== undefined && b !== undefined) return this.#binary(two, a, b);
+    const unit = sparseUnits.find((size) => name === `kept${size}`);
+    if (unit !== undefined && count(1) && a !== undefined)
+      return a.type === "f32" ? keptAmongFour(unit, a) : this.#illTyped(`\`${name}\` of ${a.type}`);
     if (name === "select" && count(3) && a !== undefined && b !== undefined && c !== undefined) {
       if (a.type === "bool" && b.type === c.type) return select(a, b, c);
       return this.#illTyped(`\`select\` of ${a.type}, ${b.type} and ${c.type}`);

@@ -85,6 +85,8 @@ export class ScalarPrinter {
         return `${e.type}(${inner(e.a)})`;
       case "select":
         return `select(${inner(e.condition)}, ${inner(e.yes)}, ${inner(e.no)})`;
+      case "kept":
+        return `kept${e.unit}(${inner(e.a)})`;
       case "load":
         return this.#printLoad(e, scope);
       case "binary": {

@@ -9,7 +9,7 @@ import { choiceFor, choiceForSides, flat, golden, type GoldenCase, goldenPath, i
 const ownCaseCount = 98;
 const ownSkippedCount = 0;
 /** Of the layers with other quantizers or widths on either side. */
-const ownExtraCount = 4;
+const ownExtraCount = 6;
 
 const backends = await allBackends();
 const choiceOf = (c: GoldenCase, block: number) => choiceFor(c.quantizer, c.bits, block, c.kwargs.clip_scale);
@@ -18,8 +18,15 @@ const skipped = golden.cases.length - built.length;
 
 afterAll(async () => {
   for (const backend of backends) backend.dispose();
-  const names = [...new Set(golden.cases.filter((c) => choiceOf(c, 1) === undefined).map((c) => c.quantizer))];
-  process.stderr.write(`golden vectors ${goldenPath}: ${built.length} cases run on ${backends.map((b) => b.name).join(", ")}; ${skipped} skipped (not built: ${names.join(", ") || "none"})\n`);
+  const extra = golden.extra ?? [];
+  const missing = [
+    ...golden.cases.filter((c) => choiceOf(c, 1) === undefined).map((c) => c.quantizer),
+    ...extra.filter((c) => choiceForSides(c, 128) === undefined).map((c) => c.label),
+    ...(golden.edge?.runs ?? []).filter((r) => choiceFor(r.quantizer, r.bits, 128) === undefined).map((r) => `edge: ${r.quantizer}`),
+    ...(golden.sgd?.runs ?? []).filter((r) => choiceFor(r.quantizer, r.kwargs.bits, 128) === undefined).map((r) => `sgd: ${r.quantizer}`),
+  ];
+  const on = backends.map((b) => b.name).join(", ");
+  process.stderr.write(`golden vectors ${goldenPath}: ${built.length} cases, ${extra.length} further layers on ${on}; skipped, because not built: ${[...new Set(missing)].join(", ") || "none"}\n`);
 });
 
 test("the number of cases that are run", () => {

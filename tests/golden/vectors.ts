@@ -50,6 +50,30 @@ interface SideArguments {
   readonly trust?: number;
 }
 
+/** INT4 inference as the published kernels have it, on numbers and steps that are bf16 (spec 5). Steps are columns of one. */
+export interface GoldenKernel {
+  readonly a: Rows;
+  readonly w: Rows;
+  readonly a_step_bf16: Rows;
+  readonly w_step_bf16: Rows;
+  readonly a_codes: Rows;
+  readonly w_codes: Rows;
+  readonly a_packed: Rows;
+  readonly w_packed: Rows;
+  readonly a_row_sum: Rows;
+  readonly w_row_sum: Rows;
+  readonly w_add: Rows;
+  readonly C_int32: Rows;
+  readonly y_bf16: Rows;
+  readonly y_float64: Rows;
+  readonly sparse_w?: {
+    readonly compressed_codes: Rows;
+    readonly compressed_packed: Rows;
+    readonly kept_pair_idx: Rows;
+    readonly meta_u32: Rows;
+  };
+}
+
 export interface GoldenFile {
   readonly inputs: Readonly<Record<string, GoldenInput>>;
   readonly cases: readonly GoldenCase[];
@@ -58,6 +82,7 @@ export interface GoldenFile {
     readonly x: Rows;
     readonly runs: readonly { readonly quantizer: string; readonly bits: number; readonly out: Rows; readonly grad_of_sum: Rows }[];
   };
+  readonly int4_kernel?: GoldenKernel;
   readonly sgd?: {
     readonly inputs: { readonly x: Rows; readonly w0: Rows; readonly target: Rows };
     readonly runs: readonly {
@@ -87,18 +112,30 @@ export function choiceFor(name: string, bits: number, block: number, clipScale =
   return rule === "STE" ? { scheme: "ste", settings } : { scheme: "quest", settings: { ...settings, outer: rule === "Trust" ? "trust" : clipScale } };
 }
 
-/** The same for a layer's sides, where one is left in float or both differ in their widths alone; undefined where that is not built. */
+const pruned = /^(HalfHadamard|Hadamard|)FourEight(Trust|Clip|STE)Quantizer$/;
+
+/** The same for a layer's sides, where one is left in float or both differ in their widths alone, or weights are pruned; undefined where that is not built. */
 export function choiceForSides({ a_quantizer, a_kwargs, w_quantizer, w_kwargs }: GoldenExtra, block: number): QuantizeChoice | undefined {
   const isFloat = (name: string) => name === "NoQuantizer";
+  const a = isFloat(a_quantizer) ? "none" : (a_kwargs.bits ?? Number.NaN);
+  const [, prefix, rule] = pruned.exec(w_quantizer) ?? [];
+  if (rule !== undefined) {
+    // Beside pruned weights activations are dense, in the same rotation.
+    if (a !== "none" && a_quantizer !== `${prefix}TrustQuantizer`) return undefined;
+    const rotation = { hadamard: prefix === "" ? "none" : block, rotation: a === "none" ? lone(prefix) : prefix === "Hadamard" ? "full" : "half" };
+    return { scheme: "sparse_4_8", settings: { w: w_kwargs.bits ?? 4, a, ...rotation, outer: { Trust: "trust", Clip: 1, STE: "all" }[rule] ?? "trust" } };
+  }
   if (!isFloat(a_quantizer) && a_quantizer !== w_quantizer) return undefined;
-  // A half rotation of the weight alone is another function than the layer's (spec P8): we rotate back.
-  if (isFloat(a_quantizer) && w_quantizer.startsWith("Half")) return undefined;
   const choice = choiceFor(w_quantizer, w_kwargs.bits ?? Number.NaN, block);
   if (choice === undefined) return undefined;
   // Without a threshold of its own the reference has the one of the published runs (spec P4).
   if (choice.scheme === "e2m1") return { ...choice, settings: { ...choice.settings, outer: w_kwargs.trust === undefined ? "published" : "trust" } };
-  return { ...choice, settings: { ...choice.settings, a: isFloat(a_quantizer) ? "none" : (a_kwargs.bits ?? Number.NaN) } };
+  const alone = a === "none" ? { rotation: lone(referenceClass.exec(w_quantizer)?.[1]) } : {};
+  return { ...choice, settings: { ...choice.settings, ...alone, a } };
 }
+
+/** How the reference rotates a side that is quantized alone: half, and the other stays as it is (spec P8). */
+const lone = (prefix: string | undefined): string => (prefix === "HalfHadamard" ? "absorbed" : "full");
 
 export const flat = (rows: Rows): number[] => rows.flat();
 

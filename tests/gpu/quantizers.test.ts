@@ -25,10 +25,10 @@ function normal(count: number, seed: number): Float32Array {
 }
 
 /** Its own settings at a few widths, then a full rotation, groups, and one side alone. */
-function choicesOf({ name: scheme, settings, widths }: Quantizer): readonly QuantizeChoice[] {
+function choicesOf({ name: scheme, settings }: Quantizer): readonly QuantizeChoice[] {
   const choices = (more: Settings): readonly QuantizeChoice[] =>
-    "w" in settings
-      ? [1, 3, 4, 8].filter((bits) => widths.includes(bits)).map((bits) => ({ scheme, settings: { w: bits, a: bits, ...more } }))
+    settings["w"] !== undefined
+      ? [1, 3, 4, 8].filter((bits) => settings["w"]?.accepts(bits)).map((bits) => ({ scheme, settings: { w: bits, a: bits, ...more } }))
       : [{ scheme, settings: more }];
   const alone: Settings = "w" in settings ? { a: "none" } : { on: "weight" };
   const variants = [

@@ -6,7 +6,7 @@ import { evaluateScalars } from "../../ir/evaluate-scalar.ts";
 import { printLiteral } from "../../ir/literal.ts";
 import { forms, type Op, variadicName } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/table.ts";
-import { decodeCode } from "../../ir/quant/grid.ts";
+import { decodeCode, isMade } from "../../ir/quant/grid.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
 import { quantizers } from "../../ir/quant/table.ts";
 import { float, input } from "../../ir/scalar.ts";
@@ -76,8 +76,7 @@ function levelsOf(grid: Grid, bits: number): string {
   const codes = Float64Array.from({ length: 2 ** bits }, (_, i) => i - 2 ** (bits - 1));
   const decoded = decodeCode({ grid, bits }, input(0, "i32"), float(1));
   const [values] = evaluateScalars([decoded], codes.length, "wide", { inputs: [codes] });
-  const isCode = (code: number) => grid !== "ternary" || Math.abs(code) <= 1;
-  const levels = [...new Set(Array.from(values ?? []).filter((_, i) => isCode(codes[i] ?? 0)))].sort((a, b) => a - b);
+  const levels = [...new Set(Array.from(values ?? []).filter((_, i) => isMade(grid, codes[i] ?? 0)))].sort((a, b) => a - b);
   const text = levels.map((v) => String(Number(v.toPrecision(6))));
   return bits <= 4 ? text.join(" ") : `${text.slice(0, 2).join(" ")} ... ${text.slice(-2).join(" ")}`;
 }

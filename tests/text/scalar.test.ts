@@ -10,6 +10,7 @@ import {
   childrenOf,
   constant,
   input,
+  keptAmongFour,
   load,
   type ScalarExpr,
   type ScalarType,
@@ -73,6 +74,7 @@ function dagOf(numbers: readonly number[]): readonly ScalarExpr[] {
       () => constant("f32", floats[n % floats.length] ?? 0),
       () => constant("i32", (n % 9) - 4),
       () => binary("rem", u(1), u(2)),
+      () => keptAmongFour(n % 2 === 0 ? 2 : 1, pick("f32", 2)),
     ];
     nodes.push(make[Math.floor(n / 7) % make.length]?.() ?? a);
   }

@@ -19,6 +19,8 @@ export function print(e: ScalarExpr): string {
       return `(${print(e.condition)} ? ${print(e.yes)} : ${print(e.no)})`;
     case "cast":
       return `${e.type}(${print(e.a)})`;
+    case "kept":
+      return `kept${e.unit}(${print(e.a)})`;
     case "load":
       return e.storage.kind === "dense" ? `b${e.binding}[${print(e.column)}]` : `b${e.binding}[${print(e.row)}, ${print(e.column)}]`;
     default:
