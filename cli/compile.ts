@@ -6,7 +6,7 @@ import { printBytes } from "../ir/byte-size.ts";
 import { type AdapterChoice, writeArtifact } from "../runtime/index.ts";
 import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
-import { adapterOption, contextOption, jsonOption, memoryOption, policyOption, setOption } from "./options.ts";
+import { adapterOption, contextOption, jsonOption, memoryOption, packedOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 
@@ -15,6 +15,7 @@ interface CompileFlags extends SourceFlags, ScheduleFlags {
   readonly memory?: number;
   readonly adapter: AdapterChoice;
   readonly portable?: true;
+  readonly packed?: true;
 }
 
 export function compileCommand(output: Output): Command {
@@ -27,6 +28,7 @@ export function compileCommand(output: Output): Command {
     .addOption(policyOption())
     .addOption(setOption())
     .addOption(contextOption())
+    .addOption(packedOption())
     .addOption(memoryOption())
     .addOption(schedulesOption())
     .addOption(new Option("-o, --output <folder>", "folder to write (default: out/RECIPE)"))
@@ -44,7 +46,12 @@ async function compileFile(file: string, recipe: string | undefined, flags: Comp
     source,
     recipe,
     flags,
-    { targets, ...(flags.memory === undefined ? {} : { memory: flags.memory }), ...schedules },
+    {
+      targets,
+      ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+      ...(flags.packed === true ? { packed: "read" as const } : {}),
+      ...schedules,
+    },
     output,
   );
   const folder = flags.output ?? join("out", artifact.manifest.recipe ?? basename(file).replace(/\.\w+$/, ""));

@@ -1,7 +1,7 @@
 // `bitloom eval`: how good a trained model is on the data that was held out, under its own policy or another one.
 import { Command } from "commander";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
-import { type AdapterChoice, Device, evaluate, giveWeights, openData, Session } from "../runtime/index.ts";
+import { type AdapterChoice, Device, evaluate, openData, Session } from "../runtime/index.ts";
 import { compileFrom } from "./compilation.ts";
 import { corpusLoss } from "./corpus-loss.ts";
 import { adapterOption, jsonOption, policyOption, setOption, weightsOption, wholeNumber } from "./options.ts";
@@ -9,7 +9,7 @@ import type { Output } from "./output.ts";
 import { percent } from "./progress.ts";
 import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { targetOf } from "./target.ts";
-import { type ModelFlags, trainedModel, warnOfChanges } from "./trained-model.ts";
+import { loadWeights, type ModelFlags, packedForm, trainedModel, warnOfChanges } from "./trained-model.ts";
 
 interface EvalFlags extends ModelFlags, ScheduleFlags {
   readonly batches?: number;
@@ -35,7 +35,13 @@ async function evaluateModel(first: string, recipe: string | undefined, flags: E
   const model = await trainedModel(first, recipe, flags);
   const schedules = schedulesGiven(flags);
   using device = await Device.open({ adapter: flags.adapter });
-  const options = { targets: [await targetOf(device)], portable: false, entries: (name: string) => name === "eval", ...schedules };
+  const options = {
+    targets: [await targetOf(device)],
+    portable: false,
+    entries: (name: string) => name === "eval",
+    packed: packedForm(model),
+    ...schedules,
+  };
   const artifact = await compileFrom(model.source, model.recipe, model.flags, options, output);
   warnOfChanges(model, artifact, output);
   const { run, entries, ...about } = artifact.manifest;
@@ -43,7 +49,7 @@ async function evaluateModel(first: string, recipe: string | undefined, flags: E
   if (run === undefined || entry === undefined)
     throw new DiagnosticError([error("no-recipe", `\`${model.source.path}\` has no recipe, which would say what to evaluate on`)]);
   using session = await Session.open(artifact, device);
-  output.diagnostics(await giveWeights(model.weights, session, { asTheyAre: true }));
+  output.diagnostics(await loadWeights(model, session));
 
   const dataset = await openData(run.data, entry);
   const part = flags.batches === undefined ? {} : { batches: flags.batches };

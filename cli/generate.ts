@@ -10,7 +10,6 @@ import {
   Device,
   type Generation,
   generate,
-  giveWeights,
   type SamplingOptions,
   Session,
   type Tokenizer,
@@ -20,7 +19,7 @@ import { adapterOption, anyNumber, jsonOption, policyOption, setOption, weightsO
 import type { Output } from "./output.ts";
 import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { targetOf } from "./target.ts";
-import { type ModelFlags, type TrainedModel, trainedModel, warnOfChanges } from "./trained-model.ts";
+import { loadWeights, type ModelFlags, packedForm, type TrainedModel, trainedModel, warnOfChanges } from "./trained-model.ts";
 
 interface GenerateFlags extends ModelFlags, SamplingOptions, ScheduleFlags {
   readonly prompt: string;
@@ -87,6 +86,7 @@ async function continueText(model: TrainedModel, prompt: string, flags: Generate
     {
       targets: [await targetOf(device)],
       portable: false,
+      packed: packedForm(model),
       ...schedulesGiven(flags),
       entries: (name) => name === "prefill" || name === "decode",
     },
@@ -98,7 +98,7 @@ async function continueText(model: TrainedModel, prompt: string, flags: Generate
     throw new DiagnosticError([error("no-entry", `\`${model.source.path}\` is no model that continues text`)]);
   const tokenizer = await tokenizerOf(artifact, flags.tokenizer);
   using session = await Session.open(artifact, device);
-  output.diagnostics(await giveWeights(model.weights, session, { asTheyAre: true }));
+  output.diagnostics(await loadWeights(model, session));
   const { manifest } = artifact;
   output.note(`${manifest.model}, policy ${manifest.policy}, context ${contextOf(session)}, weights ${model.weights}`);
 

@@ -22,7 +22,7 @@ import { readSource } from "./files.ts";
 import { tellDiff } from "./ir-diff.ts";
 import { type Dump, writeDumps } from "./ir-dumps.ts";
 import { readModule } from "./module-files.ts";
-import { contextOption, jsonOption, policyOption, setOption } from "./options.ts";
+import { contextOption, jsonOption, packedOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 
 interface IrFlags extends SourceFlags {
@@ -31,6 +31,7 @@ interface IrFlags extends SourceFlags {
   readonly diff?: true;
   readonly only?: string;
   readonly locations?: true;
+  readonly packed?: true;
 }
 
 export function irCommand(output: Output): Command {
@@ -41,6 +42,7 @@ export function irCommand(output: Output): Command {
     .addOption(policyOption())
     .addOption(setOption())
     .addOption(contextOption())
+    .addOption(packedOption())
     .option("--dump <folder>", "write `00-lower.loomir`, `01-PASS.loomir`, ... and `times.txt` there")
     .option("--until <form|pass>", `stop at a form or behind a pass (${untilNames(pipeline).join(", ")})`)
     .option("--diff", "print what each pass changed instead")
@@ -57,7 +59,7 @@ async function showIr(file: string, recipe: string | undefined, flags: IrFlags, 
   checkUntil(flags.until);
   const source = await readSource(file);
   const start = await startOf(source, recipe, flags, output);
-  const steps = start.pipeline ?? remainingSteps(start.module);
+  const steps = start.pipeline ?? remainingSteps(start.module, { packed: flags.packed === true ? "read" : "none" });
   const dumps: Dump[] = [{ name: `00-${start.name}.loomir`, module: start.module, place: 0 }];
   const report = runPasses(start.module, {
     sources: start.sources,

@@ -27,6 +27,13 @@ export const contextOption = () =>
 
 export const weightsOption = () =>
   new Option("--weights <path>", "weights of the model: a safetensors file, or the folder of a checkpoint or of a run");
+
+export const packedOption = () =>
+  new Option(
+    "--packed",
+    "read the codes of quantized weights as state, as a packed file holds them, instead of rounding weights in every run",
+  );
+
 /** `--memory 512MiB` */
 export const memoryOption = () =>
   new Option("--memory <size>", "refuse, before anything is allocated, what needs more memory than this (`512MiB`, `4GiB`)").argParser(

@@ -11,7 +11,7 @@ import type { AdapterChoice } from "../runtime/index.ts";
 import { compileFrom, type SourceFlags, targetsHere } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import { fusionLines, scheduledFusions } from "./fusion.ts";
-import { adapterOption, contextOption, jsonOption, memoryOption, policyOption, setOption } from "./options.ts";
+import { adapterOption, contextOption, jsonOption, memoryOption, packedOption, policyOption, setOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { type ScheduleFlags, schedulesGiven, schedulesOption } from "./schedules.ts";
 import { aligned } from "./table.ts";
@@ -22,6 +22,7 @@ interface PlanFlags extends SourceFlags, ScheduleFlags {
   readonly portable?: true;
   readonly summary?: true;
   readonly fusion?: true;
+  readonly packed?: true;
   readonly memory?: number;
 }
 
@@ -33,6 +34,7 @@ export function planCommand(output: Output): Command {
     .addOption(policyOption())
     .addOption(setOption())
     .addOption(contextOption())
+    .addOption(packedOption())
     .option("--entry <name>", "plan this entry alone; may be repeated (default: all whose sizes are known)", collect, [])
     .addOption(memoryOption())
     .addOption(schedulesOption())
@@ -65,6 +67,7 @@ async function plan(file: string, recipe: string | undefined, flags: PlanFlags, 
       targets: [target],
       portable: false,
       ...schedules,
+      ...(flags.packed === true ? { packed: "read" as const } : {}),
       ...(flags.fusion === true ? { explain: (fusion) => fusions.push(fusion) } : {}),
       planned: (made, trade) => {
         placed = { plan: made, trade };

@@ -7,6 +7,7 @@ import { doctorCommand } from "./doctor.ts";
 import { evalCommand } from "./eval.ts";
 import { explainCommand } from "./explain.ts";
 import { explainPolicyCommand } from "./explain-policy.ts";
+import { exportCommand } from "./export.ts";
 import { fitCommand } from "./fit.ts";
 import { fmtCommand } from "./fmt.ts";
 import { generateCommand } from "./generate.ts";
@@ -19,6 +20,7 @@ import { runCommand } from "./run-entry.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
 import { tuneCommand } from "./tune.ts";
+import { verifyCommand } from "./verify.ts";
 
 const commands = [
   compileCommand,
@@ -32,6 +34,8 @@ const commands = [
   optCommand,
   tokenizerCommand,
   tuneCommand,
+  exportCommand,
+  verifyCommand,
   fitCommand,
   plotCommand,
   benchCommand,

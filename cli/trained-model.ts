@@ -2,9 +2,9 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { CompiledArtifact } from "../compiler/index.ts";
-import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
 import type { Source } from "../ir/source.ts";
-import { latestCheckpoint } from "../runtime/index.ts";
+import { givePacked, giveWeights, latestCheckpoint, type PackedModel, readPackedFile, type Session } from "../runtime/index.ts";
 import type { SourceFlags } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import type { Output } from "./output.ts";
@@ -19,6 +19,8 @@ export interface TrainedModel {
   readonly flags: SourceFlags;
   /** A safetensors file, or the folder of a checkpoint. */
   readonly weights: string;
+  /** What the file holds where it is a packed one. */
+  readonly packed?: PackedModel;
   /** Hashes of the texts that it was trained with, by path, where a run says so. */
   readonly sources?: Readonly<Record<string, string>>;
 }
@@ -45,19 +47,42 @@ export async function trainedModel(first: string, recipe: string | undefined, fl
           "name the folder of a run instead, or the weights with `--weights`",
         ]),
       ]);
-    return { source, ...(recipe === undefined ? {} : { recipe }), flags, weights: newest(weights) };
+    return { source, ...(await withWeights(weights, recipe, flags)) };
   }
   const { command, sources } = readConfig(first);
-  const chosen = recipe ?? command.recipe;
   const policy = flags.policy ?? command.policy;
+  const given = { set: [...command.set, ...flags.set], ...(policy === undefined ? {} : { policy }) };
   return {
     source: await readSource(command.file),
-    ...(chosen === undefined ? {} : { recipe: chosen }),
-    flags: { set: [...command.set, ...flags.set], ...(policy === undefined ? {} : { policy }) },
-    weights: newest(flags.weights ?? first),
+    ...(await withWeights(flags.weights ?? first, recipe ?? command.recipe, given)),
     sources,
   };
 }
+
+/** A packed file says with which recipe and policy it was made: they hold where nothing else is said. */
+async function withWeights(
+  path: string,
+  recipe: string | undefined,
+  flags: SourceFlags,
+): Promise<Omit<TrainedModel, "source" | "sources">> {
+  const weights = newest(path);
+  const packed = await readPackedFile(weights);
+  const chosen = recipe ?? packed?.about.recipe;
+  const policy = flags.policy ?? packed?.about.policy;
+  return {
+    ...(chosen === undefined ? {} : { recipe: chosen }),
+    flags: { ...flags, ...(policy === undefined ? {} : { policy }) },
+    weights,
+    ...(packed === undefined ? {} : { packed }),
+  };
+}
+
+/** How a model is compiled for its weights. */
+export const packedForm = ({ packed }: TrainedModel): "none" | "read" => (packed === undefined ? "none" : "read");
+
+/** Give a session the model's weights, packed ones where it was compiled for them. Answers warnings. */
+export const loadWeights = async ({ weights, packed }: TrainedModel, session: Session): Promise<readonly Diagnostic[]> =>
+  packed === undefined ? giveWeights(weights, session, { asTheyAre: true }) : givePacked(packed, session, weights);
 
 /** Of a run's folder its latest checkpoint. */
 const newest = (path: string): string => latestCheckpoint(path) ?? path;

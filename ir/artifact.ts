@@ -19,6 +19,8 @@ export interface StateRecord {
   readonly init: InitRule;
   /** Whether weight decay applies (parameters only). */
   readonly decay: boolean;
+  /** Of codes: block of the rotation along the last axis that their weight had when it was rounded; absent: none. */
+  readonly rotation?: number;
   readonly slab: string;
   readonly offset: number;
   readonly bytes: number;

@@ -48,6 +48,8 @@ export interface StateDeclaration {
   readonly init: InitRule;
   /** Whether weight decay applies. */
   readonly decay: boolean;
+  /** Of codes: block of the rotation along the last axis that their weight had when it was rounded; absent: none. */
+  readonly rotation?: number;
 }
 
 export type OptimizerSpec =

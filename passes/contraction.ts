@@ -99,7 +99,8 @@ function weightIsFirst({ operands: [left, right] }: Instruction, producer: Produ
   return left !== undefined && right !== undefined && comesFromState(left, producer) && !comesFromState(right, producer);
 }
 
-function comesFromState(value: Value, producer: Producer): boolean {
+/** Whether a value is state, seen otherwise or rotated. */
+export function comesFromState(value: Value, producer: Producer): boolean {
   for (let from = producer(value); from !== undefined; ) {
     if (from.op.signature.name === stateRead.name) return true;
     const [only, ...more] = from.operands;

@@ -12,12 +12,12 @@ import { opNamed } from "../ir/ops/table.ts";
 import { codeFields } from "../ir/packing.ts";
 import type { CodeCosts, Target } from "../ir/plan.ts";
 import { replaceValues } from "../ir/rewrite.ts";
-import { type CodeLayout, type CodesType, elementCount, shapeOf } from "../ir/type.ts";
+import { type CodeLayout, type CodesType, elementCount, shapeOf, type Type } from "../ir/type.ts";
 
 /** A module with numbered kernels, its codes laid out for a target. */
 export function layOutCodes(module: Module, target: Target, costsOn: (target: Target) => CodeCosts): Module {
   const costs = costsOn(target);
-  const facts = new CodeFacts(module.entries);
+  const facts = new CodeFacts(module.entries, "made");
   const layouts = new Map<Value, CodeLayout>();
   const chosen = new Map<Instruction, CodeArithmetic>();
   for (const family of familiesOf(module, facts)) {
@@ -29,6 +29,55 @@ export function layOutCodes(module: Module, target: Target, costsOn: (target: Ta
     }
   }
   return chosen.size === 0 ? module : mapEntries(module, (entry) => laidOutEntry(entry, facts, layouts, chosen));
+}
+
+/**
+ * A module with numbered kernels, the codes that it has as state laid out as suits a target. State lies alike in all targets of an artifact, so
+ * this comes before {@link layOutCodes}, once, for the target that counts most.
+ */
+export function settleStateLayouts(module: Module, target: Target, costsOn: (target: Target) => CodeCosts): Module {
+  if (!module.states.some(({ type }) => type.kind === "codes")) return module;
+  const costs = costsOn(target);
+  const facts = new CodeFacts(module.entries, "made or state");
+  const layouts = new Map<string, CodeLayout>();
+  for (const family of familiesOf(module, facts)) {
+    const arithmetic = arithmeticOf(family, facts, costs);
+    for (const value of family.codes) {
+      const name = facts.stateOf(value);
+      const { layout } = facts.laidOut(value, arithmetic);
+      if (name !== undefined && layout !== undefined && layout !== codesType(value).layout) layouts.set(name, layout);
+    }
+  }
+  if (layouts.size === 0) return module;
+  const laidOut = <T extends Type>(type: T, name: string): Type => {
+    const layout = layouts.get(name);
+    return layout === undefined || type.kind !== "codes" ? type : { ...type, layout };
+  };
+  const states = module.states.map((state) => ({ ...state, type: laidOut(state.type, state.name) }));
+  return { ...mapEntries(module, (entry) => withStateTypes(entry, laidOut)), states };
+}
+
+function withStateTypes(entry: Entry, typeOf: (type: Type, state: string) => Type): Entry {
+  const renamed = new Map<Value, Value>();
+  const retyped = (instruction: Instruction): Instruction => {
+    const [value] = instruction.results;
+    if (value === undefined) return instruction;
+    const [whole] = instruction.operands;
+    // Rows lie as the whole does.
+    const source = isNamed(instruction, rowSlice) && whole !== undefined ? renamed.get(whole)?.type : undefined;
+    const layout = source?.kind === "codes" ? source.layout : undefined;
+    const type = isNamed(instruction, stateRead)
+      ? typeOf(value.type, String(instruction.attrs["name"]))
+      : layout !== undefined && value.type.kind === "codes"
+        ? { ...value.type, layout }
+        : value.type;
+    if (type === value.type) return instruction;
+    const result: Value = { ...value, type };
+    renamed.set(value, result);
+    const attrs = isNamed(instruction, stateRead) ? { ...instruction.attrs, type } : instruction.attrs;
+    return { ...instruction, attrs, results: [result] };
+  };
+  return replaceValues({ ...entry, instructions: entry.instructions.map(retyped) }, renamed);
 }
 
 /** Codes that contractions multiply with each other, directly or by way of others, in whatever entries. */
@@ -90,8 +139,13 @@ class CodeFacts {
   readonly #producers = new Map<Value, Instruction>();
   readonly #users = new Map<Value, Instruction[]>();
   readonly #escaping: ReadonlySet<Value>;
+  readonly #replaced: ReadonlySet<string>;
+  readonly #movable: "made" | "made or state";
 
-  constructor(entries: readonly Entry[]) {
+  /** `movable`: whose layout may still be chosen. */
+  constructor(entries: readonly Entry[], movable: "made" | "made or state") {
+    this.#movable = movable;
+    this.#replaced = new Set(entries.flatMap(({ updates }) => updates.map(({ state }) => state)));
     for (const instruction of entries.flatMap((entry) => entry.instructions)) {
       for (const result of instruction.results) this.#producers.set(result, instruction);
       for (const operand of new Set(instruction.operands)) this.#users.set(operand, [...this.usersOf(operand), instruction]);
@@ -131,12 +185,23 @@ class CodeFacts {
     return this.usersOf(codes).flatMap((user) => (isNamed(user, rowSlice) ? user.results.flatMap((r) => this.#readersOf(r)) : [user]));
   }
 
-  /** Made here, and read only by what finds codes wherever they lie. */
+  /** The state that codes are, where no entry replaces it. */
+  stateOf(codes: Value): string | undefined {
+    const producer = this.#producers.get(codes);
+    const name = producer !== undefined && isNamed(producer, stateRead) ? String(producer.attrs["name"]) : undefined;
+    return name === undefined || this.#replaced.has(name) ? undefined : name;
+  }
+
+  /** Made here, or where state may move read, and read only by what finds codes wherever they lie. */
   mayMove(codes: Value): boolean {
     const producer = this.#producers.get(codes);
     const isMade = producer !== undefined && isNamed(producer, quantEncode) && producer.attrs["layout"] === "auto";
+    const isMovable =
+      isMade || (this.#movable === "made or state" && this.stateOf(codes) !== undefined && codesType(codes).layout === undefined);
     return (
-      isMade && !this.#escaping.has(codes) && this.#readersOf(codes).every((user) => isNamed(user, quantDot) || isNamed(user, quantDecode))
+      isMovable &&
+      !this.#escaping.has(codes) &&
+      this.#readersOf(codes).every((user) => isNamed(user, quantDot) || isNamed(user, quantDecode))
     );
   }
 

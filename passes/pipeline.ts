@@ -4,10 +4,12 @@ import { chunkHead } from "./chunk-head.ts";
 import { cleanup } from "./cleanup.ts";
 import { differentiate } from "./differentiate.ts";
 import { expand } from "./expand.ts";
+import { foldHadamard } from "./fold-hadamard.ts";
 import { fuse } from "./fuse.ts";
 import { insertHadamard } from "./insert-hadamard.ts";
 import { insertQuant } from "./insert-quant.ts";
 import { lowerQuant } from "./lower-quant.ts";
+import { packWeights } from "./pack-weights.ts";
 import { defaultOptions, type Pass, type PipelineStep, type Stage } from "./pass.ts";
 import { splitRows } from "./split-rows.ts";
 
@@ -27,6 +29,11 @@ export const pipeline: readonly PipelineStep[] = [
   towards("quantized", insertQuant),
   // Sites that share an activation round it once; merged here, since gradients of merged values add up before they are rotated
   // back, which saves a rotation for every site but one.
+  towards("quantized", cleanup),
+  // Where weights are packed. Rotations first: a rotation back would hide that a rounded weight meets a rounded activation. Its cleanup
+  // merges rotations of an activation that several sites share.
+  towards("quantized", foldHadamard),
+  towards("quantized", packWeights),
   towards("quantized", cleanup),
 
   // Training alone. On composites, whose gradients are simpler than those of what they expand to. Its cleanup merges the masks and

@@ -66,6 +66,7 @@ const state = objectOf<StateRecord>({
   role: oneOf("parameter", "optimizer", "gradient", "cache", "codes"),
   init,
   decay: flag,
+  rotation: optional(bytes),
   slab: text,
   offset: bytes,
   bytes,

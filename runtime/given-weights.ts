@@ -7,6 +7,7 @@ import { parseType } from "../ir/parse-type.ts";
 import { modelFile } from "./checkpoint.ts";
 import { latestCheckpoint } from "./checkpoint-history.ts";
 import { SavedState, stateFile } from "./checkpoint-state.ts";
+import { isPacked, type PackedModel, readPackedModel } from "./packed-file.ts";
 import type { Session } from "./session.ts";
 import { boundShape } from "./values.ts";
 import { decodeWeights, readWeights, type SavedTensor, type Weights } from "./weights.ts";
@@ -39,7 +40,23 @@ export async function readParameters(
   states: readonly Wanted[],
   options: GivenWeightsOptions = {},
 ): Promise<{ readonly parameters: ReadonlyMap<string, Float32Array>; readonly warnings: readonly Diagnostic[] }> {
-  const { tensors } = await openWeights(path);
+  const weights = await openWeights(path);
+  if (isPacked(weights))
+    throw new DiagnosticError([
+      error("init-mismatch", `${path} holds packed weights: codes, from which parameters cannot be had`, undefined, "", [
+        "`eval` and `generate` use packed weights as they are; training begins with a checkpoint or with floats",
+      ]),
+    ]);
+  return matchParameters(path, weights.tensors, states, options);
+}
+
+/** What tensors of a file give parameters of a model. Throws a DiagnosticError `init-mismatch`. */
+export function matchParameters(
+  path: string,
+  tensors: Weights["tensors"],
+  states: readonly Wanted[],
+  options: GivenWeightsOptions = {},
+): { readonly parameters: ReadonlyMap<string, Float32Array>; readonly warnings: readonly Diagnostic[] } {
   const parameters = states.filter(({ role }) => role === "parameter");
   const isFresh = freshness(parameters, options.fresh ?? []);
   const values: (readonly [string, Float32Array])[] = [];
@@ -64,6 +81,13 @@ export async function readParameters(
   if (wrong.length > 0) throw mismatch(path, wrong, idle, options);
   const warnings = idle.length === 0 ? [] : [warning("init-mismatch", `${path} holds what the model has no use for: ${list(idle)}`)];
   return { parameters: new Map(values), warnings };
+}
+
+/** The packed model that a file holds, or undefined where it holds something else. Throws a DiagnosticError where it is missing or damaged. */
+export async function readPackedFile(path: string): Promise<PackedModel | undefined> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return undefined;
+  const weights = await readWeights(path);
+  return isPacked(weights) ? readPackedModel(weights, path) : undefined;
 }
 
 async function openWeights(path: string): Promise<Weights> {

@@ -22,10 +22,20 @@ export {
   describeAdapter,
   findWebGpu,
 } from "./device.ts";
+export { writeFileDurably } from "./durable.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export { contextOf, type GenerateOptions, type Generation, generate } from "./generate.ts";
-export { type GivenWeightsOptions, giveWeights, readParameters } from "./given-weights.ts";
+export { type GivenWeightsOptions, giveWeights, readPackedFile, readParameters } from "./given-weights.ts";
 export { initialValues } from "./init.ts";
+export {
+  isPacked,
+  type PackedDeclaration,
+  type PackedModel,
+  type PackedWeight,
+  packedWeights,
+  readPackedModel,
+} from "./packed-file.ts";
+export { givePacked, packSession } from "./packed-weights.ts";
 export { KernelError } from "./pipelines.ts";
 export { bestSubgroups, probeSubgroups, type SubgroupSupport } from "./probe.ts";
 export { isRefusal, refusalHelp } from "./refusal.ts";

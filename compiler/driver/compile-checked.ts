@@ -6,7 +6,7 @@ import { type Source, spanAt } from "../../ir/source.ts";
 import { checkedValues, insertFiniteChecks } from "../../passes/insert-finite-checks.ts";
 import { defaultOptions } from "../../passes/pass.ts";
 import { type CompileOptions, compileModule } from "./compile.ts";
-import { selectEntries } from "./entries.ts";
+import { inOneBatch, selectEntries } from "./entries.ts";
 import { lowerSource } from "./frontend.ts";
 import { runPasses } from "./passes.ts";
 import { largestBinding, targetsOf } from "./plan.ts";
@@ -38,12 +38,6 @@ export function compileChecked(source: Source, options: Omit<CompileOptions, "en
   return compiled.value === undefined
     ? { diagnostics }
     : { value: { artifact: compiled.value, ...describeChecks(step, sources) }, diagnostics };
-}
-
-function inOneBatch({ training, ...rest }: Module): Module {
-  if (training === undefined) return rest;
-  const { accumulate: _, ...whole } = training;
-  return { ...rest, training: whole };
 }
 
 function describeChecks(step: Module, sources: readonly Source[]): Pick<CheckedArtifact, "checks" | "decisive"> {

@@ -102,7 +102,8 @@ function describeState(module: Module, target: Target): readonly StateRecord[] {
   return [...wholes].map(([name, parts]) => {
     const [first] = parts;
     if (first === undefined) throw new Error(`no parts of ${name}`);
-    const { role, init, decay } = first;
+    const { role, init, decay, rotation } = first;
+    const turned = rotation === undefined ? {} : { rotation };
     const rows = parts.reduce((sum, part) => sum + Number(part.type.dims[0] ?? 0), 0);
     const type = parts.length === 1 ? first.type : withDims(first.type, [rows, ...first.type.dims.slice(1)]);
     const ranges = parts.map((part): SlabRange => {
@@ -113,7 +114,7 @@ function describeState(module: Module, target: Target): readonly StateRecord[] {
     const [[slab, offset] = ["", 0]] = ranges;
     const tied = module.ties.filter(({ state }) => wholeName(state) === name).map(({ path }) => path);
     const pieces = parts.length === 1 ? {} : { pieces: ranges };
-    return { name, type: printType(type), role, init, decay, slab, offset, bytes: byteLength(type), ...pieces, tied };
+    return { name, type: printType(type), role, init, decay, ...turned, slab, offset, bytes: byteLength(type), ...pieces, tied };
   });
 }
 

@@ -26,6 +26,13 @@ function only(module: Module, keep: (entry: Entry) => boolean): Module {
   return { ...rest, states, entries, ...(training !== undefined && entries.some(({ name }) => name === "train") ? { training } : {}) };
 }
 
+/** A step of one micro-batch, where the recipe says that it has several. */
+export function inOneBatch({ training, ...rest }: Module): Module {
+  if (training === undefined) return rest;
+  const { accumulate: _, ...whole } = training;
+  return { ...rest, training: whole };
+}
+
 const usedStates = ({ instructions, updates }: Entry): readonly string[] => [
   ...instructions.flatMap(({ op, attrs }) => (op.signature.name === stateRead.name ? [String(attrs["name"])] : [])),
   ...updates.map(({ state }) => state),

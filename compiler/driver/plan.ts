@@ -4,6 +4,8 @@ import type { Module } from "../../ir/module.ts";
 import type { PlacedPlan, Target } from "../../ir/plan.ts";
 import { MemoryFitter, type TradeOff } from "../../passes/fit-memory.ts";
 import type { EntryFusion } from "../../passes/fusion-report.ts";
+import { settleStateLayouts } from "../../passes/lay-out-codes.ts";
+import type { PackedForm } from "../../passes/pack-weights.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { rematerialize } from "../../passes/rematerialize.ts";
 import { toPlan } from "../../passes/to-plan.ts";
@@ -31,6 +33,8 @@ export interface TargetOptions {
   readonly schedules?: Schedules;
   /** `auto`: what does not fit `memory` otherwise computes again what costs least time. */
   readonly recompute?: "auto";
+  /** What becomes of quantized weights: rounded in every run (`none`, the default), read as codes, or written as codes by the one entry `@pack`. */
+  readonly packed?: PackedForm;
   /** Told for each entry what shares kernels, what does not, and why. */
   readonly explain?: (fusion: EntryFusion) => void;
   /** Called with the plan of each target, every buffer in its place, before its kernels are emitted; `trade` tells what it could trade. */
@@ -55,18 +59,20 @@ export interface Planned {
 
 /** Plan a verified module for every target. No value where there is an error; throws a CompilerCrash for a bug of ours. */
 export function planModule(module: Module, options: PlanOptions = {}): Report<Planned> {
-  const { dump, explain, sources = [] } = options;
+  const { dump, explain, packed = "none", sources = [] } = options;
   const selected = selectEntries(module, options.entries);
   const targets = sharedLayout(targetsOf(options));
   const passed = runPasses(unwrap(selected), {
     sources,
     largestBinding: largestBinding(targets),
+    packed,
     ...(dump === undefined ? {} : { dump }),
     ...(explain === undefined ? {} : { explain }),
   });
   const diagnostics: Diagnostic[] = [...selected.diagnostics, ...passed.diagnostics, ...foreignTables(options.schedules, targets)];
   if (passed.value === undefined || hasErrors(diagnostics)) return { diagnostics };
-  const ready = passed.value.module;
+  const [first = portable] = targets;
+  const ready = settleStateLayouts(passed.value.module, first, codeCosts);
   const plans: PlacedPlan[] = [];
   for (const target of targets) {
     const planned = planTarget(ready, target, options);

@@ -18,6 +18,10 @@ export const runErrors = explain({
       "bitloom run models/llama.loom logits --recipe demo --backend interpreter --input 'ids=[[72, 105]]'",
     ),
   },
+  "bad-packed": {
+    meaning: "A packed file does not say what its codes mean, or what it says does not fit its tensors.",
+    text: "A packed file is a safetensors file with `format`, `version`, `model`, `policy` and `codes` in its metadata, where `codes` declares bits, grid, rotation and row length of every quantized weight. Write it again with `bitloom export`.",
+  },
   "bad-prompt": {
     meaning: "A text cannot be continued by this model.",
     text: "A prompt has at least one token, all of them known to the model, and fits into the context unless that slides (`--context`, `--context-end slide`).",
@@ -106,6 +110,10 @@ export const runErrors = explain({
     meaning: "A model is to be used without weights.",
     text: "Name the folder of a run, or a model file and its weights: `--weights model.safetensors`.",
   },
+  "not-equal": {
+    meaning: "A packed model does not compute what was trained.",
+    text: "Each message names a layer and the first element that differs: a code or a scale of a weight, a code of an activation, or an output beyond what sums in another order may lose. The file was made from another checkpoint, or was changed or damaged: write it again with `bitloom export`.",
+  },
   "not-finite": {
     meaning: "The loss or the gradient was infinite or not a number for many steps in a row, or what a model answers is no number.",
     text: "Such a step changes nothing, and text cannot be made of such an answer. Most often the learning rate is too high (`--set schedule.peak=...`), or the warm-up is too short.",
@@ -118,9 +126,17 @@ export const runErrors = explain({
     meaning: "A run goes on from a checkpoint that was made under other circumstances.",
     text: "The help lists them: another adapter, other settings of the recipe, another text of the model. The run goes on from the checkpoint's weights and moments, but its bits are not those of a run that did not stop.",
   },
+  "nothing-to-pack": {
+    meaning: "A model has no weights that could be packed.",
+    text: "A packed file holds codes of quantized weights. The policy quantizes none, or only activations; or the weights that were named are packed already.",
+  },
   "out-of-memory": {
     meaning: "The adapter has no memory left.",
     text: "Make the batch or the model smaller, or close what else uses the GPU.",
+  },
+  "packed-mismatch": {
+    meaning: "A packed file does not hold the codes that this model reads.",
+    text: "Codes mean what policy and model say: the same bits, grid, rotation and shape. The help names every weight that differs. Use the model and the policy that the file was made with; its metadata name them.",
   },
   "run-exists": {
     meaning: "The run folder holds a run already.",

@@ -116,6 +116,7 @@ export const stateAttributes = {
   role: oneOf("parameter", "optimizer", "gradient", "cache", "codes"),
   init,
   decay: withDefault(bool, false),
+  rotation: withDefault(int, 0),
 } satisfies AttributeSpec;
 
 /** `clip` stands only where there is clipping, `accumulate` where a step has several micro-batches. */
@@ -124,7 +125,8 @@ export const trainingAttributes = { optimizer, clip: optional(float), accumulate
 /** At most one of the two; none for an input that the caller gives. */
 export const inputAttributes = { data: optional(text), host: optional(text) } satisfies AttributeSpec;
 
-export const printStateAttributes = (state: StateDeclaration): readonly string[] => printAttributes(stateAttributes, { ...state });
+export const printStateAttributes = (state: StateDeclaration): readonly string[] =>
+  printAttributes(stateAttributes, { rotation: 0, ...state });
 
 export function printTraining({ optimizer: chosen, clipNorm, accumulate, learningRate }: TrainingSpec): readonly string[] {
   return printPresent(trainingAttributes, { optimizer: chosen, clip: clipNorm, accumulate, rate: learningRate });

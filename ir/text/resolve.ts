@@ -51,13 +51,15 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
     const owner = { name: `state "${name}"`, at: state.name.span };
     const given = readAttributes(stateAttributes, state.attributes, owner, report);
     // A faulty state is still known to the entries.
-    const attributes = given ?? { role: "parameter", init: "zeros", decay: false };
+    const attributes = given ?? { role: "parameter", init: "zeros", decay: false, rotation: 0 };
+    const rotation = Number(attributes["rotation"]);
     const declaration: StateDeclaration = {
       name,
       type: state.type.type ?? f32(),
       role: attributes["role"] as StateRole,
       init: attributes["init"] as InitRule,
       decay: attributes["decay"] as boolean,
+      ...(rotation === 0 ? {} : { rotation }),
     };
     if (state.type.type === undefined) untypedStates.add(declaration);
     place(declaration, "", state.span);

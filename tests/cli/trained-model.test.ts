@@ -78,6 +78,54 @@ describe("eval", () => {
   });
 });
 
+describe("packed", () => {
+  const packed = () => join(folder, "packed/run.safetensors");
+  // Of layers.0: q and o [16, 16], k and v [8, 16], gate and up [24, 16], down [16, 24].
+  const weights = 2 * 16 * 16 + 2 * 8 * 16 + 3 * 24 * 16;
+  const rows = 2 * 16 + 2 * 8 + 2 * 24 + 16;
+
+  test("a run is exported, verified, evaluated and continued", async () => {
+    const exported = await json("export", run(), "-o", packed());
+    expect(exported).toMatchObject({ path: packed(), policy: "quest_w4a4", quantizedWeights: weights });
+    expect(exported.bitsPerWeight).toBeCloseTo(4 + (32 * rows) / weights, 12);
+    const verified = await json("verify", run(), "--packed", packed(), "--targets", "2000");
+    expect(verified).toMatchObject({ equal: true, weights: { count: 7, codes: weights, scales: rows }, layers: { count: 7 } });
+    expect(verified.layers.worst).toBeLessThanOrEqual(1);
+    expect(verified.heldOut.targets).toBeGreaterThanOrEqual(2000);
+
+    const { loss } = await json("eval", run(), "--batches", "3");
+    const named = ["eval", model(), ...small, "--batches", "3", "--weights", packed()];
+    const served = await json(...named);
+    expect(served).toMatchObject({ policy: "quest_w4a4", recipe: "demo", weights: packed() });
+    expect(Math.abs(Math.expm1(served.loss - loss))).toBeLessThan(1e-3);
+    expect(await json("generate", model(), ...small, "--prompt", "We", "--tokens", "8", "--weights", packed())).toMatchObject({
+      tokens: 8,
+      policy: "quest_w4a4",
+    });
+  });
+
+  test("for people", async () => {
+    const { code, out } = await cli("verify", run(), "--packed", packed(), "--targets", "1000", ...swiftshader);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^weights   7 equal: 1920 codes, 112 scales\nlayers    7 equal: \d+ codes of activations; \d+ outputs differ by at most \S+ of K eps sum\|a b\|\ntext      256 tokens chosen alike.*\nheld-out  loss \S+ packed, \S+ in training, on \d+ targets: perplexity differs by \S+ of itself\n.* computes what was trained\n$/,
+    );
+  });
+
+  test.each([
+    ["a float model is not packed", () => ["export", run(), "--policy", "float"], "nothing-to-pack", "policy `float` quantizes no weight"],
+    ["nor is a packed one", () => ["export", run(), "--weights", packed()], "nothing-to-pack", "is packed already"],
+    ["another policy", () => ["eval", run(), "--weights", packed(), "--policy", "quest(w = 3, a = 4)"], "packed-mismatch", "does not hold this model's"],
+    ["training", () => ["train", model(), "demo", ...small, "--init", packed(), "--out", join(folder, "none")], "init-mismatch", "holds packed weights"],
+    ["no packed file", () => ["verify", run(), "--packed", join(run(), "checkpoints/step-000012/model.safetensors")], "bad-packed", "is no packed file"],
+  ])("%s", async (_, args, code, message) => {
+    const said = await cli(...args(), ...swiftshader);
+    expect([said.code, said.out]).toEqual([1, ""]);
+    expect(said.err).toContain(`error[${code}]: `);
+    expect(said.err).toContain(message);
+  });
+});
+
 describe("generate", () => {
   const made = () => ["generate", run(), "--prompt", "We", "--tokens", "40"] as const;
 

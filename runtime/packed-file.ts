@@ -1,0 +1,171 @@
+// Packed files: a quantized model as it is served. One safetensors file with the codes and scales of quantized weights, everything else as
+// f32, and in its metadata what the codes mean: bits, grid, rotation.
+import { type Check, listOf, objectOf, oneOf, text, whole } from "../ir/check.ts";
+import { DiagnosticError, error, Rejection } from "../ir/diagnostic.ts";
+import { type Grid, grids } from "../ir/type.ts";
+import type { SavedTensor, Weights } from "./weights.ts";
+
+const format = "bitloom-packed";
+const version = "1";
+
+/** What codes of some weights mean; weights of equal meaning share one declaration. */
+export interface PackedDeclaration {
+  /** Bits of a code, in two's complement; ternary codes have 2. */
+  readonly bits: number;
+  readonly grid: Grid;
+  /** `hadamard(128)`: Walsh-Hadamard transform of blocks of 128 along the row, orthonormal, before rounding; or `none`. */
+  readonly rotation: string;
+  /** Elements of a row. Rows are as many as the scales' first axes say. */
+  readonly columns: number;
+  readonly weights: readonly string[];
+}
+
+/** A quantized weight. */
+export interface PackedWeight {
+  readonly declaration: Omit<PackedDeclaration, "weights">;
+  /** Row-major, one code an element. */
+  readonly codes: Int32Array;
+  /** One for each row, or for each group of a row: [rows, groups]. */
+  readonly scales: Float32Array;
+  readonly scaleShape: readonly number[];
+}
+
+/** What a packed file says about its model. */
+export interface PackedAbout {
+  readonly model: string;
+  readonly policy: string;
+  readonly recipe?: string;
+}
+
+export interface PackedModel {
+  readonly about: PackedAbout;
+  readonly weights: ReadonlyMap<string, PackedWeight>;
+  /** F32, by name. */
+  readonly parameters: ReadonlyMap<string, SavedTensor>;
+}
+
+/** Whether a safetensors file is a packed one. */
+export const isPacked = ({ metadata }: Weights): boolean => metadata["format"] === format;
+
+export const rotationName = (block: number | undefined): string => (block === undefined ? "none" : `hadamard(${block})`);
+
+/** The file's content. Codes of a weight are one stream of bits, `bits` each, low end first, without padding between rows. */
+export function packedWeights({ about, weights, parameters }: PackedModel): Weights {
+  const tensors = new Map<string, SavedTensor>();
+  for (const [name, { declaration, codes, scales, scaleShape }] of weights) {
+    const bytes = toBits(codes, declaration.bits);
+    tensors.set(`${name}#codes`, { dtype: "U8", shape: [bytes.length], bytes });
+    tensors.set(`${name}#scale`, {
+      dtype: "F32",
+      shape: scaleShape,
+      bytes: new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
+    });
+  }
+  for (const [name, tensor] of parameters) tensors.set(name, tensor);
+  const declared = Map.groupBy(weights, ([, { declaration }]) => JSON.stringify(declaration));
+  const declarations = [...declared.values()].map(
+    (alike): PackedDeclaration => ({ ...(alike[0]?.[1].declaration ?? missing()), weights: alike.map(([name]) => name) }),
+  );
+  const { model, policy, recipe } = about;
+  const said = { model, policy, ...(recipe === undefined ? {} : { recipe }) };
+  return { tensors, metadata: { format, version, ...said, codes: JSON.stringify(declarations) } };
+}
+
+const missing = (): never => {
+  throw new Error("a declaration of no weights");
+};
+
+const declaration: Check<PackedDeclaration> = objectOf<PackedDeclaration>({
+  bits: whole(1, 8),
+  grid: oneOf(...grids),
+  rotation: text,
+  columns: whole(1),
+  weights: listOf(text),
+});
+
+/** What a packed file holds. Throws a DiagnosticError `bad-packed` that names `path` where it says too little, or what it says does not fit. */
+export function readPackedModel({ tensors, metadata }: Weights, path: string): PackedModel {
+  const bad = (message: string): never => {
+    throw new DiagnosticError([error("bad-packed", `${path}: ${message}`)]);
+  };
+  const said = (key: string): string => metadata[key] ?? bad(`its metadata have no \`${key}\``);
+  if (said("format") !== format) bad(`its format is \`${metadata["format"]}\`, not \`${format}\``);
+  if (said("version") !== version) bad(`it has version ${metadata["version"]}, this Bitloom reads version ${version}`);
+  const weights = new Map<string, PackedWeight>();
+  const used = new Set<string>();
+  const take = (name: string): SavedTensor => {
+    used.add(name);
+    return tensors.get(name) ?? bad(`it has no tensor \`${name}\``);
+  };
+  for (const { weights: names, ...of } of declarationsOf(said("codes"), bad)) {
+    for (const name of names) {
+      const [codes, scale] = [take(`${name}#codes`), take(`${name}#scale`)];
+      if (scale.dtype !== "F32" || scale.shape.length < 2)
+        return bad(`\`${name}#scale\` is ${scale.dtype} [${scale.shape.join(", ")}], not F32 by rows`);
+      const rows = scale.shape.slice(0, -1).reduce((n, d) => n * d, 1);
+      const count = rows * of.columns;
+      const bytes = Math.ceil((count * of.bits) / 8);
+      if (codes.bytes.length !== bytes)
+        return bad(
+          `\`${name}#codes\` has ${codes.bytes.length} bytes: ${rows} rows of ${of.columns} codes of ${of.bits} bits are ${bytes}`,
+        );
+      weights.set(name, {
+        declaration: of,
+        codes: fromBits(codes.bytes, of.bits, count),
+        scales: new Float32Array(scale.bytes.slice().buffer),
+        scaleShape: scale.shape,
+      });
+    }
+  }
+  const parameters = new Map([...tensors].filter(([name]) => !used.has(name)));
+  const { recipe } = metadata;
+  const about = { model: said("model"), policy: said("policy"), ...(recipe === undefined ? {} : { recipe }) };
+  return { about, weights, parameters };
+}
+
+function declarationsOf(json: string, bad: (message: string) => never): readonly PackedDeclaration[] {
+  let declared: unknown;
+  try {
+    declared = JSON.parse(json);
+    return listOf(declaration)(declared, "codes");
+  } catch (problem) {
+    if (!(problem instanceof Rejection || problem instanceof SyntaxError)) throw problem;
+    return bad(`its metadata \`codes\`: ${withWeights(problem.message, declared)}`);
+  }
+}
+
+/** A place in the declarations (`codes[3].rotation`), with the weights that it is about: people look for names. */
+const withWeights = (message: string, declared: unknown): string =>
+  message.replace(/`codes\[(\d+)\][^`]*`/, (place, at) => {
+    const { weights } = (Array.isArray(declared) ? declared[Number(at)] : undefined) ?? {};
+    const [first, ...more] = Array.isArray(weights) ? weights : [];
+    if (typeof first !== "string") return place;
+    return `${place} of \`${first}\`${more.length === 0 ? "" : ` and ${more.length} more`}`;
+  });
+
+/** Codes as a stream of bits, low end first. */
+export function toBits(codes: ArrayLike<number>, bits: number): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil((codes.length * bits) / 8));
+  const mask = 2 ** bits - 1;
+  for (let i = 0; i < codes.length; i++) {
+    const at = i * bits;
+    const shifted = ((codes[i] ?? 0) & mask) << (at & 7);
+    const byte = at >>> 3;
+    bytes[byte] = (bytes[byte] ?? 0) | shifted;
+    if (shifted > 0xff) bytes[byte + 1] = shifted >>> 8;
+  }
+  return bytes;
+}
+
+/** The codes of {@link toBits}, signs extended. */
+export function fromBits(bytes: Uint8Array, bits: number, count: number): Int32Array {
+  const codes = new Int32Array(count);
+  const unused = 32 - bits;
+  for (let i = 0; i < count; i++) {
+    const at = i * bits;
+    const byte = at >>> 3;
+    const pair = (bytes[byte] ?? 0) | ((bytes[byte + 1] ?? 0) << 8);
+    codes[i] = ((pair >>> (at & 7)) << unused) >> unused;
+  }
+  return codes;
+}

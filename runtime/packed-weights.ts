@@ -1,0 +1,127 @@
+// Packed weights and sessions: what `@pack` made becomes a packed model, and a session on packed state takes one.
+import type { CompiledArtifact, StateRecord } from "../ir/artifact.ts";
+import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
+import { packValues, unpackValues } from "../ir/packing.ts";
+import { parseType } from "../ir/parse-type.ts";
+import type { CodesType } from "../ir/type.ts";
+import { matchParameters } from "./given-weights.ts";
+import { type PackedModel, type PackedWeight, rotationName } from "./packed-file.ts";
+import type { Session } from "./session.ts";
+import { boundShape, hostLength } from "./values.ts";
+import type { SavedTensor } from "./weights.ts";
+
+const codesSuffix = "#codes";
+const scaleSuffix = "#scale";
+
+/** A weight that an artifact has as codes. */
+interface PackedState {
+  /** `layers.0.attn.wq.weight`; with `#2` behind it for a second way of rounding the same weight. */
+  readonly weight: string;
+  readonly codes: StateRecord;
+  readonly type: CodesType;
+  readonly scale: StateRecord;
+}
+
+function packedStates({ manifest }: CompiledArtifact): readonly PackedState[] {
+  return manifest.state.flatMap((codes) => {
+    const type = parseType(codes.type);
+    if (type.kind !== "codes") return [];
+    const scale = manifest.state.find(({ name }) => name === codes.name.replace(codesSuffix, scaleSuffix));
+    if (scale === undefined) throw new Error(`no scales of ${codes.name}`);
+    return [{ weight: codes.name.replace(codesSuffix, ""), codes, type, scale }];
+  });
+}
+
+/**
+ * The packed model of a session on entry `@pack`, which runs once, and of the parameters that are served as they are.
+ * `served` is the artifact that reads codes: its parameters are those that are kept as f32.
+ */
+export async function packSession(
+  session: Session,
+  served: CompiledArtifact,
+  parameters: ReadonlyMap<string, Float32Array>,
+): Promise<PackedModel> {
+  await session.run("pack");
+  const weights = new Map<string, PackedWeight>();
+  for (const { weight, codes, type, scale } of packedStates(session.artifact)) {
+    const [words, scales] = [await session.readState(codes.name), await session.readState(scale.name)];
+    weights.set(weight, {
+      declaration: declarationOf(type, codes),
+      codes: Int32Array.from(unpackValues(type, words.buffer, words.byteOffset)),
+      scales: Float32Array.from(scales),
+      scaleShape: boundShape(parseType(scale.type)),
+    });
+  }
+  const kept = served.manifest.state.filter(({ role }) => role === "parameter");
+  const tensors = kept.map(({ name, type }): readonly [string, SavedTensor] => {
+    const values = parameters.get(name);
+    if (values === undefined) throw new Error(`no values of ${name}`);
+    return [
+      name,
+      { dtype: "F32", shape: boundShape(parseType(type)), bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) },
+    ];
+  });
+  const { model, policy, recipe } = served.manifest;
+  return { about: { model, policy, ...(recipe === undefined ? {} : { recipe }) }, weights, parameters: new Map(tensors) };
+}
+
+const declarationOf = (type: CodesType, { rotation }: StateRecord): PackedWeight["declaration"] => ({
+  bits: type.bits,
+  grid: type.grid,
+  rotation: rotationName(rotation),
+  columns: boundShape(type).at(-1) ?? 0,
+});
+
+/**
+ * Give a session on packed state the weights of a packed model. Answers warnings of tensors that it has no use for. Throws a DiagnosticError
+ * where something is missing or means something else: another grid, another rotation, other sizes (`packed-mismatch`), parameters of another
+ * shape (`init-mismatch`); the session is then unchanged.
+ */
+export function givePacked(packed: PackedModel, session: Session, path: string): readonly Diagnostic[] {
+  const states = packedStates(session.artifact);
+  const wrong = states.flatMap((state) => differences(state, packed.weights.get(state.weight)));
+  const known = new Set(states.map(({ weight }) => weight));
+  for (const name of packed.weights.keys()) if (!known.has(name)) wrong.push(`the model has no packed \`${name}\``);
+  if (wrong.length > 0) throw mismatch(path, wrong);
+  const { parameters, warnings } = matchParameters(path, packed.parameters, session.artifact.manifest.state, { asTheyAre: true });
+  for (const { weight, codes, type, scale } of states) {
+    const { codes: values, scales } = packed.weights.get(weight) ?? missing(weight);
+    session.writeState(codes.name, new Uint32Array(packValues(type, values), 0, hostLength(type, codes.bytes)));
+    session.writeState(scale.name, scales);
+  }
+  for (const [name, array] of parameters) session.writeState(name, array);
+  return warnings;
+}
+
+const missing = (name: string): never => {
+  throw new Error(`no packed ${name}`);
+};
+
+/** What keeps a packed weight from being the model's, in words. */
+function differences({ weight, codes, type, scale }: PackedState, packed: PackedWeight | undefined): string[] {
+  if (packed === undefined) return [`it has no codes of \`${weight}\`: ${codes.type}`];
+  const { bits, grid, rotation, columns } = packed.declaration;
+  const model = declarationOf(type, codes);
+  const found: string[] = [];
+  const compare = (what: string, theirs: string | number, ours: string | number) => {
+    if (theirs !== ours) found.push(`\`${weight}\`: ${what} is ${theirs} in the file and ${ours} in the model`);
+  };
+  compare("the rotation", rotation, model.rotation);
+  compare("the grid", grid, model.grid);
+  compare("bits of a code", bits, model.bits);
+  compare("elements of a row", columns, model.columns);
+  compare("the shape of the scales", `[${packed.scaleShape.join(", ")}]`, `[${boundShape(parseType(scale.type)).join(", ")}]`);
+  return found;
+}
+
+const mostShown = 8;
+
+function mismatch(path: string, wrong: readonly string[]): DiagnosticError {
+  return new DiagnosticError([
+    error("packed-mismatch", `${path} does not hold this model's packed weights`, undefined, "", [
+      ...wrong.slice(0, mostShown),
+      ...(wrong.length > mostShown ? [`and ${wrong.length - mostShown} more like these`] : []),
+      "codes mean what model and policy say: take those that the file was made with",
+    ]),
+  ]);
+}

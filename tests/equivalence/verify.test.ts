@@ -1,0 +1,219 @@
+// Packed models against their training graphs, on every adapter: what was trained is what is served, and what was changed is found.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { type CompileOptions, compile } from "../../compiler/driver/compile.ts";
+import { type Verified, verifyPacked } from "../../equivalence/verify.ts";
+import type { CompiledArtifact } from "../../ir/artifact.ts";
+import { DiagnosticError, unwrap } from "../../ir/diagnostic.ts";
+import { parseType } from "../../ir/parse-type.ts";
+import { type PackedModel, packedWeights, readPackedModel } from "../../runtime/packed-file.ts";
+import { packSession } from "../../runtime/packed-weights.ts";
+import { Session } from "../../runtime/session.ts";
+import { boundShape } from "../../runtime/values.ts";
+import { decodeWeights, encodeWeights } from "../../runtime/weights.ts";
+import { availableAdapters } from "../support/adapters.ts";
+import { targetOn } from "../support/backends.ts";
+import { llamaSource, textBatches } from "../support/llama.ts";
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const folder = mkdtempSync(join(tmpdir(), "bitloom-packed-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const llama = llamaSource(4, 48);
+const inFloat = "embed?, lm_head? => none";
+const source = {
+  ...llama,
+  text: `${llama.text}
+quantize ternary_all for any { ${inFloat}  ** => ternary {} }
+quantize fp4_all for any { ${inFloat}  ** => e2m1 {} }
+quantize mixed for any {
+  ${inFloat}
+  layers.0.attn.** => quest { w = 2, a = 4 }
+  layers.*.mlp.down => quest { w = 8, a = 8, hadamard = none }
+  layers.0.mlp.gate => ternary {}
+  layers.1.attn.wq => quest { w = 4, a = 8, rotation = full }
+  layers.1.attn.wk => none
+  layers.1.attn.wo => quest { w = 4, a = none, group = 16 }
+  ** => quest { w = 3, a = none }
+}
+`,
+};
+const set = [
+  "model.dim=32",
+  "model.depth=2",
+  "model.hidden=64",
+  "model.heads=2",
+  "model.kv_heads=1",
+  "schedule.peak=1e-2",
+  "schedule.warmup=2",
+];
+const steps = 3;
+
+/** By name, a policy, the bits of its codes, and how many weights it quantizes: all 14 where nothing is said. */
+const policies: Readonly<Record<string, { readonly policy: string; readonly bits: readonly number[]; readonly count?: number }>> = {
+  W8A8: { policy: "quest(w = 8, a = 8)", bits: [8] },
+  W4A4: { policy: "quest(w = 4, a = 4)", bits: [4] },
+  W3A3: { policy: "quest(w = 3, a = 3)", bits: [3] },
+  W2A2: { policy: "quest(w = 2, a = 2)", bits: [2] },
+  W1A1: { policy: "quest(w = 1, a = 1)", bits: [1] },
+  W4A16: { policy: "quest(w = 4, a = none)", bits: [4] },
+  ternary: { policy: "ternary_all", bits: [2] },
+  FP4: { policy: "fp4_all", bits: [4] },
+  mixed: { policy: "mixed", bits: [2, 2, 3, 4, 8], count: 13 },
+};
+
+/** Once, when it is first asked for. */
+function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** What SwiftShader is asked, which is slow; the rest differs in nothing that depends on it. */
+const everywhere = ["W4A4", "mixed"];
+
+interface Trained {
+  readonly weights: string;
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+}
+
+const adapters = await availableAdapters();
+
+describe.each(adapters)("$name", (adapter) => {
+  const device = adapter.open();
+  afterAll(async () => (await device).dispose());
+
+  const settings = async (policy: string): Promise<CompileOptions> => ({
+    recipe: "demo",
+    policy,
+    set,
+    targets: [await targetOn(await device)],
+    portable: false,
+  });
+  const compiled = async (policy: string, options: CompileOptions): Promise<CompiledArtifact> =>
+    unwrap(compile(source, { ...(await settings(policy)), ...options }));
+
+  /** Parameters after some steps, as a file. */
+  async function trained(policy: string, name: string): Promise<Trained> {
+    using session = await Session.open(await compiled(policy, { entries: (entry) => entry === "train" }), await device, { seed: 5 });
+    const batches = textBatches(4, 48);
+    for (let step = 0; step < steps; step++) await session.run("train", batches(step), { step });
+    const states = session.artifact.manifest.state.filter(({ role }) => role === "parameter");
+    const tensors = await Promise.all(
+      states.map(async ({ name: state, type }) => {
+        const values = Float32Array.from(await session.readState(state));
+        return [state, { dtype: "F32", shape: boundShape(parseType(type)), bytes: new Uint8Array(values.buffer), values }] as const;
+      }),
+    );
+    const weights = join(folder, `${adapter.name}-${name}.safetensors`);
+    writeFileSync(weights, encodeWeights({ tensors: new Map(tensors), metadata: {} }));
+    return { weights, parameters: new Map(tensors.map(([state, { values }]) => [state, values])) };
+  }
+
+  /** The packed model, by way of its file. */
+  async function exported(policy: string, { parameters }: Trained): Promise<{ readonly packed: PackedModel; readonly file: Uint8Array }> {
+    using session = await Session.open(await compiled(policy, { packed: "write" }), await device);
+    for (const { name, role } of session.artifact.manifest.state) {
+      const values = parameters.get(name);
+      if (role === "parameter" && values !== undefined) session.writeState(name, values);
+    }
+    const served = await compiled(policy, { packed: "read" });
+    const file = encodeWeights(packedWeights(await packSession(session, served, parameters)));
+    return { packed: readPackedModel(decodeWeights(file, "file"), "file"), file };
+  }
+
+  const verified = async (policy: string, weights: string, packed: PackedModel): Promise<Verified> =>
+    verifyPacked({
+      source,
+      compile: await settings(policy),
+      weights,
+      packed,
+      path: "packed.safetensors",
+      device: await device,
+      targets: 1000,
+    });
+
+  const checked = Object.entries(policies).filter(([name]) => adapter.description.adapterClass !== "swiftshader" || everywhere.includes(name));
+  describe.each(checked)("%s", (name, { policy, bits, count = 14 }) => {
+    const model = lazily(async () => {
+      const one = await trained(policy, name);
+      return { ...one, ...(await exported(policy, one)) };
+    });
+
+    test("every code, scale and layer is equal, and so is the held-out loss", async () => {
+      const { weights, packed } = await model();
+      const { weights: compared, layers, text, heldOut } = await verified(policy, weights, packed);
+      const kinds = new Map([...packed.weights.values()].map(({ declaration: of }) => [`${of.bits} ${of.grid}`, of.bits]));
+      expect([...kinds.values()].sort()).toEqual(bits);
+      expect(compared.count).toBe(count);
+      if (count === 14) expect(compared.codes).toBe(2 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 64 * 32));
+      expect(layers.count).toBe(count);
+      expect(layers.worst).toBeLessThanOrEqual(1);
+      expect(text?.positions).toBe(256);
+      expect(text?.near).toBeLessThan(12);
+      expect(heldOut.targets).toBeGreaterThanOrEqual(1000);
+    });
+
+    test("the file has no more than codes, scales, floats and a short header", async () => {
+      const { packed, file } = await model();
+      let most = 8192;
+      for (const { codes, declaration } of packed.weights.values())
+        most += (codes.length * (declaration.bits + 32 / declaration.columns + 0.02)) / 8;
+      for (const { bytes } of packed.parameters.values()) most += bytes.length;
+      expect(file.length).toBeLessThanOrEqual(most);
+    });
+  });
+
+  describe("what was changed is found", () => {
+    const policy = "quest(w = 4, a = 4)";
+    const model = lazily(async () => {
+      const one = await trained(policy, "changed");
+      return { ...one, ...(await exported(policy, one)) };
+    });
+    const site = "layers.1.mlp.down";
+    const changed = async (change: (weight: PackedModel["weights"] extends ReadonlyMap<string, infer W> ? W : never) => object) => {
+      const { weights, packed } = await model();
+      const weight = packed.weights.get(`${site}.weight`);
+      if (weight === undefined) throw new Error("no such weight");
+      const next = new Map(packed.weights).set(`${site}.weight`, { ...weight, ...change(weight) });
+      try {
+        await verified(policy, weights, { ...packed, weights: next });
+      } catch (problem) {
+        if (problem instanceof DiagnosticError)
+          return problem.diagnostics.map(({ code, message, help }) => [code, message, ...(help ?? [])].join("\n"));
+        throw problem;
+      }
+      return [];
+    };
+
+    test("one code that was flipped", async () => {
+      const [found, ...more] = await changed(({ codes }) => ({ codes: codes.map((code, i) => (i === 3 * 64 + 17 ? -1 - code : code)) }));
+      expect(found).toMatch(
+        /^not-equal\n`layers\.1\.mlp\.down`: of `layers\.1\.mlp\.down\.weight` code \[3, 17\] is -?\d in the packed file, -?\d in training$/,
+      );
+      expect(more).toEqual([]);
+    });
+
+    test("one scale that was halved", async () => {
+      const [found, ...more] = await changed(({ scales }) => ({ scales: scales.map((scale, i) => (i === 5 ? scale / 2 : scale)) }));
+      expect(found).toMatch(
+        /^not-equal\n`layers\.1\.mlp\.down`: of `layers\.1\.mlp\.down\.weight` scale \[5, 0\] is \S+ in the packed file, \S+ in training$/,
+      );
+      expect(more).toEqual([]);
+    });
+
+    test.each([
+      ["another rotation", { rotation: "none" }, "the rotation is none in the file and hadamard(64) in the model"],
+      ["another grid", { grid: "integer" }, "the grid is integer in the file and half in the model"],
+    ])("%s", async (_, declaration, message) => {
+      const [found] = await changed((weight) => ({ declaration: { ...weight.declaration, ...declaration } }));
+      expect(found).toContain("packed-mismatch\n");
+      expect(found).toContain(`\`layers.1.mlp.down.weight\`: ${message}`);
+    });
+  });
+});
