@@ -11,6 +11,7 @@ import {
   encodeWeights,
   giveWeights,
   type PackedModel,
+  type PackedWeight,
   packedWeights,
   packSession,
   readParameters,
@@ -52,12 +53,6 @@ async function exportModel(first: string, recipe: string | undefined, flags: Exp
   using device = await Device.open({ adapter: flags.adapter });
   const options = { targets: [await targetOf(device)], portable: false };
   const served = await compileFrom(model.source, model.recipe, model.flags, { ...options, packed: "read" }, output);
-  if (!served.manifest.state.some(({ role }) => role === "codes"))
-    throw new DiagnosticError([
-      error("nothing-to-pack", `policy \`${served.manifest.policy}\` quantizes no weight`, undefined, "", [
-        "a packed file holds codes: name a policy that has some with `--policy`",
-      ]),
-    ]);
   warnOfChanges(model, served, output);
   const packing = await compileFrom(model.source, model.recipe, model.flags, { ...options, packed: "write" }, output);
   using session = await Session.open(packing, device);
@@ -84,7 +79,7 @@ function tell({ path, bytes, packed, served, weights }: Told, output: Output): v
   const { model, policy } = served.manifest;
   const counts = [...packed.weights.values()].map(({ codes, scales, declaration }) => ({
     elements: codes.length,
-    bits: codes.length * declaration.bits + 32 * scales.length,
+    bits: codes.length * storedBits(declaration) + 32 * scales.length,
   }));
   const elements = counts.reduce((sum, each) => sum + each.elements, 0);
   const bitsPerWeight = counts.reduce((sum, each) => sum + each.bits, 0) / elements;
@@ -93,3 +88,6 @@ function tell({ path, bytes, packed, served, weights }: Told, output: Output): v
   output.say(`${packed.weights.size} quantized weights of ${elements} elements, ${bitsPerWeight.toFixed(2)} bits each with their scales`);
   output.say(output.strong(`wrote ${path}: ${printBytes(bytes)}`));
 }
+
+/** Bits that an element takes: of pruned rows half of the levels, and two bits for each unit that stays. */
+const storedBits = ({ bits, unit }: PackedWeight["declaration"]): number => (unit === undefined ? bits : bits / 2 + 1 / unit);

@@ -21,9 +21,7 @@ export async function compareText(
   first: number,
 ): Promise<ComparedText | undefined> {
   const compiled = (form: "none" | "read"): CompiledArtifact =>
-    unwrap(
-      compile(source, { ...settings, packed: form, inference: { context: mostPositions }, entries: (name) => name === "decode" }),
-    );
+    unwrap(compile(source, { ...settings, packed: form, inference: { context: mostPositions }, entries: (name) => name === "decode" }));
   const artifact = compiled("none");
   if (artifact.manifest.entries["decode"] === undefined) return undefined;
   using trained = await Session.open(artifact, device);
@@ -39,7 +37,10 @@ export async function compareText(
     const gap = Number(theirs[chosen]) - Number(theirs[mine]);
     if (gap > nearLogits)
       throw new DiagnosticError([
-        error("not-equal", `at position ${position} the packed model chooses token ${mine}, training ${chosen}, whose logit is larger by ${gap}`),
+        error(
+          "not-equal",
+          `at position ${position} the packed model chooses token ${mine}, training ${chosen}, whose logit is larger by ${gap}`,
+        ),
       ]);
     if (mine !== chosen) near++;
     token = chosen;

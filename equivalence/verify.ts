@@ -15,9 +15,9 @@ import {
   type PackedModel,
   Session,
 } from "../runtime/index.ts";
-import { type ComparedText, compareText } from "./text.ts";
 import { compileLayers, compileProbed, type ProbedTraining } from "./graphs.ts";
 import { compareLayer, compareWeights, outputOf, outputTypes } from "./layers.ts";
+import { type ComparedText, compareText } from "./text.ts";
 
 export interface VerifyOptions {
   readonly source: Source;
@@ -62,7 +62,6 @@ export async function verifyPacked(options: VerifyOptions): Promise<Verified> {
   const { source, compile: settings, device, packed, path, onStage } = options;
   onStage?.("weights: the training graph's codes and scales");
   const training = unwrap(compileProbed(source, settings));
-  if (training.layers.length === 0) throw new DiagnosticError([error("nothing-to-pack", "the policy quantizes no weight of this model")]);
   const layers = unwrap(compileLayers(source, settings));
   // Refused before anything is compared: codes that mean something else need no comparison.
   using layerSession = await Session.open(layers.artifact, device);

@@ -34,6 +34,11 @@ export const packWeights = definePass({
     const inference: Module = { ...rest, entries: module.entries.filter(({ name }) => name !== "train") };
     const roundings = weightRoundings(inference);
     const all = [...new Set(roundings.values())];
+    if (all.length === 0) {
+      const help = ["packed weights are codes: choose a policy that rounds some"];
+      cx.report({ severity: "error", code: "nothing-to-pack", message: "the policy quantizes no weight of this model", help });
+      return module;
+    }
     cx.count("weights", all.length);
     return packed === "write" ? withPackEntry(inference, all) : readingCodes(inference, roundings, all, cx);
   },

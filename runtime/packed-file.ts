@@ -1,7 +1,8 @@
 // Packed files: a quantized model as it is served. One safetensors file with the codes and scales of quantized weights, everything else as
 // f32, and in its metadata what the codes mean: bits, grid, rotation.
-import { type Check, listOf, objectOf, oneOf, text, whole } from "../ir/check.ts";
+import { type Check, listOf, objectOf, oneOf, optional, text, whole } from "../ir/check.ts";
 import { DiagnosticError, error, Rejection } from "../ir/diagnostic.ts";
+import { packSparseRow, unpackSparseRow } from "../ir/quant/sparse-packing.ts";
 import { type Grid, grids } from "../ir/type.ts";
 import type { SavedTensor, Weights } from "./weights.ts";
 
@@ -10,13 +11,15 @@ const version = "1";
 
 /** What codes of some weights mean; weights of equal meaning share one declaration. */
 export interface PackedDeclaration {
-  /** Bits of a code, in two's complement; ternary codes have 2. */
+  /** Bits of a stored code, in two's complement; ternary codes have 2, pruned ones those of the levels that stay. */
   readonly bits: number;
   readonly grid: Grid;
   /** `hadamard(128)`: Walsh-Hadamard transform of blocks of 128 along the row, orthonormal, before rounding; or `none`. */
   readonly rotation: string;
   /** Elements of a row. Rows are as many as the scales' first axes say. */
   readonly columns: number;
+  /** Of pruned rows: elements that stay or go together, of each four of which two stay. */
+  readonly unit?: 1 | 2;
   readonly weights: readonly string[];
 }
 
@@ -53,8 +56,8 @@ export const rotationName = (block: number | undefined): string => (block === un
 export function packedWeights({ about, weights, parameters }: PackedModel): Weights {
   const tensors = new Map<string, SavedTensor>();
   for (const [name, { declaration, codes, scales, scaleShape }] of weights) {
-    const bytes = toBits(codes, declaration.bits);
-    tensors.set(`${name}#codes`, { dtype: "U8", shape: [bytes.length], bytes });
+    for (const [part, bytes] of Object.entries(storedCodes(declaration, codes)))
+      tensors.set(`${name}#${part}`, { dtype: "U8", shape: [bytes.length], bytes });
     tensors.set(`${name}#scale`, {
       dtype: "F32",
       shape: scaleShape,
@@ -71,6 +74,15 @@ export function packedWeights({ about, weights, parameters }: PackedModel): Weig
   return { tensors, metadata: { format, version, ...said, codes: JSON.stringify(declarations) } };
 }
 
+/** The streams of a weight by the suffixes of their names. */
+function storedCodes({ bits, unit }: PackedWeight["declaration"], codes: Int32Array): Readonly<Record<string, Uint8Array>> {
+  if (unit === undefined) return { codes: toBits(codes, bits) };
+  // Groups never straddle rows, so all rows are like one.
+  const { levels, units } = packSparseRow(codes, { unit, levelBits: bits });
+  const stream = (words: Uint32Array, fields: number): Uint8Array => new Uint8Array(words.buffer).slice(0, Math.ceil(fields / 8));
+  return { codes: stream(levels, (codes.length / 2) * bits), kept: stream(units, codes.length / unit) };
+}
+
 const missing = (): never => {
   throw new Error("a declaration of no weights");
 };
@@ -80,6 +92,7 @@ const declaration: Check<PackedDeclaration> = objectOf<PackedDeclaration>({
   grid: oneOf(...grids),
   rotation: text,
   columns: whole(1),
+  unit: optional(oneOf(1, 2)),
   weights: listOf(text),
 });
 
@@ -104,23 +117,51 @@ export function readPackedModel({ tensors, metadata }: Weights, path: string): P
         return bad(`\`${name}#scale\` is ${scale.dtype} [${scale.shape.join(", ")}], not F32 by rows`);
       const rows = scale.shape.slice(0, -1).reduce((n, d) => n * d, 1);
       const count = rows * of.columns;
+      if (of.unit !== undefined) {
+        const kept = take(`${name}#kept`);
+        weights.set(name, { ...scaleOf(scale), declaration: of, codes: prunedCodes(name, of, count, codes.bytes, kept.bytes, bad) });
+        continue;
+      }
       const bytes = Math.ceil((count * of.bits) / 8);
       if (codes.bytes.length !== bytes)
         return bad(
           `\`${name}#codes\` has ${codes.bytes.length} bytes: ${rows} rows of ${of.columns} codes of ${of.bits} bits are ${bytes}`,
         );
-      weights.set(name, {
-        declaration: of,
-        codes: fromBits(codes.bytes, of.bits, count),
-        scales: new Float32Array(scale.bytes.slice().buffer),
-        scaleShape: scale.shape,
-      });
+      weights.set(name, { ...scaleOf(scale), declaration: of, codes: fromBits(codes.bytes, of.bits, count) });
     }
   }
   const parameters = new Map([...tensors].filter(([name]) => !used.has(name)));
   const { recipe } = metadata;
   const about = { model: said("model"), policy: said("policy"), ...(recipe === undefined ? {} : { recipe }) };
   return { about, weights, parameters };
+}
+
+const scaleOf = ({ bytes, shape }: SavedTensor): Pick<PackedWeight, "scales" | "scaleShape"> => ({
+  scales: new Float32Array(bytes.slice().buffer),
+  scaleShape: shape,
+});
+
+/** Half of a weight's elements as levels, and which of them those are. */
+function prunedCodes(
+  name: string,
+  { bits, unit = 1 }: PackedWeight["declaration"],
+  count: number,
+  levels: Uint8Array,
+  units: Uint8Array,
+  bad: (message: string) => never,
+): Int32Array {
+  const expected = [Math.ceil(((count / 2) * bits) / 8), Math.ceil(count / unit / 8)];
+  if (count % (4 * unit) !== 0) return bad(`\`${name}\` has ${count} elements, which are not groups of ${4 * unit}`);
+  if (levels.length !== expected[0] || units.length !== expected[1])
+    return bad(
+      `\`${name}\` has ${levels.length} bytes of codes and ${units.length} of which stay: for ${count} elements they are ${expected.join(" and ")}`,
+    );
+  const words = (bytes: Uint8Array): Uint32Array => {
+    const whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+    whole.set(bytes);
+    return new Uint32Array(whole.buffer);
+  };
+  return unpackSparseRow({ levels: words(levels), units: words(units) }, count, { unit, levelBits: bits });
 }
 
 function declarationsOf(json: string, bad: (message: string) => never): readonly PackedDeclaration[] {

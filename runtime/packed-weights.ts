@@ -45,9 +45,10 @@ export async function packSession(
   const weights = new Map<string, PackedWeight>();
   for (const { weight, codes, type, scale } of packedStates(session.artifact)) {
     const [words, scales] = [await session.readState(codes.name), await session.readState(scale.name)];
+    const values = Int32Array.from(unpackValues(type, words.buffer, words.byteOffset));
     weights.set(weight, {
-      declaration: declarationOf(type, codes),
-      codes: Int32Array.from(unpackValues(type, words.buffer, words.byteOffset)),
+      declaration: { ...declarationOf(type, codes), ...(type.grid === "sparse_half" ? { unit: unitOf(values) } : {}) },
+      codes: values,
       scales: Float32Array.from(scales),
       scaleShape: boundShape(parseType(scale.type)),
     });
@@ -65,8 +66,12 @@ export async function packSession(
   return { about: { model, policy, ...(recipe === undefined ? {} : { recipe }) }, weights, parameters: new Map(tensors) };
 }
 
+/** Whether pairs stay or go together, as the codes themselves show: levels that stay are odd, so zero is a pruned element's alone. */
+const unitOf = (codes: Int32Array): 1 | 2 => (codes.every((code, i) => (code === 0) === (codes[i ^ 1] === 0)) ? 2 : 1);
+
 const declarationOf = (type: CodesType, { rotation }: StateRecord): PackedWeight["declaration"] => ({
-  bits: type.bits,
+  // A pruned row's codes have a bit for the level zero, which files need not.
+  bits: type.grid === "sparse_half" ? type.bits - 1 : type.bits,
   grid: type.grid,
   rotation: rotationName(rotation),
   columns: boundShape(type).at(-1) ?? 0,

@@ -5,6 +5,7 @@ export const experimentErrors = explain({
   "bad-results": {
     meaning: "A file of results has a line that is no row of results.",
     text: 'Every line that is not blank holds one object, such as `{"p": "quest_w4a4", "bits": 4, "n": 917504, "d": 614400, "loss": 1.939, "seed": 0}`. docs/scaling-law.md says what its fields mean.',
+    example: sh("bitloom fit package.json", "bitloom fit --published"),
   },
   "no-metrics": {
     meaning: "A folder holds no metrics of a run.",

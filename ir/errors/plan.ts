@@ -134,6 +134,10 @@ export const planErrors = explain({
   "unbound-dimension": {
     meaning: "An entry has an axis without a size.",
     text: "Sizes of inputs such as `B` are bound by the recipe's data, or by `--set B=1`. Entries whose sizes are not bound are left out with a warning, unless there are no others.",
+    example: sh(
+      "bitloom plan models/llama.loom demo --portable --entry logits",
+      "bitloom plan models/llama.loom demo --portable --entry logits --set B=1 --set T=8",
+    ),
   },
   "unsupported-axis": {
     meaning: "A Hadamard rotation runs along an axis for which there is no kernel.",

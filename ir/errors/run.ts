@@ -129,6 +129,10 @@ export const runErrors = explain({
   "nothing-to-pack": {
     meaning: "A model has no weights that could be packed.",
     text: "A packed file holds codes of quantized weights. The policy quantizes none, or only activations; or the weights that were named are packed already.",
+    example: sh(
+      "bitloom plan models/llama.loom demo --entry eval --portable --packed --policy float",
+      "bitloom plan models/llama.loom demo --entry eval --portable --packed --policy quest_w4a4",
+    ),
   },
   "out-of-memory": {
     meaning: "The adapter has no memory left.",

@@ -108,16 +108,36 @@ describe("packed", () => {
     const { code, out } = await cli("verify", run(), "--packed", packed(), "--targets", "1000", ...swiftshader);
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^weights   7 equal: 1920 codes, 112 scales\nlayers    7 equal: \d+ codes of activations; \d+ outputs differ by at most \S+ of K eps sum\|a b\|\ntext      256 tokens chosen alike.*\nheld-out  loss \S+ packed, \S+ in training, on \d+ targets: perplexity differs by \S+ of itself\n.* computes what was trained\n$/,
+      /^weights {3}7 equal: 1920 codes, 112 scales\nlayers {4}7 equal: \d+ codes of activations; \d+ outputs differ by at most \S+ of K eps sum\|a b\|\ntext {6}256 tokens chosen alike.*\nheld-out {2}loss \S+ packed, \S+ in training, on \d+ targets: perplexity differs by \S+ of itself\n.* computes what was trained\n$/,
     );
   });
 
   test.each([
-    ["a float model is not packed", () => ["export", run(), "--policy", "float"], "nothing-to-pack", "policy `float` quantizes no weight"],
+    [
+      "a float model is not packed",
+      () => ["export", run(), "--policy", "float"],
+      "nothing-to-pack",
+      "the policy quantizes no weight of this model",
+    ],
     ["nor is a packed one", () => ["export", run(), "--weights", packed()], "nothing-to-pack", "is packed already"],
-    ["another policy", () => ["eval", run(), "--weights", packed(), "--policy", "quest(w = 3, a = 4)"], "packed-mismatch", "does not hold this model's"],
-    ["training", () => ["train", model(), "demo", ...small, "--init", packed(), "--out", join(folder, "none")], "init-mismatch", "holds packed weights"],
-    ["no packed file", () => ["verify", run(), "--packed", join(run(), "checkpoints/step-000012/model.safetensors")], "bad-packed", "is no packed file"],
+    [
+      "another policy",
+      () => ["eval", run(), "--weights", packed(), "--policy", "quest(w = 3, a = 4)"],
+      "packed-mismatch",
+      "does not hold this model's",
+    ],
+    [
+      "training",
+      () => ["train", model(), "demo", ...small, "--init", packed(), "--out", join(folder, "none")],
+      "init-mismatch",
+      "holds packed weights",
+    ],
+    [
+      "no packed file",
+      () => ["verify", run(), "--packed", join(run(), "checkpoints/step-000012/model.safetensors")],
+      "bad-packed",
+      "is no packed file",
+    ],
   ])("%s", async (_, args, code, message) => {
     const said = await cli(...args(), ...swiftshader);
     expect([said.code, said.out]).toEqual([1, ""]);

@@ -30,7 +30,7 @@ describe("the table", () => {
   });
 
   test("every code is given somewhere in the sources", () => {
-    const sources = ["cli", "compiler", "experiments", "ir", "passes", "runtime", "bench"].flatMap((folder) =>
+    const sources = ["cli", "compiler", "equivalence", "experiments", "ir", "passes", "runtime", "bench"].flatMap((folder) =>
       readdirSync(`${projectRoot}/${folder}`, { recursive: true, encoding: "utf8" })
         .filter((path) => path.endsWith(".ts") && !(folder === "ir" && path.startsWith("errors/")))
         .map((path) => readFileSync(`${projectRoot}/${folder}/${path}`, "utf8")),

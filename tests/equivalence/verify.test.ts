@@ -29,6 +29,7 @@ const source = {
   text: `${llama.text}
 quantize ternary_all for any { ${inFloat}  ** => ternary {} }
 quantize fp4_all for any { ${inFloat}  ** => e2m1 {} }
+quantize pruned for any { ${inFloat}  ** => sparse_4_8 {} }
 quantize mixed for any {
   ${inFloat}
   layers.0.attn.** => quest { w = 2, a = 4 }
@@ -62,6 +63,7 @@ const policies: Readonly<Record<string, { readonly policy: string; readonly bits
   W4A16: { policy: "quest(w = 4, a = none)", bits: [4] },
   ternary: { policy: "ternary_all", bits: [2] },
   FP4: { policy: "fp4_all", bits: [4] },
+  "4:8": { policy: "pruned", bits: [4] },
   mixed: { policy: "mixed", bits: [2, 2, 3, 4, 8], count: 13 },
 };
 
@@ -138,7 +140,9 @@ describe.each(adapters)("$name", (adapter) => {
       targets: 1000,
     });
 
-  const checked = Object.entries(policies).filter(([name]) => adapter.description.adapterClass !== "swiftshader" || everywhere.includes(name));
+  const checked = Object.entries(policies).filter(
+    ([name]) => adapter.description.adapterClass !== "swiftshader" || everywhere.includes(name),
+  );
   describe.each(checked)("%s", (name, { policy, bits, count = 14 }) => {
     const model = lazily(async () => {
       const one = await trained(policy, name);
@@ -163,7 +167,7 @@ describe.each(adapters)("$name", (adapter) => {
       const { packed, file } = await model();
       let most = 8192;
       for (const { codes, declaration } of packed.weights.values())
-        most += (codes.length * (declaration.bits + 32 / declaration.columns + 0.02)) / 8;
+        most += (codes.length * ((declaration.unit === undefined ? declaration.bits : 2.5) + 32 / declaration.columns + 0.02)) / 8;
       for (const { bytes } of packed.parameters.values()) most += bytes.length;
       expect(file.length).toBeLessThanOrEqual(most);
     });

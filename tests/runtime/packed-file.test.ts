@@ -103,3 +103,20 @@ describe("refused", () => {
     expect(refusal(weights)).toContain(`bad-packed: x.safetensors: ${message}`);
   });
 });
+
+test("pruned rows keep half of their levels, and two bits for each unit that stays", () => {
+  // Of each group of four pairs the second and the fourth.
+  const codes = Int32Array.from({ length: 48 }, (_, i) => ([1, 3].includes((i >> 1) % 4) ? 2 * ((i % 16) - 8) + 1 : 0));
+  const declaration = { bits: 4, grid: "sparse_half", rotation: "none", columns: 16, unit: 2 } as const;
+  const pruned: PackedModel = {
+    ...model,
+    weights: new Map([["p", { declaration, codes, scales: Float32Array.of(1, 1, 1), scaleShape: [3, 1] }]]),
+  };
+  const { tensors, metadata } = packedWeights(pruned);
+  expect([tensors.get("p#codes")?.bytes.length, tensors.get("p#kept")?.bytes.length]).toEqual([12, 3]);
+  expect(readPackedModel({ tensors, metadata }, "x").weights.get("p")?.codes).toEqual(codes);
+  const cut = new Map(tensors).set("p#kept", { dtype: "U8", shape: [2], bytes: new Uint8Array(2) });
+  expect(() => readPackedModel({ tensors: cut, metadata }, "x")).toThrow(
+    "12 bytes of codes and 2 of which stay: for 48 elements they are 12 and 3",
+  );
+});
