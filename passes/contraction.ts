@@ -9,7 +9,7 @@ import { dot } from "../ir/ops/dot.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
-import { checkChoice, quantizerNamed } from "../ir/quant/table.ts";
+import { checkChoice, schemeNamed } from "../ir/quant/table.ts";
 import type { PassContext } from "./pass.ts";
 
 /** One operand of a quantized contraction. Codes and scales run along the last axis, which is the contracted one. */
@@ -37,7 +37,7 @@ export function planContraction(instruction: Instruction, producer: Producer, cx
   try {
     checkChoice(choice);
     const [left, right] = contractedLastAxes(instruction);
-    const sides = quantizerNamed(choice.scheme).sides(choice.settings, left.columns);
+    const sides = schemeNamed(choice.scheme).sides(choice.settings, left.columns);
     const weightFirst = weightIsFirst(instruction, producer);
     const plan = (axis: number, side: Side | undefined): OperandPlan => (side === undefined ? { axis } : { axis, side });
     return {

@@ -4,6 +4,7 @@
 import { shapesEqual } from "../ir/dim.ts";
 import type { Entry, Instruction, Value } from "../ir/module.ts";
 import { mapEntries } from "../ir/module.ts";
+import { pruneMask } from "../ir/ops/prune.ts";
 import { quantEncode, quantMask } from "../ir/ops/quant.ts";
 import { rowSlice } from "../ir/ops/row-parts.ts";
 import { newBuilder, opNamed } from "../ir/ops/table.ts";
@@ -54,7 +55,9 @@ const theEntryNeedsIt = "it is a result of the entry, or replaces state";
 const isPacked = ({ type }: Value): boolean => storageOf(type).kind === "packed";
 const isNamed = (instruction: Instruction | undefined, name: string): boolean => instruction?.op.signature.name === name;
 
-const isRounding = (instruction: Instruction): boolean => isNamed(instruction, quantEncode.name) || isNamed(instruction, quantMask.name);
+/** What rounds, or chooses what stays. */
+const isRounding = (instruction: Instruction): boolean =>
+  isNamed(instruction, quantEncode.name) || isNamed(instruction, quantMask.name) || isNamed(instruction, pruneMask.name);
 
 const familyOf = ({ op: { lower } }: Instruction) => (lower.kind === "kernel" ? lower.family : undefined);
 

@@ -2,8 +2,10 @@
 import { regionOf } from "../ir/marks.ts";
 import { mapEntries, type Value } from "../ir/module.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
+import { prune, unitName } from "../ir/ops/prune.ts";
 import { quantFake, quantScale } from "../ir/ops/quant.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
+import { prunerNamed } from "../ir/quant/table.ts";
 import { type RewriteContext, type Rule, rewriteEntry, rule } from "../ir/rewrite.ts";
 import { type OperandPlan, planContraction, reportAtSite } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
@@ -38,7 +40,7 @@ const quantizeOperands = (cx: PassContext): Rule =>
     return builder.emitOp(instruction.op, operands, instruction.attrs, { marks });
   });
 
-/** The operand on its grid; undefined where the rotation that the side asks for is not there. */
+/** The operand on its grid, or pruned; undefined where the rotation that the side asks for is not there. */
 function quantized(
   value: Value,
   scheme: string,
@@ -61,6 +63,9 @@ function quantized(
 
 function rounded(value: Value, ofSite: string, side: Side, builder: RewriteContext["builder"]): Value {
   const { scheme = ofSite, bits, group, outer } = side;
+  const pruner = prunerNamed(scheme);
+  if (pruner !== undefined)
+    return builder.emit(prune, [value], { unit: unitName(pruner.unit) }, { hint: quantName(value, "q"), marks: regionOf(builder.marks) });
   const scale = builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s"), marks: regionOf(builder.marks) });
   return builder.emit(quantFake, [value, scale], { scheme, bits, outer }, { hint: quantName(value, "q"), marks: regionOf(builder.marks) });
 }

@@ -5,6 +5,7 @@ import { type Dim, shapesEqual } from "../ir/dim.ts";
 import type { Instruction } from "../ir/module.ts";
 import { broadcast, sum } from "../ir/ops/broadcast.ts";
 import { dot } from "../ir/ops/dot.ts";
+import { pruneMask } from "../ir/ops/prune.ts";
 import { quantEncode, quantMask } from "../ir/ops/quant.ts";
 import { quantDot } from "../ir/ops/quant-dot.ts";
 import { argmax, max, min } from "../ir/ops/reductions.ts";
@@ -88,6 +89,7 @@ export function rowRule(instruction: Instruction, rows: number): RowRule | undef
     // What rounds to codes is computed in one place, by one kernel.
     case quantEncode.name:
     case quantMask.name:
+    case pruneMask.name:
       return undefined;
     default: {
       if (op.lower.kind !== "pointwise") return undefined;

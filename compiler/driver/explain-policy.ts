@@ -4,7 +4,7 @@ import type { Module } from "../../ir/module.ts";
 import { byteLength } from "../../ir/packing.ts";
 import { printChoice, type QuantizeChoice } from "../../ir/quant/choice.ts";
 import type { Side } from "../../ir/quant/quantizer.ts";
-import { quantizerNamed } from "../../ir/quant/table.ts";
+import { prunerNamed, quantizerNamed, schemeNamed } from "../../ir/quant/table.ts";
 import { positionAt, type Source, type Span } from "../../ir/source.ts";
 import { codes, f32, printType, shapeOf, type TensorType } from "../../ir/type.ts";
 import { instancesBelow, type Weight } from "../sema/resolved.ts";
@@ -79,9 +79,9 @@ function explainSite(
   const base = { path, parameter, type: printType(type), ...placeOf(rule), floatBytes };
   if (choice === undefined) return { ...base, bytes: floatBytes };
   if (!isContracted) return { ...base, choice: printChoice(choice), unused: true, bytes: floatBytes };
-  const quantizer = quantizerNamed(choice.scheme);
-  const sides = quantizer.sides(choice.settings, shapeOf(type).at(-1) ?? 1);
-  const bytes = sides.weight === undefined ? floatBytes : quantizedBytes(type, sides.weight, quantizer.grid);
+  const sides = schemeNamed(choice.scheme).sides(choice.settings, shapeOf(type).at(-1) ?? 1);
+  const isFloat = sides.weight === undefined || prunerNamed(choice.scheme) !== undefined;
+  const bytes = isFloat ? floatBytes : quantizedBytes(type, sides.weight, quantizerNamed(choice.scheme).grid);
   return { ...base, choice: printChoice(choice), ...sides, bytes };
 }
 

@@ -8,7 +8,7 @@ import type { Value } from "../../ir/module.ts";
 import type { Op, OperandNames, PerOperand, Signature } from "../../ir/op.ts";
 import { splat, stateRead } from "../../ir/ops/source.ts";
 import { newBuilder, opNamed } from "../../ir/ops/table.ts";
-import { quantizerNamed } from "../../ir/quant/table.ts";
+import { schemeNamed } from "../../ir/quant/table.ts";
 import { locationOf, type Span } from "../../ir/source.ts";
 import type { Type } from "../../ir/type.ts";
 import { diagnosticKey } from "../sema/repeats.ts";
@@ -164,7 +164,7 @@ export class EntryContext {
     if (site === undefined || choice === undefined) return { site: owner.path };
     if (typeof columns === "number") {
       try {
-        quantizerNamed(choice.scheme).sides(choice.settings, columns);
+        schemeNamed(choice.scheme).sides(choice.settings, columns);
       } catch (problem) {
         if (!(problem instanceof Rejection)) throw problem;
         this.report("quantize-misfit", `\`${owner.path}\`: ${problem.message}`, site.rule, "this rule decides", problem.help, [

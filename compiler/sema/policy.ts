@@ -2,7 +2,7 @@
 import { type Diagnostic, error } from "../../ir/diagnostic.ts";
 import { didYouMean, suggest } from "../../ir/nearest.ts";
 import type { QuantizeChoice, SettingValue } from "../../ir/quant/choice.ts";
-import type { Quantizer } from "../../ir/quant/quantizer.ts";
+import type { Scheme } from "../../ir/quant/quantizer.ts";
 import type { Expression } from "../syntax/ast-expression.ts";
 import type { PolicyDeclaration, PolicyReference, PolicyRule, Selector, Setting } from "../syntax/ast-recipe.ts";
 import { type Constant, describeConstant, printConstant } from "./constant.ts";
@@ -16,7 +16,7 @@ import { matches, printSelector } from "./selector.ts";
 export interface PolicyContext {
   readonly file: FileScope;
   readonly model: Instance;
-  readonly quantizers: readonly Quantizer[];
+  readonly quantizers: readonly Scheme[];
   readonly diagnostics: Diagnostic[];
 }
 

@@ -2,8 +2,8 @@
 import { type Diagnostic, error, hasErrors, type Report } from "../../ir/diagnostic.ts";
 import { type Dim, printDim, shapesEqual } from "../../ir/dim.ts";
 import { suggest } from "../../ir/nearest.ts";
-import type { Quantizer } from "../../ir/quant/quantizer.ts";
-import { quantizers as allQuantizers } from "../../ir/quant/table.ts";
+import type { Scheme } from "../../ir/quant/quantizer.ts";
+import { schemes } from "../../ir/quant/table.ts";
 import type { Source } from "../../ir/source.ts";
 import type { ModuleDeclaration } from "../syntax/ast.ts";
 import type { Argument } from "../syntax/ast-expression.ts";
@@ -31,7 +31,7 @@ export interface ResolveOptions {
   /** Texts after `--set`. */
   readonly set?: readonly string[];
   /** The schemes that policies may name; the whole table by default. */
-  readonly quantizers?: readonly Quantizer[];
+  readonly quantizers?: readonly Scheme[];
 }
 
 /** Resolve a model file. The value is there where the model itself is sound: policy and recipe may be missing after an error. */
@@ -71,7 +71,7 @@ function resolveInto(source: Source, options: ResolveOptions, diagnostics: Diagn
   const policy =
     reference === undefined
       ? undefined
-      : resolvePolicy({ file: target.file, model, quantizers: options.quantizers ?? allQuantizers, diagnostics }, reference);
+      : resolvePolicy({ file: target.file, model, quantizers: options.quantizers ?? schemes, diagnostics }, reference);
   let recipe: Resolved["recipe"];
   if (target.recipe !== undefined) {
     recipe = resolveRecipe(overrideRecipe(target.recipe, sorted.recipe, diagnostics), target.file, model, diagnostics);

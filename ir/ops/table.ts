@@ -27,6 +27,7 @@ import { gatherOp, scatterAddOp } from "./indexing.ts";
 import { crossEntropyOp, mseOp } from "./loss.ts";
 import { layerNormOp, rmsNormOp } from "./normalize.ts";
 import { adamwOp, globalNormOp, sgdMomentumOp, sgdOp } from "./optimizer.ts";
+import { pruneMaskOp, pruneOp } from "./prune.ts";
 import { quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp } from "./quant.ts";
 import { quantDotOp } from "./quant-dot.ts";
 import { argmaxOp, maxOp, meanOp, minOp } from "./reductions.ts";
@@ -111,6 +112,8 @@ export const ops: readonly Op[] = [
   quantMaskOp,
   quantDecodeOp,
   quantDotOp,
+  pruneOp,
+  pruneMaskOp,
   globalNormOp,
   adamwOp,
   sgdOp,

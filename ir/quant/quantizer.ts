@@ -7,7 +7,7 @@ import type { Settings, SettingValue } from "./choice.ts";
 export interface Side {
   /** Its quantizer, where that is another than the one whose settings these are. */
   readonly scheme?: string;
-  /** One of the quantizer's widths. */
+  /** One of the quantizer's widths; 32 where elements stay floats. */
   readonly bits: number;
   /** Width of the transform's blocks, a power of two; 1 for no rotation. */
   readonly block: number;
@@ -89,4 +89,14 @@ export interface Quantizer {
   readonly scaleGradient: "none";
   /** None where the scale depends on how long the row is. */
   readonly gaussian: readonly GaussianFigure[];
+}
+
+/** What a policy may choose for a site. */
+export type Scheme = Pick<Quantizer, "name" | "summary" | "source" | "settings" | "sides">;
+
+/** A scheme that prunes and does not round: of each four neighbouring units the two with the largest norms stay, and so do their gradients. */
+export interface Pruner extends Scheme {
+  readonly unit: SparseUnit;
+  /** For readers. */
+  readonly keeps: string;
 }

@@ -5,13 +5,19 @@ import type { QuantizeChoice } from "./choice.ts";
 import { e2m1 } from "./e2m1.ts";
 import { lloyd } from "./lloyd.ts";
 import { mxfp4 } from "./mxfp4.ts";
-import type { Quantizer } from "./quantizer.ts";
+import { prune24, prune48 } from "./prune.ts";
+import type { Pruner, Quantizer, Scheme } from "./quantizer.ts";
 import { quest } from "./quest.ts";
 import { sparse24, sparse48 } from "./sparse.ts";
 import { ste, steAbsmax } from "./straight-through.ts";
 import { ternary } from "./ternary.ts";
 
 export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd, mxfp4, sparse48, sparse24];
+
+export const pruners: readonly Pruner[] = [prune48, prune24];
+
+/** All that a policy may choose. */
+export const schemes: readonly Scheme[] = [...quantizers, ...pruners];
 
 export const quantizerNames = (): readonly string[] => quantizers.map((q) => q.name);
 
@@ -22,18 +28,32 @@ export function quantizerNamed(name: string): Quantizer {
   return found;
 }
 
+/** The scheme of a choice that has been checked already. */
+export function schemeNamed(name: string): Scheme {
+  return prunerNamed(name) ?? quantizerNamed(name);
+}
+
+export const prunerNamed = (name: string): Pruner | undefined => pruners.find((p) => p.name === name);
+
 /** Reject a choice whose scheme, setting names or setting values the table does not know, or that leaves out a required one. */
 export function checkChoice(choice: QuantizeChoice): void {
-  const quantizer = quantizers.find((q) => q.name === choice.scheme);
-  if (quantizer === undefined) return reject(`no scheme \`${choice.scheme}\``, suggest(choice.scheme, quantizerNames()));
-  const names = Object.keys(quantizer.settings);
+  const found = schemes.find((s) => s.name === choice.scheme);
+  if (found === undefined)
+    return reject(
+      `no scheme \`${choice.scheme}\``,
+      suggest(
+        choice.scheme,
+        schemes.map((s) => s.name),
+      ),
+    );
+  const names = Object.keys(found.settings);
   for (const [name, value] of Object.entries(choice.settings)) {
-    const setting = Object.hasOwn(quantizer.settings, name) ? quantizer.settings[name] : undefined;
-    if (setting === undefined) reject(`no setting \`${name}\`; \`${quantizer.name}\` has ${names.join(", ")}`);
+    const setting = Object.hasOwn(found.settings, name) ? found.settings[name] : undefined;
+    if (setting === undefined) reject(`no setting \`${name}\`; \`${found.name}\` has ${names.join(", ")}`);
     else if (!setting.accepts(value)) reject(`\`${name} = ${value}\` is not ${setting.describe}`);
   }
-  for (const [name, setting] of Object.entries(quantizer.settings)) {
+  for (const [name, setting] of Object.entries(found.settings)) {
     if (setting.fallback === undefined && !(name in choice.settings))
-      reject(`\`${quantizer.name}\` needs the setting \`${name}\` (${setting.describe})`);
+      reject(`\`${found.name}\` needs the setting \`${name}\` (${setting.describe})`);
   }
 }

@@ -9,7 +9,7 @@ import { choiceFor, choiceForSides, flat, golden, type GoldenCase, goldenPath, i
 const ownCaseCount = 98;
 const ownSkippedCount = 0;
 /** Of the layers with other quantizers or widths on either side. */
-const ownExtraCount = 6;
+const ownExtraCount = 7;
 
 const backends = await allBackends();
 const choiceOf = (c: GoldenCase, block: number) => choiceFor(c.quantizer, c.bits, block, c.kwargs.clip_scale);

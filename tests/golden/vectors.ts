@@ -125,6 +125,7 @@ export function choiceForSides({ a_quantizer, a_kwargs, w_quantizer, w_kwargs }:
     const rotation = { hadamard: prefix === "" ? "none" : block, rotation: a === "none" ? lone(prefix) : prefix === "Hadamard" ? "full" : "half" };
     return { scheme: "sparse_4_8", settings: { w: w_kwargs.bits ?? 4, a, ...rotation, outer: { Trust: "trust", Clip: 1, STE: "all" }[rule] ?? "trust" } };
   }
+  if (w_quantizer === "FourEightMaskedQuantizer") return isFloat(a_quantizer) ? { scheme: "prune_4_8", settings: {} } : undefined;
   if (!isFloat(a_quantizer) && a_quantizer !== w_quantizer) return undefined;
   const choice = choiceFor(w_quantizer, w_kwargs.bits ?? Number.NaN, block);
   if (choice === undefined) return undefined;

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { QuantizeChoice, Settings } from "../../ir/quant/choice.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
-import { quantizers } from "../../ir/quant/table.ts";
+import { pruners, quantizers } from "../../ir/quant/table.ts";
 import { allBackends } from "../support/backends.ts";
 import { quantizedLinear, toKernels } from "../support/quantized-linear.ts";
 
@@ -42,23 +42,30 @@ function choicesOf({ name: scheme, settings }: Quantizer): readonly QuantizeChoi
 const state = { x: normal(shape.m * shape.k, 3), w: normal(shape.n * shape.k, 4) };
 const inputs = { dy: normal(shape.m * shape.n, 5) };
 
-describe.each(quantizers)("$name", (quantizer) => {
-  test.each(choicesOf(quantizer))("$settings", async (choice) => {
-    const module = toKernels(quantizedLinear(shape, choice));
-    const expected = (await reference?.run(module, "layer", inputs, state)) ?? {};
-    expect(Object.keys(expected)).toEqual(expect.arrayContaining(["y", "dx", "dw", "w_codes"]));
-    for (const backend of others) {
-      const out = await backend.run(module, "layer", inputs, state);
-      for (const [name, values] of Object.entries(expected)) {
-        const actual = Array.from(out[name] ?? []);
-        if (/_(codes|mask)$/.test(name)) expect(actual, `${name} on ${backend.name}`).toEqual(Array.from(values, Number));
-        else {
-          const largest = Math.max(...Array.from(values, Math.abs));
-          const worst = actual.reduce((most, v, i) => Math.max(most, Math.abs(v - (values[i] ?? Number.NaN))), 0);
-          expect(actual.length).toBe(values.length);
-          expect(worst / largest, `${name} on ${backend.name}`).toBeLessThan(1e-5);
-        }
+async function compare(choice: QuantizeChoice, outputs: readonly string[]): Promise<void> {
+  const module = toKernels(quantizedLinear(shape, choice));
+  const expected = (await reference?.run(module, "layer", inputs, state)) ?? {};
+  expect(Object.keys(expected)).toEqual(expect.arrayContaining(["y", "dx", "dw", ...outputs]));
+  for (const backend of others) {
+    const out = await backend.run(module, "layer", inputs, state);
+    for (const [name, values] of Object.entries(expected)) {
+      const actual = Array.from(out[name] ?? []);
+      if (/_(codes|mask)$/.test(name)) expect(actual, `${name} on ${backend.name}`).toEqual(Array.from(values, Number));
+      else {
+        const largest = Math.max(...Array.from(values, Math.abs));
+        const worst = actual.reduce((most, v, i) => Math.max(most, Math.abs(v - (values[i] ?? Number.NaN))), 0);
+        expect(actual.length).toBe(values.length);
+        expect(worst / largest, `${name} on ${backend.name}`).toBeLessThan(1e-5);
       }
     }
-  });
+  }
+}
+
+describe.each(quantizers)("$name", (quantizer) => {
+  test.each(choicesOf(quantizer))("$settings", (choice) => compare(choice, ["w_codes"]));
+});
+
+describe.each(pruners)("$name", ({ name: scheme }) => {
+  const settings: readonly Settings[] = [{}, { hadamard: 32 }, { hadamard: 16, rotation: "absorbed" }];
+  test.each(settings)("%o", (own) => compare({ scheme, settings: own }, ["w_mask"]));
 });

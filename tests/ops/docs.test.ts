@@ -8,7 +8,7 @@ import { forms, type Op, variadicName } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/table.ts";
 import { decodeCode, isMade } from "../../ir/quant/grid.ts";
 import type { Quantizer } from "../../ir/quant/quantizer.ts";
-import { quantizers } from "../../ir/quant/table.ts";
+import { pruners, quantizers } from "../../ir/quant/table.ts";
 import { float, input } from "../../ir/scalar.ts";
 import type { Grid } from "../../ir/type.ts";
 import { expectGenerated } from "../support/generated.ts";
@@ -111,6 +111,11 @@ test("docs/quantizers.md", () => {
     const figures = table(["Bits", "Levels, in steps", "Mask", "Error of N(0, 1)", "Masked share"], widthRows(q));
     return `## ${q.name}\n\n${q.summary}\n\n${facts.join("\n")}\n\n${settings}\n\n${figures}\n`;
   });
+  const pruned = pruners.map(({ name, summary, source, keeps, settings }) => {
+    const rows = Object.entries(settings).map(([setting, { describe, fallback }]) => [`\`${setting}\``, describe, `\`${fallback}\``]);
+    const facts = [`- Source: ${source}`, `- What stays: ${keeps}; of equal norms the later`, "- Gradient passes: where x stays"];
+    return `## ${name}\n\n${summary}\n\n${facts.join("\n")}\n\n${table(["Setting", "Meaning", "Where it is not given"], rows)}\n`;
+  });
   const text = `# Quantizers
 
 Generated from the table of quantizers (\`ir/quant/table.ts\`); a test compares it. A policy names one with its settings: \`quest { w = 4, a = 4 }\`; \`--policy 'quest(w = 4, a = 4)'\` chooses it for every layer.
@@ -118,7 +123,7 @@ Generated from the table of quantizers (\`ir/quant/table.ts\`); a test compares 
 In formulas n is 2^bits, s the step and v = x / s, of a row (or group) after its rotation. The error is the mean square of what rounding changes in a row
 of normally distributed elements with mean 0 and variance 1, and the masked share that of its elements whose gradient does not pass; tests measure both.
 
-${sections.join("\n")}`;
+${[...sections, ...pruned].join("\n")}`;
   expect(quantizers.length).toBeGreaterThan(0);
   expectGenerated("docs/quantizers.md", text);
 });

@@ -1,10 +1,12 @@
 // A quantized linear layer with its gradients, as a module that goes through every pass: y = dot(x, w), loss = sum(y * dy).
+import type { AttributesOf } from "../../ir/attribute.ts";
 import type { Module, Value } from "../../ir/module.ts";
 import { mul } from "../../ir/ops/arithmetic.ts";
 import { sum } from "../../ir/ops/broadcast.ts";
 import { dot } from "../../ir/ops/dot.ts";
 import { hadamard } from "../../ir/ops/hadamard.ts";
 import { mse } from "../../ir/ops/loss.ts";
+import { prune, pruneMask } from "../../ir/ops/prune.ts";
 import { quantEncode, quantFake, quantMask, quantScale } from "../../ir/ops/quant.ts";
 import { stateRead } from "../../ir/ops/source.ts";
 import { newBuilder } from "../../ir/ops/table.ts";
@@ -161,6 +163,14 @@ function withGradients(quantized: Module): Module {
     const { scheme, bits, outer } = fake.attrs as { scheme: string; bits: number; outer: Outer };
     outputs.push({ name: `${name}_codes`, value: b.emit(quantEncode, [source, scale], { scheme, bits, outer }) });
     if (outer !== "all") outputs.push({ name: `${name}_mask`, value: b.emit(quantMask, [source, scale], { scheme, bits, outer }) });
+  }
+  for (const {
+    operands: [source],
+    attrs,
+  } of entry.instructions.filter((i) => i.op.signature.name === prune.name)) {
+    if (source === undefined) throw new Error("prune takes an operand");
+    const name = operandNames.get(stateBehind(entry.instructions, source)) ?? "?";
+    outputs.push({ name: `${name}_mask`, value: b.emit(pruneMask, [source], attrs as AttributesOf<typeof pruneMask.attrs>) });
   }
   return { ...quantized, form: "differentiated", entries: [{ ...entry, instructions: b.instructions, outputs }] };
 }

@@ -4,6 +4,7 @@ import { arithmeticCases } from "./arithmetic.ts";
 import { compareCases } from "./compare.ts";
 import { functionCases } from "./functions.ts";
 import { optimizerCases } from "./optimizer.ts";
+import { pruneCases } from "./prune.ts";
 import { quantCases } from "./quant.ts";
 import { reductionCases } from "./reductions.ts";
 import { sequenceCases } from "./sequence.ts";
@@ -16,6 +17,7 @@ export const cases: Cases = {
   ...compareCases,
   ...reductionCases,
   ...quantCases,
+  ...pruneCases,
   ...optimizerCases,
   ...sequenceCases,
 };

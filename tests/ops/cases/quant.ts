@@ -1,6 +1,7 @@
 // Cases of ir/ops/quant.ts, with the spec's row A (section 8.1, V1 to V3); more of its vectors stand in quest-vectors.test.ts.
 import type { Cases } from "../support/case.ts";
 import { b1, f32, i32, q, random } from "../support/values.ts";
+import { prunedCodes } from "./prune.ts";
 
 const quest = { scheme: "quest" };
 const product = { contract: [[1], [1]], batch: [[], []] };
@@ -11,6 +12,7 @@ const step1 = f32([1, 1], [2.49841088]);
 export const quantCases: Cases = {
   "quant.scale": {
     semantics: [
+      ...prunedCodes.scale,
       { what: "4 bits, one a row", operands: [rowA], attrs: { ...quest, bits: 4 }, expect: [step4], within: 5e-9 },
       { what: "2 bits", operands: [rowA], attrs: { ...quest, bits: 2 }, expect: [f32([1, 1], [1.5588985])], within: 5e-9 },
       { what: "1 bit", operands: [rowA], attrs: { ...quest, bits: 1 }, expect: [step1], within: 5e-9 },
@@ -37,6 +39,7 @@ export const quantCases: Cases = {
   },
   "quant.encode": {
     semantics: [
+      ...prunedCodes.encode,
       { what: "4 bits", operands: [rowA, step4], attrs: { ...quest, bits: 4 }, expect: [q(4, "half", [1, 8], [0, -3, 5, 0, -1, 1, -2, -5])] },
       {
         what: "clamped at both ends; zero goes up",
@@ -61,6 +64,7 @@ export const quantCases: Cases = {
   },
   "quant.mask": {
     semantics: [
+      ...prunedCodes.mask,
       {
         what: "trusted up to half a step beyond the levels",
         // 2 bits: levels to 1.5, so |x| <= 2 passes, less the part of epsilon.
@@ -90,11 +94,17 @@ export const quantCases: Cases = {
     rejects: [
       { operands: [rowA, step1], attrs: { ...quest, bits: 1, outer: "published" }, says: "`quest` has no gradient mask `outer = published`" },
       { operands: [rowA, step1], attrs: { scheme: "ste", bits: 1, outer: "all" }, says: "where every gradient passes there is no mask" },
+      {
+        operands: [f32([1, 12], Array(12).fill(1)), step1],
+        attrs: { scheme: "sparse_4_8", bits: 5 },
+        says: "`sparse_4_8` prunes groups of 8, which do not divide the last axis of f32[1, 12]",
+      },
       { operands: [rowA, step1], attrs: { scheme: "ternary", bits: 4 }, says: "`ternary` has codes of 2 bits, not of 4" },
     ],
   },
   "quant.decode": {
     semantics: [
+      ...prunedCodes.decode,
       { what: "half grid", operands: [q(2, "half", [1, 4], [-2, -1, 0, 1]), f32([1, 1], [2])], expect: [f32([1, 4], [-3, -1, 1, 3])] },
       { what: "integer grid, grouped", operands: [q(3, "integer", [1, 4], [-4, 3, -1, 2]), f32([1, 2], [0.5, 2])], expect: [f32([1, 4], [-2, 1.5, -2, 4])] },
       { what: "ternary grid", operands: [q(2, "ternary", [1, 3], [-1, 0, 1]), f32([1, 1], [0.25])], expect: [f32([1, 3], [-0.25, 0, 0.25])] },
@@ -108,6 +118,7 @@ export const quantCases: Cases = {
   },
   "quant.dot": {
     semantics: [
+      ...prunedCodes.dot,
       {
         // (-3 -1 1 3) . (1 -1 -3 3) = 4 and (-3 -1 1 3) . (-1 1 1 3) = 12, in units of a half times a half.
         what: "half grid: levels are odd halves of the scale",
