@@ -14,10 +14,10 @@ export function parseType(text: string): Type {
 export function readType(text: string, at: number): { readonly type: Type; readonly end: number } {
   const cursor = new Cursor(text, at);
   const name = cursor.take(/[A-Za-z_][A-Za-z0-9_]*/y) ?? reject(`expected a type, got \`${cursor.rest()}\``);
-  const width = /^q([1-8])$/.exec(name)?.[1];
+  const width = /^q([1-9])$/.exec(name)?.[1];
   const scalar = scalars.find((s) => s === name);
   if (width === undefined && scalar === undefined)
-    reject(`unknown type \`${name}\``, [`the scalar types are ${scalars.join(", ")}; codes are q1 to q8`]);
+    reject(`unknown type \`${name}\``, [`the scalar types are ${scalars.join(", ")}; codes are q1 to q9`]);
   cursor.expect("[");
   const dims: Dim[] = [];
   if (!cursor.sees("]") && !cursor.sees(";")) {

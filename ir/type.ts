@@ -31,6 +31,9 @@ export interface TensorType {
 export const codeLayouts = ["planes", "nibbles", "bytes"] as const;
 export type CodeLayout = (typeof codeLayouts)[number];
 
+/** Bits of the widest codes: 8, and one more for the zero of `sparse_half`. */
+export const widestCode = 9;
+
 /** Codes of `bits` bits, packed along the last axis by the one rule of packing.ts. */
 export interface CodesType {
   readonly kind: "codes";

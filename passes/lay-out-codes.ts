@@ -263,5 +263,7 @@ function cheapest(family: Family, facts: CodeFacts, costs: CodeCosts): CodeArith
 function layoutFor(type: CodesType, arithmetic: CodeArithmetic): CodeLayout | undefined {
   if (arithmetic === "floats" ? codeFields(type).layout === "linear" : fitsArithmetic(type, arithmetic)) return undefined;
   if (arithmetic === "planes") return "planes";
+  // No field holds them.
+  if (type.bits > 8) return undefined;
   return type.bits <= 4 ? "nibbles" : "bytes";
 }

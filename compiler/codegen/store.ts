@@ -121,15 +121,20 @@ export function packQuad(emitter: Emitter, prepared: PreparedStore, storage: Pac
       ),
     ];
   // A byte for each code; a plane's four bits, 8 apart, then move to the top by one multiplication: bit 8 i to bit 28 + i, and no two others meet.
-  const bytes = wgsl.let(
-    "bytes",
-    join((lane) => component(codes, lane), 8),
+  const bytes = Array.from({ length: Math.ceil(storage.bits / 8) }, (_, byte) =>
+    wgsl.let(
+      "bytes",
+      join((lane) => (storage.bits <= 8 ? component(codes, lane) : byteOf(component(codes, lane), byte)), 8),
+    ),
   );
   return Array.from({ length: storage.bits }, (_, plane) => {
-    const apart = bitAnd(plane === 0 ? bytes : shiftRight(bytes, u32(plane)), u32(0x01010101));
+    const [from = u32(0), place] = [bytes[plane >>> 3], plane & 7];
+    const apart = bitAnd(place === 0 ? from : shiftRight(from, u32(place)), u32(0x01010101));
     return wgsl.let("bits", shiftRight(mul(apart, u32(0x10204080)), u32(28)));
   });
 }
+
+const byteOf = (code: E<"u32">, byte: number): E<"u32"> => bitAnd(byte === 0 ? code : shiftRight(code, u32(8 * byte)), u32(255));
 
 /** An expression that is shorter and agrees in the lowest bits, which are all that is stored. */
 function lowBitsOf(e: ScalarExpr, bits: number): ScalarExpr {

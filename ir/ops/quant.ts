@@ -10,7 +10,7 @@ import { maskRules, type Outer } from "../quant/quantizer.ts";
 import { codeOf, maskOf } from "../quant/sparsity.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
 import { unitsOfGroup } from "../sparse.ts";
-import { type CodeLayout, codeLayouts, codes as codesType, printType, type TensorType, type Type, tensor } from "../type.ts";
+import { type CodeLayout, codeLayouts, codes as codesType, printType, type TensorType, type Type, tensor, widestCode } from "../type.ts";
 import { mul } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { requireScalar } from "./checks.ts";
@@ -144,7 +144,7 @@ export const quantFakeOp = define(quantFake, {
 function checkRows(op: string, x: Type, name: string, bits: number, edge?: Outer): { readonly columns: Dim; readonly type: TensorType } {
   const type = requireScalar(op, "x", x, ["f32"]);
   const columns = type.dims.at(-1) ?? reject(`\`${op}\` takes rows, got ${printType(x)}`);
-  if (!Number.isInteger(bits) || bits < 1 || bits > 8) reject(`\`${op}\` with ${bits} bits: there are 1 to 8`);
+  if (!Number.isInteger(bits) || bits < 1 || bits > widestCode) reject(`\`${op}\` with ${bits} bits: there are 1 to ${widestCode}`);
   const { widths, outers, sparsity } = quantizerNamed(name);
   if (!widths.includes(bits)) reject(`\`${name}\` has codes of ${widths.join(", ")} bits, not of ${bits}`);
   if (edge !== undefined && !outers.includes(typeof edge === "number" ? "clip" : edge))

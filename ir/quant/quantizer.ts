@@ -73,7 +73,7 @@ export interface Quantizer {
   /** What the settings mean at a site that contracts over `columns` elements; rejects what does not fit. Absent side: left in float. */
   sides(settings: Settings, columns: number): { readonly weight?: Side; readonly activation?: Side };
   readonly grid: Grid;
-  /** Bits that its codes may have, among 1 to 8. */
+  /** Bits that its codes may have, among 1 to 9. */
   readonly widths: readonly number[];
   /** Mask rules that it has; `clip` stands for factors. */
   readonly outers: readonly (MaskRule | "clip")[];

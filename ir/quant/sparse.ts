@@ -108,7 +108,7 @@ export const sparse24 = pruned({
   summary: "Weights of which half are pruned: 2 of 4 neighbours stay, on QuEST's grid. Activations are QuEST's, dense.",
   source: "the published code of Quartet (arXiv:2505.14669), with QuEST's rms for the deviation (arXiv:2502.05003)",
   unit: 1,
-  bits: 7,
-  most: 7,
+  bits: 8,
+  most: 8,
   kept: "of each 4 neighbours the 2 with the largest magnitudes stay",
 });

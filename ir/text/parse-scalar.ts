@@ -114,7 +114,7 @@ export class ScalarParser {
     const { token } = this.#cursor;
     const { name } = this.#cursor.word("a storage, such as `q4.linear.16`");
     if (name in denseBytes) return { kind: "dense", scalar: name as DenseScalar };
-    const [, sign, bits, layout, pitch] = /^([qu])([1-8])\.(linear|planes)\.([0-9]+)$/.exec(name) ?? [];
+    const [, sign, bits, layout, pitch] = /^([qu])([1-9])\.(linear|planes)\.([0-9]+)$/.exec(name) ?? [];
     if (sign === undefined)
       this.#cursor.report("syntax", `${describe(token)} is no storage: i32, u32, f16, or such as q4.linear.16`, this.#cursor.spanOf(token));
     return {

@@ -28,6 +28,7 @@ const cases: readonly (readonly [number, number, number, number, "linear" | "pla
   [2, 36, 4, 5, "planes"],
   [1, 1, 1, 4, "linear"],
   [2, 96, 32, 6, "planes"],
+  [3, 64, 16, 9, "planes"],
   // Words of one lane, four together, and shared ones, in rows that registers hold; groups of rows that end within a workgroup.
   [5, 512, 128, 4, "planes"],
   [3, 512, 128, 8, "linear"],

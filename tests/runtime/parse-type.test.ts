@@ -27,7 +27,7 @@ describe("parseType", () => {
   it.each([
     ["", "expected a type"],
     ["f33[1]", "unknown type `f33`"],
-    ["q9[1; grid = half]", "unknown type `q9`"],
+    ["q10[1; grid = half]", "unknown type `q10`"],
     ["q4[1]", "expected `;`"],
     ["q4[1; grid = moon]", "unknown grid `moon`"],
     ["f32", "expected `[`"],
@@ -54,7 +54,7 @@ describe("parseType", () => {
     const dims = fc.array(dim, { maxLength: 4 });
     const type: fc.Arbitrary<Type> = fc.oneof(
       fc.tuple(fc.constantFrom(...scalars), dims).map(([scalar, d]) => tensor(scalar, d)),
-      fc.tuple(fc.integer({ min: 1, max: 8 }), fc.constantFrom(...grids), dims).map(([bits, grid, d]) => codes(bits, grid, d)),
+      fc.tuple(fc.integer({ min: 1, max: 9 }), fc.constantFrom(...grids), dims).map(([bits, grid, d]) => codes(bits, grid, d)),
     );
     fc.assert(
       fc.property(type, (t) => {

@@ -33,7 +33,7 @@ export const quantCases: Cases = {
       { what: "a row of zeros", operands: [f32([1, 2], [0, 0])], attrs: { ...quest, bits: 2 }, expect: [f32([1, 1], [2e-8 / 3])], within: 1e-22 },
     ],
     rejects: [
-      { operands: [rowA], attrs: { ...quest, bits: 9 }, says: "with 9 bits: there are 1 to 8" },
+      { operands: [rowA], attrs: { ...quest, bits: 10 }, says: "with 10 bits: there are 1 to 9" },
       { operands: [rowA], attrs: { ...quest, bits: 4, group: 3 }, says: "groups of 3 do not divide the last axis of f32[1, 8]" },
     ],
   },
