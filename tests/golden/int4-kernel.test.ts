@@ -58,6 +58,22 @@ entry @main(%a: f32[${m}, ${k}], %as: f32[${m}, 1], %w: f32[${n}, ${k}], %ws: f3
 `;
 };
 
+/** Pruned weights against dense activations, with steps of 1. */
+const prunedLayer = ({ m, n, k }: Sizes, arithmetic: CodeArithmetic): string => {
+  // No field of a word holds 5 bits.
+  const [type, layout] = arithmetic === "bytes" ? ["; grid = sparse_half, layout = bytes", ", layout = bytes"] : ["; grid = sparse_half", ""];
+  return `loomir 1
+form differentiated
+
+entry @main(%a: f32[${m}, ${k}], %as: f32[${m}, 1], %w: f32[${n}, ${k}], %ws: f32[${n}, 1], %ones: f32[${m}, 1], %units: f32[${n}, 1]) -> (sums: f32[${m}, ${n}]) {
+  %ac: q4[${m}, ${k}; grid = half] = quant.encode %a, %as {scheme = quest, bits = 4}
+  %wc: q5[${n}, ${k}${type}] = quant.encode %w, %ws {scheme = sparse_4_8, bits = 5${layout}}
+  %s: f32[${m}, ${n}] = quant.dot %ac, %ones, %wc, %units {contract = [[1], [1]], batch = [[], []], arithmetic = ${arithmetic}}
+  return %s
+}
+`;
+};
+
 interface Sizes {
   readonly m: number;
   readonly n: number;
@@ -105,7 +121,27 @@ describe.each(backends)("$name", (backend: Backend) => {
     expect(worstShare(out["y"] ?? [], flat(kernel.y_float64))).toBeLessThan(1e-6);
     for (const [i, rounded] of flat(kernel.y_bf16).entries()) expect(Math.abs((out["y"]?.[i] ?? Number.NaN) - rounded)).toBeLessThanOrEqual(Math.abs(rounded) * 2 ** -8);
   });
+
+  test.each(["floats", "bytes"] as const)("the contraction of pruned weights by %s", async (arithmetic) => {
+    const out = await run(backend, prunedLayer(sizes, arithmetic), kernel);
+    const expected = kernel.a_codes.flatMap((a) =>
+      kernel.w_codes.map((w, row) => {
+        let sum = 0;
+        for (let first = 0; first < k; first += 8)
+          for (const { pair } of keptPairs(kernel.w[row] ?? [], first).slice(0, 2))
+            for (const at of [first + 2 * pair, first + 2 * pair + 1]) sum += ((a[at] ?? Number.NaN) + 0.5) * ((w[at] ?? Number.NaN) + 0.5);
+        return sum;
+      }),
+    );
+    expect(Array.from(out["sums"] ?? [])).toEqual(expected);
+  });
 });
+
+/** The two pairs of a group with the largest norms, of equal ones the later. */
+function keptPairs(w: readonly number[], first: number): { readonly norm: number; readonly pair: number }[] {
+  const norms = [0, 1, 2, 3].map((pair) => Math.hypot(w[first + 2 * pair] ?? 0, w[first + 2 * pair + 1] ?? 0));
+  return norms.map((norm, pair) => ({ norm, pair })).sort((x, y) => y.norm - x.norm || y.pair - x.pair);
+}
 
 /**
  * The reference compares norms in bf16, where two may be equal that are not: there ours are those of the larger norms, and the reference's are
@@ -123,8 +159,7 @@ function checkPruned(data: GoldenKernel, expected: NonNullable<GoldenKernel["spa
       const pairs = kept.slice(first / 4, first / 4 + 2);
       for (const [i, pair] of pairs.entries())
         for (const at of [0, 1]) reference[first + 2 * pair + at] = 2 * (expected.compressed_codes[row]?.[first / 2 + 2 * i + at] ?? Number.NaN) + 1;
-      const norms = [0, 1, 2, 3].map((pair) => Math.hypot(w[first + 2 * pair] ?? 0, w[first + 2 * pair + 1] ?? 0));
-      const largest = norms.map((norm, pair) => ({ norm, pair })).sort((x, y) => y.norm - x.norm || y.pair - x.pair);
+      const largest = keptPairs(w, first);
       const ours = [0, 1, 2, 3].filter((pair) => own[first + 2 * pair] !== 0);
       expect(ours, `row ${row}, group at ${first}`).toEqual(largest.slice(0, 2).map((x) => x.pair).sort());
       for (const pair of ours)
