@@ -194,7 +194,7 @@ const describe = ({ entry, name, type, bytes, slab, offset, from, to, at, instan
 ];
 
 /** `1.25 GFLOP`: floating-point operations. */
-function printFlops(flops: number): string {
+export function printFlops(flops: number): string {
   const units = ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"];
   const at = Math.min(units.length - 1, flops < 1000 ? 0 : Math.floor(Math.log10(flops) / 3));
   return `${at === 0 ? flops : (flops / 1000 ** at).toFixed(2)} ${units[at]}`;

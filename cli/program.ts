@@ -17,6 +17,7 @@ import type { Output } from "./output.ts";
 import { planCommand } from "./plan.ts";
 import { plotCommand } from "./plot.ts";
 import { runCommand } from "./run-entry.ts";
+import { sweepCommand } from "./sweep.ts";
 import { tokenizerCommand } from "./tokenizer.ts";
 import { trainCommand } from "./train.ts";
 import { tuneCommand } from "./tune.ts";
@@ -36,6 +37,7 @@ const commands = [
   tuneCommand,
   exportCommand,
   verifyCommand,
+  sweepCommand,
   fitCommand,
   plotCommand,
   benchCommand,

@@ -14,7 +14,7 @@ export { type CompileOptions, compile, compileModule, type ModuleOptions } from 
 export { compileChecked } from "./driver/compile-checked.ts";
 export { CompilerCrash } from "./driver/crash.ts";
 export { explainPolicy, type PolicyExplanation, type SiteExplanation } from "./driver/explain-policy.ts";
-export { type FrontEndOptions, lowerSource } from "./driver/frontend.ts";
+export { type FrontEndOptions, type Lowered, lowerSource } from "./driver/frontend.ts";
 export { remainingSteps, runPasses } from "./driver/passes.ts";
 export type { MemoryTrade, TargetOptions } from "./driver/plan.ts";
 export { type BufferSummary, type PlanSummary, summarizePlan } from "./driver/plan-summary.ts";

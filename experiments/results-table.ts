@@ -23,8 +23,9 @@ export function rowFrom(value: unknown, at = ""): ResultRow {
   return checkFields(Object.fromEntries(known), at);
 }
 
-/** The text of a row: one line, without its end. */
-export const printRow = ({ series, p, bits, n, d, loss, seed }: ResultRow): string => JSON.stringify({ series, p, bits, n, d, loss, seed });
+/** The text of a row: one line, without its end. `run` is for readers of the table: the law has no use for it. */
+export const printRow = ({ series, p, bits, n, d, loss, seed, run }: ResultRow & { readonly run?: string }): string =>
+  JSON.stringify({ series, p, bits, n, d, loss, seed, run });
 
 /** The rows of a file. `bad-results` for every line that is none; lines that are blank are skipped. */
 export function parseResults(source: Source): Report<readonly ResultRow[]> {
@@ -81,6 +82,6 @@ function fieldIn(content: string, message: string, line: Span): Span {
 }
 
 const help = [
-  'a row looks like {"p": "quest_w4a4", "bits": 4, "n": 917504, "d": 614400, "loss": 1.939, "seed": 0}; docs/scaling-law.md says more',
+  'a row looks like {"p": "quest_w4a4", "bits": 4, "n": 851968, "d": 614400, "loss": 1.939, "seed": 0}; docs/scaling-law.md says more',
 ];
 const bad = (message: string, at: Span, label: string): Diagnostic => error("bad-results", message, at, label, help);

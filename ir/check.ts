@@ -1,5 +1,6 @@
 // Checks of what stands in JSON files against the types that the code relies on: files come from anywhere, and may be changed or damaged.
 import { reject } from "./diagnostic.ts";
+import { suggest } from "./nearest.ts";
 
 /** Answers the value itself as a `T`, or throws a Rejection that names its place (`targets[0].slabs[1].bytes`) and says what must stand there. */
 export type Check<T> = (value: unknown, at: string) => T;
@@ -77,7 +78,7 @@ export const objectOf =
     if (!isRecord(value)) return wrong(at, "an object", value);
     const known = new Map(Object.entries<Check<unknown> | Optional<unknown>>(fields));
     const unknown = Object.keys(value).find((name) => !known.has(name));
-    if (unknown !== undefined) return reject(`\`${place(at, unknown)}\` is no field that is known`);
+    if (unknown !== undefined) return reject(`\`${place(at, unknown)}\` is no field that is known`, suggest(unknown, known.keys()));
     for (const [name, check] of known) {
       const given = Object.hasOwn(value, name) ? value[name] : undefined;
       if (typeof check === "function") check(given, place(at, name));

@@ -25,7 +25,8 @@ export async function cli(...args: readonly string[]): Promise<Said> {
 /** In a process of its own, as a user starts it: for signals, exit codes and a clean end. */
 export function startCli(
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  /** `detached`: with a process group of its own, which a test can end as a whole. */
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly detached?: true } = {},
 ): { readonly child: ChildProcess; readonly said: Promise<Said> } {
   const child = spawn(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], {
     cwd: projectRoot,

@@ -5,10 +5,12 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { installCommand } from "../../bench/peers.ts";
+import { readSource } from "../../cli/files.ts";
 import { Output } from "../../cli/output.ts";
 import { makeProgram } from "../../cli/program.ts";
 import { lowerSource, printDiagnostic, type Report } from "../../compiler/index.ts";
 import { parse } from "../../compiler/syntax/parse.ts";
+import { planSweep } from "../../experiments/sweep/plan-sweep.ts";
 import { parseModule } from "../../ir/text/parse.ts";
 import { printModule } from "../../ir/text/print.ts";
 import { runnableRecipes } from "../support/recipes.ts";
@@ -17,7 +19,7 @@ import { type CodeBlock, codeBlocks, projectRoot } from "./blocks.ts";
 const blocks = codeBlocks();
 const inLanguage = (language: string): readonly CodeBlock[] => blocks.filter((block) => block.language === language);
 /** `text` blocks show what a command prints; nothing checks them. */
-const checked = ["loom", "loomir", "ts", "sh"];
+const checked = ["loom", "loomir", "ts", "sh", "json"];
 
 test("every block has a language that a test checks, or is `text`", () => {
   expect(blocks.length).toBeGreaterThan(5);
@@ -62,6 +64,17 @@ test("TypeScript blocks compile; a first line `// path/to/file.ts` says where a 
   const { stdout, status } = spawnSync(join(projectRoot, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" });
   expect(stdout).toBe("");
   expect(status).toBe(0);
+});
+
+describe.each(inLanguage("json"))("sweep files, $at", ({ text }) => {
+  const file = "docs/examples/sweep.json";
+
+  test("stand as they are shown, and every run of theirs compiles", async () => {
+    expect(readFileSync(join(projectRoot, file), "utf8")).toBe(text);
+    const { value, diagnostics } = await planSweep({ path: join(projectRoot, file), text }, { read: readSource });
+    expect(diagnostics.map((d) => printDiagnostic(d))).toEqual([]);
+    expect(value?.length).toBe(12);
+  });
 });
 
 describe.each(inLanguage("sh"))("commands, $at", ({ text }) => {
