@@ -24,6 +24,10 @@ export const planErrors = explain({
   "foreign-schedules": {
     meaning: "A table of schedules was measured on another kind of adapter than any that is compiled for.",
     text: "What is fast on one driver says little about another. A table applies to adapters of its class with its subgroups; `bitloom tune` makes one for the adapter at hand.",
+    example: sh(
+      "bitloom plan models/llama.loom demo --entry eval --portable --schedules compiler/codegen/tuned/lavapipe.json",
+      "bitloom plan models/llama.loom demo --entry eval --portable --schedules rules",
+    ),
   },
   "no-gradient": {
     meaning: "The loss depends on a parameter through an op that has no gradient.",
