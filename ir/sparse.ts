@@ -61,6 +61,9 @@ export function keptByColumns(
     const start = times(over(own, group), group);
     const score = (i: number) => simplifier.substitute(a, { [column.name]: plus(start, uint(i)) });
     const sum = (i: number) => (unit === 1 ? score(i) : plus(score(2 * i), score(2 * i + 1)));
-    return oneOfFour(binary("rem", over(own, uint(unit)), uint(unitsOfGroup)), keptOfFour([sum(0), sum(1), sum(2), sum(3)]));
+    return oneOfFour(
+      binary("rem", unit === 1 ? own : over(own, uint(unit)), uint(unitsOfGroup)),
+      keptOfFour([sum(0), sum(1), sum(2), sum(3)]),
+    );
   });
 }

@@ -1,7 +1,9 @@
 // Pruning without rounding: which elements of a row stay, and the row with zeros for all others.
 import { oneOf } from "../attribute.ts";
+import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
 import { divideDims } from "../dim.ts";
+import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
 import { staysOf } from "../quant/sparsity.ts";
 import type { SparseUnit } from "../scalar.ts";
@@ -42,9 +44,13 @@ export const prune = signature({
 export const pruneOp = define(prune, {
   infer: ([x], { unit }) => checkGroups("prune", x, unit),
   evaluate: "from lower",
-  vjp: vjpOfOne((b, ct, [x], _result, attrs) => [b.emit(mul, [ct, b.emit(cast, [b.emit(pruneMask, [x], attrs)], { to: "f32" })])]),
-  lower: { kind: "expand", expand: (b, [x], attrs) => b.emit(mul, [x, b.emit(cast, [b.emit(pruneMask, [x], attrs)], { to: "f32" })]) },
+  vjp: vjpOfOne((b, ct, [x], _result, attrs) => [b.emit(mul, [ct, keeps(b, x, attrs)])]),
+  lower: { kind: "expand", expand: (b, [x], attrs) => b.emit(mul, [x, keeps(b, x, attrs)]) },
 });
+
+/** 1 where x stays, else 0. */
+const keeps = (b: Builder, x: Value, attrs: { readonly unit: UnitName }): Value =>
+  b.emit(cast, [b.emit(pruneMask, [x], attrs, { hint: `${x.hint}_m` })], { to: "f32" });
 
 function checkGroups(op: string, x: Type, unit: UnitName): TensorType {
   const type = requireScalar(op, "x", x, ["f32"]);

@@ -34,7 +34,7 @@ function pruned({ name, summary, source, unit, bits: usual, most, kept }: Form):
     accepts: (v) => (orNone && v === "none") || (Number.isInteger(v) && Number(v) >= least && Number(v) <= largest),
   });
   const settings = {
-    w: bits("levels that kept weights have", 1, most, false),
+    w: bits("kept weight", 1, most, false),
     a: bits("activation", 1, 8, true),
     ...rowSettings({ hadamard: "auto" }),
     outer: outerSetting("trust", ["trust", "all"]),

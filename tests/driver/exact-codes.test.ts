@@ -15,17 +15,20 @@ test.each([
   ["models/llama.loom", "demo", "quest_w1a1", 14],
   ["models/mlp.loom", "digits", "ste(w = 4, a = 4)", 3],
   ["models/mlp.loom", "digits", "e2m1", 3],
+  ["models/mlp.loom", "digits", "sparse_4_8", 3],
+  ["models/mlp.loom", "digits", "sparse_2_4", 3],
+  ["models/mlp.loom", "digits", "prune_4_8", 3],
 ])("%s %s under %s", (path, recipe, policy, weights) => {
   const source = { path, text: readFileSync(new URL(`../../${path}`, import.meta.url), "utf8") };
   const entries = (name: string) => name === "train" || name === "eval" || name === "logits";
   const set = ["B=1", "T=8"];
   const { manifest } = unwrap(compile(source, { recipe, policy, targets: [portable], portable: false, entries, set }));
   const [target] = manifest.targets;
-  /** What makes the codes of each weight, by the names of the values. */
+  /** What makes the codes or the mask of each weight, by the names of the values. */
   const roundings = (entry: string) =>
     Object.fromEntries(
       (target?.dispatches[entry] ?? [])
-        .filter(({ serves }) => serves.some((value) => /weight_c$/.test(value)))
+        .filter(({ serves }) => serves.some((value) => /weight_[cm]$/.test(value)))
         .map(({ kernel, serves }) => [serves.join(), target?.kernels[kernel]?.file]),
     );
   const train = roundings("train");
