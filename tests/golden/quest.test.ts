@@ -72,8 +72,15 @@ describe.each(backends)("$name", (backend: Backend) => {
     test.runIf(quantize !== undefined)(`extra: ${c.label}`, async () => {
       if (input === undefined || quantize === undefined) return;
       const state = { x: Float32Array.from(flat(input.x)), w: Float32Array.from(flat(input.w)) };
-      const out = await backend.run(toKernels(quantizedLinear(input, quantize)), "layer", { dy: Float32Array.from(flat(input.dy)) }, state);
+      const inputs = { dy: Float32Array.from(flat(input.dy)) };
+      const out = await backend.run(toKernels(quantizedLinear(input, quantize)), "layer", inputs, state);
       for (const name of ["y", "dx", "dw"] as const) expect(worstShare(out[name] ?? [], flat(c[name])), name).toBeLessThan(1e-5);
+      // These cases have no codes: what is multiplied says which they are.
+      const rounded = await backend.run(toKernels(quantizedLinear(input, quantize, { operands: true })), "layer", inputs, state);
+      for (const name of ["x_q", "w_q"] as const) {
+        const expected = c[name];
+        if (expected !== undefined) expect(worstShare(rounded[name] ?? [], flat(expected)), name).toBeLessThan(1e-5);
+      }
     });
   }
 

@@ -40,6 +40,9 @@ export interface GoldenExtra {
   readonly a_kwargs: SideArguments;
   readonly w_quantizer: string;
   readonly w_kwargs: SideArguments;
+  /** What the reference multiplies: rotated where its quantizers are half, rotated back where they are full. */
+  readonly x_q?: Rows;
+  readonly w_q?: Rows;
   readonly y: Rows;
   readonly dx: Rows;
   readonly dw: Rows;

@@ -46,9 +46,10 @@ const noContext = {
 
 /**
  * The layer with outputs y, dx, dw and, for each quantized operand, `x_codes`, `x_mask`, `w_codes`, `w_mask`. Both operands are
- * parameters, so that both get gradients; dy is an input of the caller.
+ * parameters, so that both get gradients; dy is an input of the caller. `operands`: with outputs `x_q` and `w_q` too, what the layer multiplies,
+ * which a kernel then stores.
  */
-export function quantizedLinear({ m, n, k }: LinearShape, quantize: QuantizeChoice): Module {
+export function quantizedLinear({ m, n, k }: LinearShape, quantize: QuantizeChoice, { operands = false } = {}): Module {
   const b = newBuilder();
   const dy: Value = { hint: "dy", type: f32(m, n) };
   const x = b.emit(stateRead, [], { name: "x", type: f32(m, k) }, { hint: "x" });
@@ -76,7 +77,8 @@ export function quantizedLinear({ m, n, k }: LinearShape, quantize: QuantizeChoi
       },
     ],
   };
-  return withGradients(runSteps(surface, stepsBetween("insert-hadamard", "insert-quant")));
+  const quantized = runSteps(surface, stepsBetween("insert-hadamard", "insert-quant"));
+  return withGradients(operands ? withOperands(quantized) : quantized);
 }
 
 /** The quantizer of the activation side alone: `out` = Q(x) as a contraction would see it, dx of sum(out), and `x_scale`, `x_rotated`. */
@@ -173,6 +175,14 @@ function withGradients(quantized: Module): Module {
     outputs.push({ name: `${name}_mask`, value: b.emit(pruneMask, [source], attrs as AttributesOf<typeof pruneMask.attrs>) });
   }
   return { ...quantized, form: "differentiated", entries: [{ ...entry, instructions: b.instructions, outputs }] };
+}
+
+function withOperands(module: Module): Module {
+  const [entry] = module.entries;
+  const [x, w] = entry?.instructions.find((i) => i.op.signature.name === dot.name)?.operands ?? [];
+  if (entry === undefined || x === undefined || w === undefined) throw new Error("no layer");
+  const outputs = [...entry.outputs, { name: "x_q", value: x }, { name: "w_q", value: w }];
+  return { ...module, entries: [{ ...entry, outputs }] };
 }
 
 function stateBehind(instructions: Module["entries"][number]["instructions"], value: Value): string {
