@@ -19,7 +19,10 @@ export function plotCommand(output: Output): Command {
   return new Command("plot")
     .description("Plot runs or results, on the terminal or as SVG.")
     .addArgument(new Argument("<kind>", `what to plot: ${summaries}`).choices(plotNames))
-    .argument("[paths...]", "folders of runs for `loss` and `val-loss`; a file of results (JSON lines) for `bits` and `efficiency`")
+    .argument(
+      "[paths...]",
+      "folders of runs for `loss`, `val-loss`, `trusted` and `quant-error`; a file of results (JSON lines) for `bits` and `efficiency`",
+    )
     .addOption(publishedOption())
     .addOption(new Option("-o, --output <file>", "SVG file to write instead").argParser(svgPath))
     .addOption(jsonOption())

@@ -1,7 +1,7 @@
 // A process that does one run of a sweep: trains it from where its folder stands, evaluates it, and tells the process that asked for it.
 import { compile, compileChecked, unwrap } from "../compiler/index.ts";
 import { DiagnosticError, printDiagnostic } from "../ir/diagnostic.ts";
-import { Device, defaultMemoryBudget, evaluate, isRefusal, openTrainingData, Session, train } from "../runtime/index.ts";
+import { Device, defaultMemoryBudget, evaluate, hasProbes, isRefusal, openTrainingData, Session, train } from "../runtime/index.ts";
 import { readSource } from "./files.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { OpenRun } from "./open-run.ts";
@@ -42,7 +42,11 @@ async function trainRun({ run, folder, adapter, memory, schedules }: SweepTask):
     ...schedulesGiven(schedules === undefined ? {} : { schedules }),
   };
   const budget = memory ?? defaultMemoryBudget(device);
-  const artifact = unwrap(compile(source, { ...options, memory: budget, entries: (name) => name === "train" || name === "eval" }));
+  const { probeEvery } = run;
+  const entries = ["train", "eval", "probe"];
+  const artifact = unwrap(
+    compile(source, { ...options, memory: budget, probe: probeEvery !== undefined, entries: (name) => entries.includes(name) }),
+  );
   const opened: Session[] = [];
   using open = new OpenRun(
     device,
@@ -63,6 +67,7 @@ async function trainRun({ run, folder, adapter, memory, schedules }: SweepTask):
     resume: true,
     keep: 2,
     signal: stop.signal,
+    ...(probeEvery !== undefined && hasProbes(artifact) ? { probeEvery } : {}),
     config: { command },
     reopen: () => open.reopen(),
     checked: () => unwrap(compileChecked(source, options)),

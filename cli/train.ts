@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type CompiledArtifact, compile, compileChecked, unwrap } from "../compiler/index.ts";
 import { printBytes } from "../ir/byte-size.ts";
-import { DiagnosticError, error, hasErrors } from "../ir/diagnostic.ts";
+import { DiagnosticError, error, hasErrors, warning } from "../ir/diagnostic.ts";
 import {
   type AdapterChoice,
   Device,
   defaultMemoryBudget,
   giveWeights,
+  hasProbes,
   latestCheckpoint,
   openTrainingData,
   removeRun,
@@ -40,6 +41,7 @@ interface TrainFlags extends ScheduleFlags {
   readonly keep?: number;
   readonly beside?: string;
   readonly sample?: number;
+  readonly probeEvery?: number;
   readonly init?: string;
   readonly fresh: readonly string[];
 }
@@ -62,6 +64,11 @@ export function trainCommand(output: Output): Command {
     .option(
       "--keep <n>",
       "number of checkpoints that stay (default: all where the recipe saves every so many steps, 2 where it saves by time)",
+      wholeNumber(1),
+    )
+    .option(
+      "--probe-every <n>",
+      "after every so many steps log, for each rounded weight and activation, the trusted share and the error of rounding",
       wholeNumber(1),
     )
     .addOption(
@@ -108,8 +115,10 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
     portable: false,
     ...schedules,
   });
+  const probe = flags.probeEvery === undefined ? {} : { probe: true };
+  const entries = ["train", "eval", "probe"];
   const compileUnder = (policy: string | undefined): CompiledArtifact => {
-    const report = compile(source, { ...optionsFor(policy), memory, entries: (name) => name === "train" || name === "eval" });
+    const report = compile(source, { ...optionsFor(policy), memory, ...probe, entries: (name) => entries.includes(name) });
     if (report.value === undefined || hasErrors(report.diagnostics)) throw new DiagnosticError(report.diagnostics);
     output.diagnostics(report.diagnostics);
     return report.value;
@@ -118,6 +127,9 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
   // Before anything is trained: a policy that is not there should not cost a run.
   const other = flags.beside === undefined ? undefined : compileUnder(flags.beside);
   const { manifest } = artifact;
+  const probes = flags.probeEvery !== undefined && hasProbes(artifact);
+  if (flags.probeEvery !== undefined && !probes)
+    output.diagnostics([warning("no-entry", `policy ${manifest.policy} rounds nothing, so there is nothing to probe`)]);
   const folder = flags.out ?? join("runs", manifest.recipe ?? "run");
   refuseOtherRun(folder, flags);
 
@@ -149,6 +161,7 @@ async function trainFile(file: string, recipe: string | undefined, flags: TrainF
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
       ...(flags.resume === undefined ? {} : { resume: flags.resume }),
+      ...(probes ? { probeEvery: flags.probeEvery } : {}),
       ...(flags.keep === undefined ? {} : { keep: flags.keep }),
     }),
   );

@@ -7,6 +7,7 @@ import { expand } from "./expand.ts";
 import { foldHadamard } from "./fold-hadamard.ts";
 import { fuse } from "./fuse.ts";
 import { insertHadamard } from "./insert-hadamard.ts";
+import { insertProbes } from "./insert-probes.ts";
 import { insertQuant } from "./insert-quant.ts";
 import { lowerQuant } from "./lower-quant.ts";
 import { packWeights } from "./pack-weights.ts";
@@ -35,6 +36,8 @@ export const pipeline: readonly PipelineStep[] = [
   towards("quantized", foldHadamard),
   towards("quantized", packWeights),
   towards("quantized", cleanup),
+  // Where someone asks for `@probe`. While roundings are still one op each, with their operands beside them.
+  towards("quantized", insertProbes),
 
   // Training alone. On composites, whose gradients are simpler than those of what they expand to. Its cleanup merges the masks and
   // constants that the rules emit once for each use.

@@ -38,6 +38,7 @@ export {
 export { givePacked, packSession } from "./packed-weights.ts";
 export { KernelError } from "./pipelines.ts";
 export { bestSubgroups, probeSubgroups, type SubgroupSupport } from "./probe.ts";
+export { hasProbes, type QuantProbe, type QuantProbes } from "./quant-probes.ts";
 export { isRefusal, refusalHelp } from "./refusal.ts";
 export { removeRun } from "./run-folder.ts";
 export { distribution, draw, mostLikely, Sampler, type SamplingOptions } from "./sampling.ts";

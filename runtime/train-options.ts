@@ -21,6 +21,8 @@ export interface TrainOptions {
   /** Abort to finish the step under way, write a checkpoint and return. */
   readonly signal?: AbortSignal;
   readonly progress?: TrainProgress;
+  /** Log how the roundings go after every so many steps (`probe` in the metrics). Asks for an artifact that was compiled with `probe`. */
+  readonly probeEvery?: number;
   /** Instead of the recipe's data source. */
   readonly dataset?: Dataset;
   /** Further settings for `config.resolved.json`, such as the command line. */

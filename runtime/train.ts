@@ -7,6 +7,7 @@ import { Batches } from "./data/batches.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { openData } from "./data/source.ts";
 import type { LoggedLine } from "./metrics.ts";
+import { requireProbes } from "./quant-probes.ts";
 import { chooseCheckpoint, differencesFrom, loadCheckpoint, type Resumed } from "./resume.ts";
 import { cleanRunFolder, RunFolder } from "./run-folder.ts";
 import type { Session } from "./session.ts";
@@ -28,6 +29,7 @@ export async function train(session: Session, options: TrainOptions = {}): Promi
   const dataset = options.dataset ?? (await openTrainingData(session.artifact));
   const batches = new Batches(dataset, run.data, entry);
   const examples = stepSize(batches, run);
+  if (options.probeEvery !== undefined) requireProbes(session.artifact);
   const { folder: path, signal, progress, steps = run.steps } = options;
 
   if (path !== undefined) await cleanRunFolder(path);
@@ -37,7 +39,7 @@ export async function train(session: Session, options: TrainOptions = {}): Promi
   if (resumed !== undefined) for (const difference of differencesFrom(resumed, session)) progress?.warned?.(difference);
 
   const checked = options.checked?.bind(options);
-  const common = { run, dataset, batches, seed, steps, signal, progress, checked };
+  const common = { run, dataset, batches, seed, steps, signal, progress, checked, probeEvery: options.probeEvery };
   try {
     return await runFrom(session, resumed, common, options);
   } catch (problem) {

@@ -8,6 +8,7 @@ import type { CheckpointState } from "./checkpoint-state.ts";
 import type { Batches } from "./data/batches.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
+import { probeQuantization } from "./quant-probes.ts";
 import { isRefusal, refusalHelp } from "./refusal.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { PendingRun, Session } from "./session.ts";
@@ -26,6 +27,8 @@ export interface LoopOptions {
   readonly signal: AbortSignal | undefined;
   readonly progress: TrainProgress | undefined;
   readonly checked: (() => CheckedArtifact) | undefined;
+  /** Steps between probes of the roundings; absent: none. */
+  readonly probeEvery: number | undefined;
 }
 
 /** Where a loop begins. */
@@ -64,15 +67,17 @@ export class TrainingLoop {
 
   /** Throws a DiagnosticError where loss and gradient stay not finite (`not-finite`), the device is lost, or the end cannot be saved (`not-saved`). */
   async run(): Promise<TrainResult> {
-    const { session, run, batches, seed, steps, signal } = this.#options;
+    const { session, run, batches, seed, steps, signal, probeEvery } = this.#options;
     for (let step = this.#fromStep; step < steps && signal?.aborted !== true; step++) {
       this.#underWay.push({ step, pending: startStep(session, batches, { seed, step }) });
       const evaluates = run.evaluate !== undefined && (step + 1) % run.evaluate.everySteps === 0;
       const saves = this.#savesAfter(step + 1);
-      if (evaluates || saves) await this.#finishAll();
+      const probes = probeEvery !== undefined && (step + 1) % probeEvery === 0;
+      if (evaluates || saves || probes) await this.#finishAll();
       else if (this.#underWay.length >= stepsUnderWay) await this.#finishStep();
       if (this.#bad.isCareful) await this.#finishAll();
       if (evaluates) await this.#evaluate();
+      if (probes) await this.#probe();
       if (saves) await this.#save();
     }
     await this.#finishAll();
@@ -132,6 +137,12 @@ export class TrainingLoop {
     this.#evaluation = toMetrics(this.#done, await evaluate(session, dataset, run.data, run.evaluate.metrics));
     folder?.log(this.#evaluation);
     progress?.evaluated?.(this.#evaluation);
+    this.#before = performance.now();
+  }
+
+  async #probe(): Promise<void> {
+    const { session, batches, folder } = this.#options;
+    folder?.log({ step: this.#done, probe: await probeQuantization(session, batches) });
     this.#before = performance.now();
   }
 

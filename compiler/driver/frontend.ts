@@ -29,12 +29,15 @@ export interface Lowered {
 
 /** The module of form `surface`. No value where there is an error. */
 export function lowerSource(source: Source, options: FrontEndOptions = {}): Report<Lowered> {
-  const { load = loadFromDisk, inference, ...rest } = options;
+  const { load = loadFromDisk, inference, probe, ...rest } = options;
   const { value: resolved, diagnostics: problems } = resolve(source, { load, ...rest });
   const diagnostics: Diagnostic[] = [...problems];
   if (resolved === undefined) return { diagnostics };
   // Lowering finds mistakes of its own (shapes), and reports them beside a faulty policy or recipe.
-  const lowered = lower(resolved, inference === undefined ? {} : { inference });
+  const lowered = lower(resolved, {
+    ...(inference === undefined ? {} : { inference }),
+    ...(probe === undefined ? {} : { probe }),
+  });
   diagnostics.push(...lowered.diagnostics);
   return lowered.value === undefined || hasErrors(diagnostics)
     ? { diagnostics }

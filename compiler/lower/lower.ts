@@ -24,10 +24,12 @@ const learningRate = "lr";
 export interface LowerOptions {
   /** Whether and how there are entries that continue a text; none by default, since they bring state of their own. */
   readonly inference?: InferenceOptions;
+  /** Whether there is `@probe`, which tells how the roundings of the recipe's model go on a batch. */
+  readonly probe?: boolean;
 }
 
 /** Entries that the compiler makes, which no function may be called like. */
-const madeEntries: ReadonlySet<string> = new Set(["train", "accumulate", "apply", "eval", "logits", "prefill", "decode"]);
+const madeEntries: ReadonlySet<string> = new Set(["train", "accumulate", "apply", "eval", "probe", "logits", "prefill", "decode"]);
 
 /**
  * Lower a model to entries: `@train` and `@eval` from its recipe, `@logits` from the model's function without a name, one from each named
@@ -43,7 +45,7 @@ export function lower(resolved: Resolved, options: LowerOptions = {}): Report<Mo
   );
 }
 
-function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<Module> {
+function lowerEntries(resolved: Resolved, { inference, probe }: LowerOptions): Report<Module> {
   const problems = new Problems();
   const entries: Entry[] = [];
   const push = (entry: Entry | undefined) => {
@@ -53,6 +55,7 @@ function lowerEntries(resolved: Resolved, { inference }: LowerOptions): Report<M
   const training = recipe === undefined ? undefined : lowerTrain(resolved, recipe, problems);
   push(training?.entry);
   if (recipe !== undefined) push(lowerEval(resolved, recipe, problems));
+  if (recipe !== undefined && probe === true) push(lowerProbe(resolved, recipe, problems));
   for (const [name, declaration] of model.functions) {
     if (madeEntries.has(name)) problems.add(takenName(name, declaration));
     else push(lowerFunction(resolved, name === "" ? "logits" : name, declaration, problems));
@@ -187,6 +190,15 @@ function lowerEval(resolved: Resolved, recipe: Recipe, problems: Problems): Entr
     { name: "targets", value: targets },
   ];
   return { name: "eval", inputs: found.inputs, instructions: cx.builder.instructions, outputs, updates: [] };
+}
+
+/** The loss once more, as it is in training: `insert-probes` replaces it by what it finds on the way there. */
+function lowerProbe(resolved: Resolved, recipe: Recipe, problems: Problems): Entry | undefined {
+  const cx = new EntryContext(resolved, problems);
+  const found = lowerLoss(cx, recipe);
+  if (found === undefined) return undefined;
+  const outputs = [{ name: "loss", value: found.loss }];
+  return { name: "probe", inputs: found.inputs, instructions: cx.builder.instructions, outputs, updates: [] };
 }
 
 /** Rows of a batch: the first axis of its first array. */

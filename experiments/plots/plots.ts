@@ -1,4 +1,5 @@
 // The kinds of plots: one entry each, from runs or from results to a chart.
+import { DiagnosticError, error } from "../../ir/diagnostic.ts";
 import { type Analysis, analyse } from "../analyse.ts";
 import type { Interval } from "../resample.ts";
 import { precisionsOf, type ResultRow } from "../scaling-law.ts";
@@ -13,6 +14,16 @@ type PlotKind =
 export const plotKinds = {
   loss: { takes: "runs", summary: "training loss of runs by step", chart: lossCurves },
   "val-loss": { takes: "runs", summary: "held-out loss of runs by step", chart: heldOutCurves },
+  trusted: {
+    takes: "runs",
+    summary: "share of trusted weights (w) and activations (a) of each layer by step",
+    chart: (runs) => probedCurves(runs, "trusted"),
+  },
+  "quant-error": {
+    takes: "runs",
+    summary: "relative squared error of rounding the weights (w) and activations (a) of each layer by step",
+    chart: (runs) => probedCurves(runs, "error"),
+  },
   bits: { takes: "results", summary: "loss against the size of the model in bits, by precision", chart: lossAgainstBits },
   efficiency: {
     takes: "results",
@@ -45,6 +56,38 @@ function heldOutCurves(runs: readonly RunMetrics[]): Chart {
     y: { label: "loss (nats)", scale: "linear" },
     series: runs.map(({ name, heldOutLosses }) => ({ name, points: means(heldOutLosses, 1), mark: "points" })),
   };
+}
+
+const probed = {
+  trusted: { title: "Trusted share of what is rounded", y: { label: "share of elements whose gradient passes", scale: "linear" } },
+  error: { title: "Error of rounding", y: { label: "|Q(x) - x|^2 / |x|^2", scale: "log" } },
+} as const satisfies Readonly<Record<string, Pick<Chart, "title" | "y">>>;
+
+/** A line for each layer and side: the mean over the sites of one element of an array of instances, else a site of its own. */
+function probedCurves(runs: readonly RunMetrics[], what: keyof typeof probed): Chart {
+  const series = runs.flatMap(({ name: run, probes }) => {
+    const curves = new Map<string, Map<number, number[]>>();
+    for (const { step, probes: sites } of probes) {
+      for (const [site, sides] of Object.entries(sites)) {
+        for (const [side, values] of Object.entries(sides)) {
+          const value = values[what];
+          if (typeof value !== "number" || (what === "error" && value <= 0)) continue;
+          const name = `${/^.*?\.\d+(?=\.|$)/.exec(site)?.[0] ?? site} ${side}`;
+          const curve = curves.get(name) ?? new Map<number, number[]>();
+          curves.set(name, curve.set(step, [...(curve.get(step) ?? []), value]));
+        }
+      }
+    }
+    return [...curves].map(([name, steps]): Series => {
+      const points = [...steps].map(([x, values]) => ({ x, y: values.reduce((sum, value) => sum + value, 0) / values.length }));
+      return { name: runs.length > 1 ? `${run}: ${name}` : name, mark: "line", points };
+    });
+  });
+  if (series.length === 0) {
+    const help = ["`bitloom train --probe-every 50` logs them; plain straight-through estimators trust everything, so they have no share"];
+    throw new DiagnosticError([error("no-metrics", "the runs have no probes of their roundings", undefined, "", help)]);
+  }
+  return { ...probed[what], x: { label: "step", scale: "linear" }, series };
 }
 
 /** Means of step and value over windows of so many values. Values that are not finite are not logged, so they are not here. */

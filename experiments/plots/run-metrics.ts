@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { DiagnosticError, error } from "../../ir/diagnostic.ts";
+import type { QuantProbes } from "../../runtime/index.ts";
 import { parseMetrics } from "../../runtime/metrics.ts";
 
 export interface RunMetrics {
@@ -9,6 +10,13 @@ export interface RunMetrics {
   readonly name: string;
   readonly losses: readonly StepValue[];
   readonly heldOutLosses: readonly StepValue[];
+  /** Of runs that were probed: what is known of each rounding, by step. */
+  readonly probes: readonly ProbedStep[];
+}
+
+export interface ProbedStep {
+  readonly step: number;
+  readonly probes: QuantProbes;
 }
 
 export interface StepValue {
@@ -24,9 +32,12 @@ export function readRuns(paths: readonly string[]): readonly RunMetrics[] {
     const lines = linesOf(path);
     const values = (field: string): readonly StepValue[] =>
       lines.flatMap(({ step, [field]: value }) => (typeof value === "number" ? [{ step, value }] : []));
-    return { name, losses: values("loss"), heldOutLosses: values("val_loss") };
+    const probes = lines.flatMap(({ step, probe }) => (isProbe(probe) ? [{ step, probes: probe }] : []));
+    return { name, losses: values("loss"), heldOutLosses: values("val_loss"), probes };
   });
 }
+
+const isProbe = (value: unknown): value is QuantProbes => typeof value === "object" && value !== null;
 
 function linesOf(path: string) {
   const file = join(path, "metrics.jsonl");

@@ -30,6 +30,8 @@ export interface SweepRun {
   readonly sources: string;
   /** Batches of the final evaluation, or all; absent: what the recipe's `eval` says. */
   readonly heldOut?: number | "all";
+  /** Steps between probes of its roundings, if it has any. */
+  readonly probeEvery?: number;
   /** Its row of the results, which lacks nothing but the loss. */
   readonly row: Omit<ResultRow, "loss">;
 }
@@ -125,6 +127,7 @@ class Planner {
       steps: kind.steps,
       sources: kind.sources,
       ...(kind.heldOut === undefined ? {} : { heldOut: kind.heldOut }),
+      ...(this.#file.probeEvery === undefined ? {} : { probeEvery: this.#file.probeEvery }),
       row,
     };
     return { run, ...(kind.cost === undefined ? {} : { cost: kind.cost }) };

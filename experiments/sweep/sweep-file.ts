@@ -46,6 +46,8 @@ export interface SweepFile {
   readonly vary?: Readonly<Record<string, readonly SweepValue[]>>;
   /** Held-out examples that the final loss is the mean of, or all. Default: as many as the recipe's `eval` says. */
   readonly heldOut?: number | "all";
+  /** Steps between probes of the roundings in each run's metrics. Default: none. */
+  readonly probeEvery?: number;
 }
 
 /** Lists of a grid have an item and none twice. */
@@ -92,6 +94,7 @@ const checkSweep: Check<SweepFile> = objectOf<SweepFile>({
   seeds: optional(axis(seed)),
   set: optional(listOf(filled)),
   vary: optional(recordOf(axis(setting))),
+  probeEvery: optional(whole(1)),
   heldOut: optional((value, at) => (typeof value === "number" ? whole(1)(value, at) : oneOf("all")(value, at))),
 });
 

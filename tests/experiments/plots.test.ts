@@ -135,4 +135,35 @@ describe("of runs", () => {
     expect(loss.series[0]?.points.at(-1)).toEqual({ x: 1000, y: 1000 });
     expect(plotKinds["val-loss"].chart(runs).series[0]?.points).toEqual([250, 500, 750, 1000].map((x) => ({ x, y: 5 - x / 250 })));
   });
+
+  test("probes are means over the sites of a layer", async () => {
+    const path = join(folder, "probed");
+    mkdirSync(path);
+    const log = await MetricsLog.open(join(path, "metrics.jsonl"), join(path, "metrics.jsonl"), () => true);
+    const side = (trusted: number, error: number) => ({ trusted, error });
+    const sites = { "layers.0.attn.wq": { w: side(0.5, 0.125), a: side(1, 0.5) }, "layers.0.mlp.up": { w: side(0.75, 0.375) } };
+    log.write({ step: 50, probe: { ...sites, lm_head: { w: side(0.25, 0.5) } } });
+    log.write({ step: 100, probe: { ...sites, lm_head: { w: { trusted: 0.5, error: null } } } });
+    log.sync();
+    log.close();
+    const runs = readRuns([path]);
+    expect(plotKinds.trusted.chart(runs).series).toEqual([
+      { name: "layers.0 w", mark: "line", points: [50, 100].map((x) => ({ x, y: 0.625 })) },
+      { name: "layers.0 a", mark: "line", points: [50, 100].map((x) => ({ x, y: 1 })) },
+      {
+        name: "lm_head w",
+        mark: "line",
+        points: [
+          { x: 50, y: 0.25 },
+          { x: 100, y: 0.5 },
+        ],
+      },
+    ]);
+    const errors = plotKinds["quant-error"].chart([...runs, ...runs]);
+    expect(errors.y.scale).toBe("log");
+    expect(errors.series.length).toBe(6);
+    expect(errors.series[2]).toEqual({ name: "probed: lm_head w", mark: "line", points: [{ x: 50, y: 0.5 }] });
+    expect(await renderSvg(errors)).toContain("Error of rounding");
+    expect(renderTerminal(errors)[0]).toBe("Error of rounding");
+  });
 });
