@@ -124,14 +124,15 @@ function linearTicks(low: number, high: number, most: number): readonly number[]
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** As many of 1, 2 and 5 times each power of ten as there is room for. */
+/** As many of 1, 2 and 5 times each power of ten as there is room for; of a range that has less than two of those, ticks as on a linear axis. */
 function logTicks(low: number, high: number, most: number): readonly number[] {
   const decades = Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low)) + 1;
   const powers = Array.from({ length: decades }, (_, i) => Math.floor(Math.log10(low)) + i);
   const within = (factors: readonly number[]) =>
     powers.flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`))).filter((at) => at >= low && at <= high);
   const choices = [[1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5], [1, 2, 5], [1]].map(within);
-  return choices.find((ticks) => ticks.length <= most) ?? choices.at(-1) ?? [];
+  const chosen = choices.find((ticks) => ticks.length <= most) ?? choices.at(-1) ?? [];
+  return chosen.length < 2 ? linearTicks(low, high, most) : chosen;
 }
 
 /** `1200000` as `1.2M`. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { codeBlocks } from "../docs/blocks.ts";
+import { writeTinySweep } from "../support/tiny-sweep.ts";
 import { cli, projectRoot } from "./run-cli.ts";
 
 let folder = "";
@@ -67,6 +68,14 @@ describe("the command line of the package", () => {
       code: 0,
       err: "",
       out: expect.stringContaining("wrote tokenizer.json: 260 tokens from 1144747 bytes"),
+    });
+  });
+
+  test("sweeps, in processes that run the package's own code", () => {
+    writeTinySweep(folder, { policies: ["float"], sizes: ["line"], steps: [20] });
+    expect(installed("sweep", "grid.json", "--adapter", "swiftshader")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("1 of 1 runs are done; the table is runs/grid/results.jsonl"),
     });
   });
 

@@ -61,6 +61,12 @@ test("text: marks are painted by series, and a logarithmic axis shows what there
   expect([950, 12_000, 3e8, 1.5e9, 0.25].map(shortNumber)).toEqual(["950", "12k", "300M", "1.5G", "0.25"]);
 });
 
+test("text: a logarithmic axis over less than a decade has ticks too", () => {
+  const points = [0.0103, 0.0149].map((y, x) => ({ x, y }));
+  const lines = renderTerminal({ ...line, y: { label: "error", scale: "log" }, series: [{ name: "a", mark: "line", points }] });
+  expect(lines.flatMap((text) => /^([\d.]+) ┤/.exec(text)?.[1] ?? [])).toEqual(["0.014", "0.013", "0.012", "0.011"]);
+});
+
 test("text: a chart without points says so", () => {
   expect(renderTerminal({ ...line, series: [] })).toEqual(["Two", "(nothing to draw)"]);
 });
