@@ -15,7 +15,7 @@ export interface SweepTask {
   readonly schedules?: string;
 }
 
-/** What a process tells. The last message is `finished`, `stopped` or `failed`. */
+/** What a process tells, or what is told of one that ended without a word. The last message is `finished`, `stopped` or `failed`. */
 export type SweepMessage =
   | { readonly kind: "started"; readonly fromStep: number; readonly steps: number }
   | { readonly kind: "stepped"; readonly step: number; readonly loss: number | null }
@@ -24,7 +24,8 @@ export type SweepMessage =
 
 export type SweepOutcome =
   | { readonly kind: "finished"; readonly loss: number }
-  | { readonly kind: "stopped"; readonly step: number }
+  /** No step: before it had a handler for the signal. */
+  | { readonly kind: "stopped"; readonly step?: number }
   /** A diagnostic as text, with its frame. */
   | { readonly kind: "failed"; readonly text: string };
 
@@ -32,7 +33,8 @@ export interface PoolOptions {
   readonly jobs: number;
   /** Set: no further run begins, and those under way stop after their step. */
   readonly signal: AbortSignal;
-  taskOf(run: SweepRun): SweepTask;
+  /** Called right before a run begins. */
+  taskOf(run: SweepRun): Promise<SweepTask>;
   told(run: SweepRun, message: SweepMessage): void;
   /** Called for each run that began, one at a time, however it ended. */
   ended(run: SweepRun, outcome: SweepOutcome): Promise<void>;
@@ -45,7 +47,8 @@ export async function runPool(runs: readonly SweepRun[], options: PoolOptions): 
   const serve = async () => {
     for (const run of waiting) {
       if (options.signal.aborted) return;
-      const outcome = await runInProcess(run, options);
+      const outcome = await runInProcess(await options.taskOf(run), options);
+      options.told(run, outcome);
       last = last.then(() => options.ended(run, outcome));
       await last;
     }
@@ -59,9 +62,9 @@ const worker = fileURLToPath(new URL(`./sweep-worker${extname(import.meta.url)}`
 /** Every process loads the same code: what Node makes of it is kept where Node keeps such by default, half of a process's start. */
 const environment = { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"), ...process.env };
 
-function runInProcess(run: SweepRun, { signal, taskOf, told }: PoolOptions): Promise<SweepOutcome> {
+function runInProcess(task: SweepTask, { signal, told }: PoolOptions): Promise<SweepOutcome> {
   return new Promise((resolve) => {
-    const child: ChildProcess = fork(worker, [JSON.stringify(taskOf(run))], {
+    const child: ChildProcess = fork(worker, [JSON.stringify(task)], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       env: environment,
     });
@@ -69,20 +72,26 @@ function runInProcess(run: SweepRun, { signal, taskOf, told }: PoolOptions): Pro
     let said = "";
     const stop = () => child.connected && child.send("stop");
     signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
     child.stderr?.on("data", (chunk) => {
       said = `${said}${chunk}`.slice(-2000);
     });
     child.on("message", (message: SweepMessage) => {
       if (message.kind === "finished" || message.kind === "stopped" || message.kind === "failed") outcome = message;
-      told(run, message);
+      else told(task.run, message);
     });
     child.on("error", (problem) => {
       outcome ??= { kind: "failed", text: problem.message };
     });
     child.on("close", (code, by) => {
       signal.removeEventListener("abort", stop);
-      const words = said.trim() === "" ? "" : `\n${said.trim()}`;
-      resolve(outcome ?? { kind: "failed", text: `its process ended ${by === null ? `with code ${code}` : `by ${by}`}${words}` });
+      resolve(outcome ?? describeEnd(code, by, said.trim()));
     });
   });
+}
+
+/** Of a process that told nothing. Ctrl-C reaches it before it listens, too. */
+function describeEnd(code: number | null, by: NodeJS.Signals | null, said: string): SweepOutcome {
+  if (by === "SIGINT" || by === "SIGTERM" || by === "SIGHUP") return { kind: "stopped" };
+  return { kind: "failed", text: `its process ended ${by === null ? `with code ${code}` : `by ${by}`}${said === "" ? "" : `\n${said}`}` };
 }

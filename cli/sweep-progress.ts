@@ -54,7 +54,10 @@ export class SweepProgress {
         return this.#note(run, `held-out loss ${message.loss.toFixed(4)}${after}${more}`);
       }
       case "stopped":
-        return this.#note(run, `stopped after step ${message.step}, which is saved`);
+        return this.#note(
+          run,
+          message.step === undefined ? "stopped before it began" : `stopped after step ${message.step}, which is saved`,
+        );
       case "failed":
         return this.#output.note(`${this.#head(run)} failed\n${message.text}\n`);
       default:

@@ -77,20 +77,22 @@ async function runAll(
   const outcomes = new Map<SweepRun, SweepOutcome>();
   // Before anything runs, so that a table of an earlier grid is none of this one.
   await folder.writeTable(runs);
-  for (const run of left) await folder.begin(run);
   await interruptible(
     () => output.note("stopping after the steps under way; Ctrl-C again to quit at once"),
     (signal) =>
       runPool(left, {
         jobs: flags.jobs,
         signal,
-        taskOf: (run) => ({
-          run,
-          folder: folder.folderOf(run),
-          adapter: flags.adapter,
-          ...(flags.memory === undefined ? {} : { memory: flags.memory }),
-          ...(flags.schedules === undefined ? {} : { schedules: flags.schedules }),
-        }),
+        async taskOf(run) {
+          await folder.begin(run);
+          return {
+            run,
+            folder: folder.folderOf(run),
+            adapter: flags.adapter,
+            ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+            ...(flags.schedules === undefined ? {} : { schedules: flags.schedules }),
+          };
+        },
         told: (run, message) => progress.told(run, message),
         async ended(run, outcome) {
           outcomes.set(run, outcome);

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { lockFolder } from "../../cli/folder-lock.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
-import { cli } from "./run-cli.ts";
+import { cli, startCli } from "./run-cli.ts";
 
 const folder = temporaryFolder();
 
@@ -123,6 +123,7 @@ test("a run that fails leaves the others alone; a changed sweep does not go on",
   expect(code).toBe(1);
   expect(err).toContain("[1/2] float-line-60-recipe.rate=1e+30-s0 failed\nerror[not-finite]");
   expect(err).toContain("error[failed-runs]: 1 of 2 runs failed");
+  expect(err).not.toContain("its process ended");
   expect(out).toMatch(/float-line-60-recipe\.rate=1e\+30-s0 .* failed\n.*float-line-60-recipe\.rate=0\.05-s0 .* \d\.\d{4}\n/);
   const rows = readFileSync(`${path}/runs/results.jsonl`, "utf8").trim().split("\n");
   expect(rows.map((row) => JSON.parse(row).run)).toEqual(["float-line-60-recipe.rate=0.05-s0"]);
@@ -136,4 +137,20 @@ test("a run that fails leaves the others alone; a changed sweep does not go on",
   using lock = await lockFolder(`${path}/runs`);
   expect(lock).toBeDefined();
   expect(await cli(...command)).toMatchObject({ code: 1, err: expect.stringContaining("error[sweep-runs]") });
+});
+
+test("a process that is killed is a run that failed; the other one goes on", { timeout: 240_000 }, async () => {
+  const path = `${folder.path}/killed`;
+  mkdirSync(path);
+  writeTinySweep(path, { policies: ["float"], sizes: ["line"], steps: [400], seeds: [0, 1] });
+  const { child, said } = startCli(["sweep", `${path}/grid.json`, "--adapter", "swiftshader", "--out", `${path}/runs`]);
+  child.stderr?.once("data", () => {
+    // The first run has begun: its process is the only child.
+    const pid = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ")[0];
+    process.kill(Number(pid), "SIGKILL");
+  });
+  const { code, err, out } = await said;
+  expect(code).toBe(1);
+  expect(err).toContain("[1/2] float-line-400-s0 failed\nits process ended by SIGKILL");
+  expect(out).toMatch(/float-line-400-s1 .* \d\.\d{4}\n1 of 2 runs are done/);
 });
