@@ -53,7 +53,7 @@ const numbers = [0, 1, 2, 4, 8, 3];
 const scalars: readonly Literal[] = [
   ...numbers.map(intLiteral),
   ...[0, 1, -0.5, 1e-8, 0.1, 3e20, Infinity, -Infinity, Number.NaN, -0].map(floatLiteral),
-  ...["quest", "row", "trust", "auto", "planes", "f32", "i32", "bool", "true", "half", "cos"].map(word),
+  ...["quest", "row", "trust", "auto", "planes", "f32", "i32", "bool", "true", "half", "cos", "element"].map(word),
   stringLiteral("w"),
   stringLiteral('a "quoted" \\ name'),
 ];
