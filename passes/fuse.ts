@@ -252,10 +252,22 @@ class Grouping {
         continue;
       }
       this.notes.apart(instruction.results, why);
+      const beside = isRounding(instruction) ? this.#roundingOf(instruction) : undefined;
+      if (beside !== undefined) {
+        this.#join(beside, instruction, "epilogue");
+        continue;
+      }
       const home = escapes || isRounding(instruction) ? undefined : wanted.find((g) => this.#makesRows(g, instruction, users));
       if (home === undefined) this.#join(this.#open([]), instruction, "epilogue");
       else this.#join(home, instruction, "prologue");
     }
+  }
+
+  /** The kernel that rounds the same elements by the same scales, where no row's kernel does: one makes codes and mask, in every entry. */
+  #roundingOf({ operands }: Instruction): Group | undefined {
+    const [x, scale] = operands;
+    const others = x === undefined ? [] : this.facts.users(x).filter((u) => isRounding(u) && u.operands[1] === scale);
+    return others.flatMap((u) => this.groupsOf(u))[0];
   }
 
   /** Why an instruction is not computed by those that want its results; undefined where it is. */
