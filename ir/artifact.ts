@@ -9,7 +9,8 @@ export type { SubgroupPath };
 /** A byte range of a slab: name, offset (a multiple of 256), byte length (a multiple of 16). */
 export type SlabRange = readonly [slab: string, offset: number, byteLength: number];
 
-export type StateRole = "parameter" | "optimizer" | "gradient" | "cache" | "codes";
+/** `calibration` is measured by entry `calibrate` before the first step, and fixed from then on. */
+export type StateRole = "parameter" | "calibration" | "optimizer" | "gradient" | "cache" | "codes";
 
 /** One tensor of state. `type` is IR text (`f32[128, 128]`); its place is the same in every target. */
 export interface StateRecord {

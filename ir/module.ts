@@ -50,6 +50,8 @@ export interface StateDeclaration {
   readonly decay: boolean;
   /** Of codes: block of the rotation along the last axis that their weight had when it was rounded; absent: none. */
   readonly rotation?: number;
+  /** What the learning rate is multiplied by for this parameter; absent for 1. */
+  readonly rate?: number;
 }
 
 export type OptimizerSpec =

@@ -77,6 +77,12 @@ function moduleProblems(module: Module): readonly Problem[] {
       found.push(
         problem(state, "", "bad-state", `state "${state.name}" decays, but its role is ${state.role}`, { help: ["only parameters decay"] }),
       );
+    if (state.rate !== undefined && (state.role !== "parameter" || state.rate <= 0))
+      found.push(
+        problem(state, "", "bad-state", `state "${state.name}" has the rate ${state.rate}, and its role is ${state.role}`, {
+          help: ["a rate is above 0, and only parameters learn"],
+        }),
+      );
     found.push(...checkDims(state.type, state, "type"));
   }
   for (const tie of ties) {

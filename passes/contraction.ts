@@ -15,6 +15,7 @@ import type { PassContext } from "./pass.ts";
 /** One operand of a quantized contraction. Codes and scales run along the last axis, which is the contracted one. */
 export interface OperandPlan {
   readonly axis: number;
+  readonly part: "weight" | "activation";
   /** Absent: this operand stays in float. */
   readonly side?: Side;
 }
@@ -39,12 +40,13 @@ export function planContraction(instruction: Instruction, producer: Producer, cx
     const [left, right] = contractedLastAxes(instruction);
     const sides = schemeNamed(choice.scheme).sides(choice.settings, left.columns);
     const weightFirst = weightIsFirst(instruction, producer);
-    const plan = (axis: number, side: Side | undefined): OperandPlan => (side === undefined ? { axis } : { axis, side });
+    const plan = ({ axis }: Contracted, part: OperandPlan["part"]): OperandPlan => {
+      const side = sides[part];
+      return side === undefined ? { axis, part } : { axis, part, side };
+    };
     return {
       scheme: choice.scheme,
-      operands: weightFirst
-        ? [plan(left.axis, sides.weight), plan(right.axis, sides.activation)]
-        : [plan(left.axis, sides.activation), plan(right.axis, sides.weight)],
+      operands: weightFirst ? [plan(left, "weight"), plan(right, "activation")] : [plan(left, "activation"), plan(right, "weight")],
     };
   } catch (thrown) {
     if (!(thrown instanceof Rejection)) throw thrown;
@@ -100,13 +102,16 @@ function weightIsFirst({ operands: [left, right] }: Instruction, producer: Produ
 }
 
 /** Whether a value is state, seen otherwise or rotated. */
-export function comesFromState(value: Value, producer: Producer): boolean {
+export const comesFromState = (value: Value, producer: Producer): boolean => stateBehind(value, producer) !== undefined;
+
+/** The state that a value is, but for views and rotations. */
+export function stateBehind(value: Value, producer: Producer): string | undefined {
   for (let from = producer(value); from !== undefined; ) {
-    if (from.op.signature.name === stateRead.name) return true;
+    if (from.op.signature.name === stateRead.name) return String(from.attrs["name"]);
     const [only, ...more] = from.operands;
     const passesThrough = from.op.lower.kind === "view" || from.op.signature.name === hadamard.name;
-    if (!passesThrough || only === undefined || more.length > 0) return false;
+    if (!passesThrough || only === undefined || more.length > 0) return undefined;
     from = producer(only);
   }
-  return false;
+  return undefined;
 }

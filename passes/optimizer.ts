@@ -116,7 +116,10 @@ function stepOf(spec: OptimizerSpec, { builder, clip, lr, ok, hostScalar }: Step
     decay: false,
   });
   const read = ({ name, type }: StateDeclaration, hint: string): Value => builder.emit(stateRead, [], { name, type }, { hint });
-  const decayOf = (state: StateDeclaration): number => (state.decay ? spec.decay : 0);
+  const ofState = (state: StateDeclaration) => ({
+    decay: state.decay ? spec.decay : 0,
+    ...(state.rate === undefined ? {} : { rate: state.rate }),
+  });
   switch (spec.kind) {
     case "adamw": {
       const { beta1, beta2, eps } = spec;
@@ -129,7 +132,7 @@ function stepOf(spec: OptimizerSpec, { builder, clip, lr, ok, hostScalar }: Step
         const written = builder.emit(
           adamw,
           [weight, m, v, gradient, clip, lr, c1, c2, ok],
-          { beta1, beta2, eps, decay: decayOf(state) },
+          { beta1, beta2, eps, ...ofState(state) },
           { hints },
         );
         return { declared, written };
@@ -138,14 +141,14 @@ function stepOf(spec: OptimizerSpec, { builder, clip, lr, ok, hostScalar }: Step
     case "sgd": {
       const { momentum } = spec;
       return ({ state, weight, gradient }) => {
-        const decay = decayOf(state);
+        const attrs = ofState(state);
         const hint = `${weight.hint}_next`;
-        if (momentum === 0) return { declared: [], written: [builder.emit(sgd, [weight, gradient, clip, lr, ok], { decay }, { hint })] };
+        if (momentum === 0) return { declared: [], written: [builder.emit(sgd, [weight, gradient, clip, lr, ok], attrs, { hint })] };
         const velocity = moment(state, "sgd.velocity");
         const operands = [weight, read(velocity, "velocity"), gradient, clip, lr, ok] as const;
         return {
           declared: [velocity],
-          written: builder.emit(sgdMomentum, operands, { momentum, decay }, { hints: [hint, "velocity_next"] }),
+          written: builder.emit(sgdMomentum, operands, { momentum, ...attrs }, { hints: [hint, "velocity_next"] }),
         };
       };
     }

@@ -74,8 +74,9 @@ export function layoutStates(module: Module, maxSlabBytes: number): StateLayout 
 function statesByOwner(states: readonly StateDeclaration[]): ReadonlyMap<string, readonly StateDeclaration[]> {
   const owned = new Map<string, StateDeclaration[]>();
   for (const state of states) {
-    const at = state.name.indexOf("#");
-    if (at < 0) continue;
+    // The last one: what a parameter's quantizer learns, "w#step", is a parameter itself and has moments, "w#step#adamw.m".
+    const at = state.name.lastIndexOf("#");
+    if (at < 0 || state.role === "parameter" || state.role === "calibration") continue;
     const owner = state.name.slice(0, at);
     const known = owned.get(owner);
     if (known === undefined) owned.set(owner, [state]);

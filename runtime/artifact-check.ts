@@ -63,7 +63,7 @@ const hostRule = keyed<HostRule>({
 const state = objectOf<StateRecord>({
   name: text,
   type: text,
-  role: oneOf("parameter", "optimizer", "gradient", "cache", "codes"),
+  role: oneOf("parameter", "calibration", "optimizer", "gradient", "cache", "codes"),
   init,
   decay: flag,
   rotation: optional(bytes),

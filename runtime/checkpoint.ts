@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
 import { boundShape, type HostArray, viewOf } from "./values.ts";
 import { type Dtype, decodeWeights, encodeWeights, type SavedTensor, type Weights } from "./weights.ts";
 
-/** Parameters (and codes that stand for them): what an inference needs. */
+/** Parameters (and codes that stand for them, and what was measured for their quantizers): what an inference needs. */
 export const modelFile = "model.safetensors";
 const optimizerFile = "optimizer.safetensors";
 
@@ -47,7 +47,7 @@ export async function readCheckpoint(folder: string, session: Session): Promise<
   return saved.state;
 }
 
-const inModel = ({ role }: StateRecord): boolean => role === "parameter" || role === "codes";
+const inModel = ({ role }: StateRecord): boolean => role === "parameter" || role === "calibration" || role === "codes";
 /** Caches are not saved: they begin empty. Nor are sums of gradients: between steps, where checkpoints are written, they are zero. */
 const inOptimizer = ({ role }: StateRecord): boolean => role === "optimizer";
 

@@ -22,7 +22,7 @@ export interface GivenWeightsOptions {
 /**
  * Replace a session's parameters by those of a file: a safetensors file, a checkpoint, or the latest checkpoint of a run folder. Everything else
  * (moments, the step) stays as it is, so a run begins anew from these weights, under whatever policy. F16, BF16 and F64 are taken as f32. Answers warnings
- * of tensors that the model has no use for. Throws a DiagnosticError where a parameter is missing or of another shape (`init-mismatch`), and
+ * of tensors that the model has no use for. Scales that quantizers learn are not asked for where the file has none of them. Throws a DiagnosticError where a parameter is missing or of another shape (`init-mismatch`), and
  * where the file is missing or damaged; the session is then unchanged.
  */
 export async function giveWeights(path: string, session: Session, options: GivenWeightsOptions = {}): Promise<readonly Diagnostic[]> {
@@ -57,8 +57,12 @@ export function matchParameters(
   states: readonly Wanted[],
   options: GivenWeightsOptions = {},
 ): { readonly parameters: ReadonlyMap<string, Float32Array>; readonly warnings: readonly Diagnostic[] } {
-  const parameters = states.filter(({ role }) => role === "parameter");
-  const isFresh = freshness(parameters, options.fresh ?? []);
+  const parameters = states.filter(({ role }) => role === "parameter" || role === "calibration");
+  const isNamedFresh = freshness(parameters, options.fresh ?? []);
+  // Weights that were trained without these quantizers have none of their scales: they are then measured on the first batch.
+  const scales = parameters.filter(({ name }) => name.includes("#"));
+  const hasScales = scales.some(({ name }) => tensors.has(name)) || options.asTheyAre === true;
+  const isFresh = (record: Wanted) => isNamedFresh(record) || (!hasScales && scales.includes(record));
   const values: (readonly [string, Float32Array])[] = [];
   const wrong: string[] = [];
   const used = new Set<string>();

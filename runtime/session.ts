@@ -13,6 +13,9 @@ import { encodeDispatches, type TimestampMode } from "./submit.ts";
 import { chooseTarget } from "./target.ts";
 import { arrayName, fromStored, type HostArray, hostLength, newArray, storedBytes, toStored, wholeWords } from "./values.ts";
 
+/** Gives the learned scales of quantizers the values that they begin with. */
+export const calibrateEntry = "calibrate";
+
 export interface SessionOptions {
   /** For the initial values of state; default 0. */
   readonly seed?: number;
@@ -57,6 +60,9 @@ export class Session {
   readonly #readback: Readback;
   readonly #entries: ReadonlyMap<string, ReadyEntry>;
   readonly #state: ReadonlyMap<string, { readonly record: StateRecord; readonly type: Type }>;
+  /** State that entry `calibrate` measures, and whether it has been measured or given since it was initialised. */
+  readonly #measured: ReadonlySet<string>;
+  #isCalibrated = false;
 
   private constructor(
     device: Device,
@@ -73,6 +79,7 @@ export class Session {
     this.#readback = new Readback(device);
     const state = artifact.manifest.state.map((record) => [record.name, { record, type: parseType(record.type) }] as const);
     this.#state = new Map(state);
+    this.#measured = new Set(artifact.manifest.entries[calibrateEntry]?.updates);
   }
 
   /**
@@ -104,12 +111,21 @@ export class Session {
     return this.#arena.byteLength;
   }
 
+  /**
+   * Whether quantizers have scales that begin with what entry `calibrate` measures, and neither has it run nor was any of them written: until
+   * then they suit tensors of variance 1. {@link train} runs it on the first batch.
+   */
+  get needsCalibration(): boolean {
+    return this.#measured.size > 0 && !this.#isCalibrated;
+  }
+
   /** Set all state to its initial values; the same seed gives the same bits on every adapter. */
   async initialise(seed: number): Promise<void> {
     for (const { record, type } of this.#state.values()) {
       if (record.init === "zeros") this.#zero(record);
       else this.writeState(record.name, initialValues(record.name, type, record.init, seed));
     }
+    this.#isCalibrated = false;
     await this.device.idle();
   }
 
@@ -122,6 +138,7 @@ export class Session {
   submit(entryName: string, inputs: Inputs = {}, options: RunOptions = {}): PendingRun {
     const entry = this.#entry(entryName);
     this.device.assertHealthy();
+    if (entryName === calibrateEntry) this.#isCalibrated = true;
     this.#writeInputs(entryName, entry, inputs, options.step ?? 0);
     const { gpu } = this.device;
     const encoder = gpu.createCommandEncoder({ label: entryName });
@@ -169,6 +186,7 @@ export class Session {
         ),
       ]);
     }
+    if (this.#measured.has(name)) this.#isCalibrated = true;
     const stored = toStored(type, values);
     let start = 0;
     for (const [slab, offset, bytes] of piecesOf(record)) {

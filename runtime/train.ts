@@ -10,7 +10,7 @@ import type { LoggedLine } from "./metrics.ts";
 import { requireProbes } from "./quant-probes.ts";
 import { chooseCheckpoint, differencesFrom, loadCheckpoint, type Resumed } from "./resume.ts";
 import { cleanRunFolder, RunFolder } from "./run-folder.ts";
-import type { Session } from "./session.ts";
+import { calibrateEntry, type Session } from "./session.ts";
 import type { EvaluationMetrics, TrainOptions, TrainResult } from "./train-options.ts";
 import { defaultCheckpoint, type LoopOptions, TrainingLoop } from "./training-loop.ts";
 import { stepSize, trainingEntry } from "./training-step.ts";
@@ -101,6 +101,8 @@ async function runFrom(session: Session, resumed: Resumed | undefined, common: C
           ...(resumed === undefined ? {} : { from: resumed.folder }),
           ...(keep === undefined ? {} : { keep }),
         });
+  // On the batch that the first step takes, or the first part of it.
+  if (session.needsCalibration) session.submit(calibrateEntry, common.batches.training(seed, 0), { unread: true });
   progress?.started?.({ fromStep: step, steps, ...(resumed === undefined ? {} : { resumedFrom: resumed.folder }) });
   const loop = new TrainingLoop(
     { ...common, session, folder },

@@ -100,7 +100,7 @@ export const irErrors = explain({
   },
   "bad-state": {
     meaning: "A tensor of state is declared, or set, with something that does not fit it.",
-    text: "Only parameters decay. Values that are written into a session's state have its type and its number of elements.",
+    text: "Only parameters decay and learn, at a rate above 0. Values that are written into a session's state have its type and its number of elements.",
     example: loomir(
       `
         loomir 1

@@ -1,5 +1,5 @@
 // Parameter updates. All leave everything as it was where `ok` is 0, so that a step that went wrong changes nothing.
-import { float as floatAttribute } from "../attribute.ts";
+import { float as floatAttribute, withDefault } from "../attribute.ts";
 import { define, type Op, signature, variadic } from "../op.ts";
 import { binary, float, minus, over, plus, type ScalarExpr, select, times, uint, unary } from "../scalar.ts";
 import { contiguous, denseTensor } from "../tensor.ts";
@@ -35,6 +35,11 @@ function checkUpdate(op: string, names: readonly string[], types: readonly Type[
   requireSameDims(op, types.slice(0, tensors));
 }
 
+/** What the learning rate is multiplied by for this parameter. */
+const rateAttribute = withDefault(floatAttribute, 1);
+
+const ratedBy = (lr: ScalarExpr, rate: number): ScalarExpr => (rate === 1 ? lr : times(float(rate), lr));
+
 const unlessBad = (ok: ScalarExpr, next: ScalarExpr, old: ScalarExpr): ScalarExpr => select(binary("ne", ok, uint(0)), next, old);
 
 /** Exponential moving average. */
@@ -45,7 +50,7 @@ export const adamw = signature({
   summary: "AdamW (arXiv:1711.05101): `clip` scales the gradient, c1 and c2 are the bias corrections 1 - beta^t, decay is decoupled.",
   operands: ["weight", "m", "v", "gradient", "clip", "lr", "c1", "c2", "ok"],
   results: ["weight", "m", "v"],
-  attrs: { beta1: floatAttribute, beta2: floatAttribute, eps: floatAttribute, decay: floatAttribute },
+  attrs: { beta1: floatAttribute, beta2: floatAttribute, eps: floatAttribute, decay: floatAttribute, rate: rateAttribute },
 });
 export const adamwOp = define(adamw, {
   infer(types) {
@@ -56,12 +61,12 @@ export const adamwOp = define(adamw, {
   vjp: "none",
   lower: {
     kind: "pointwise",
-    body([weight, m, v, gradient, clip, lr, c1, c2, ok], { beta1, beta2, eps, decay }) {
+    body([weight, m, v, gradient, clip, lr, c1, c2, ok], { beta1, beta2, eps, decay, rate }) {
       const g = times(gradient, clip);
       const m1 = blend(m, g, beta1);
       const v1 = blend(v, times(g, g), beta2);
       const update = over(over(m1, c1), plus(unary("sqrt", over(v1, c2)), float(eps)));
-      const next = minus(weight, times(lr, plus(update, times(float(decay), weight))));
+      const next = minus(weight, times(ratedBy(lr, rate), plus(update, times(float(decay), weight))));
       return [unlessBad(ok, next, weight), unlessBad(ok, m1, m), unlessBad(ok, v1, v)] as const;
     },
   },
@@ -72,7 +77,7 @@ export const sgd = signature({
   summary: "Gradient descent: weight - lr (clip gradient + decay weight).",
   operands: ["weight", "gradient", "clip", "lr", "ok"],
   results: ["weight"],
-  attrs: { decay: floatAttribute },
+  attrs: { decay: floatAttribute, rate: rateAttribute },
 });
 export const sgdOp = define(sgd, {
   infer(types) {
@@ -83,8 +88,8 @@ export const sgdOp = define(sgd, {
   vjp: "none",
   lower: {
     kind: "pointwise",
-    body: ([weight, gradient, clip, lr, ok], { decay }) =>
-      unlessBad(ok, minus(weight, times(lr, decayed(weight, gradient, clip, decay))), weight),
+    body: ([weight, gradient, clip, lr, ok], { decay, rate }) =>
+      unlessBad(ok, minus(weight, times(ratedBy(lr, rate), decayed(weight, gradient, clip, decay))), weight),
   },
 });
 
@@ -94,7 +99,7 @@ export const sgdMomentum = signature({
     "Gradient descent with heavy-ball momentum: velocity' = momentum velocity + clip gradient + decay weight, weight - lr velocity'.",
   operands: ["weight", "velocity", "gradient", "clip", "lr", "ok"],
   results: ["weight", "velocity"],
-  attrs: { momentum: floatAttribute, decay: floatAttribute },
+  attrs: { momentum: floatAttribute, decay: floatAttribute, rate: rateAttribute },
 });
 export const sgdMomentumOp = define(sgdMomentum, {
   infer(types) {
@@ -105,9 +110,9 @@ export const sgdMomentumOp = define(sgdMomentum, {
   vjp: "none",
   lower: {
     kind: "pointwise",
-    body([weight, velocity, gradient, clip, lr, ok], { momentum, decay }) {
+    body([weight, velocity, gradient, clip, lr, ok], { momentum, decay, rate }) {
       const next = plus(times(float(momentum), velocity), decayed(weight, gradient, clip, decay));
-      return [unlessBad(ok, minus(weight, times(lr, next)), weight), unlessBad(ok, next, velocity)] as const;
+      return [unlessBad(ok, minus(weight, times(ratedBy(lr, rate), next)), weight), unlessBad(ok, next, velocity)] as const;
     },
   },
 });

@@ -1,8 +1,10 @@
 // Quantization along the last axis. Every rule comes from the quantizer's entry in the table (ir/quant/table.ts).
 // A scale is the distance between neighbouring levels: the spec's `step`.
 import { either, float as floatAttribute, int, nameIn, oneOf, withDefault } from "../attribute.ts";
+import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
 import { type Dim, divideDims, shapesEqual } from "../dim.ts";
+import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
 import { codeFields } from "../packing.ts";
 import { decodeCode } from "../quant/grid.ts";
@@ -10,12 +12,24 @@ import { maskRules, type Outer } from "../quant/quantizer.ts";
 import { codeOf, maskOf } from "../quant/sparsity.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
 import { unitsOfGroup } from "../sparse.ts";
-import { type CodeLayout, codeLayouts, codes as codesType, printType, type TensorType, type Type, tensor, widestCode } from "../type.ts";
-import { mul } from "./arithmetic.ts";
+import {
+  type CodeLayout,
+  codeLayouts,
+  codes as codesType,
+  printType,
+  type TensorType,
+  type Type,
+  tensor,
+  widestCode,
+  withDims,
+} from "../type.ts";
+import { div, mul, sub } from "./arithmetic.ts";
+import { sum } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { requireScalar } from "./checks.ts";
 import { vjpOfOne } from "./pointwise.ts";
 import { scaleTensor } from "./scale-tensor.ts";
+import { reshape } from "./views.ts";
 
 const scheme = nameIn("a quantizer", quantizerNames);
 const group = withDefault(
@@ -110,7 +124,8 @@ export const quantDecodeOp = define(quantDecode, {
 
 export const quantFake = signature({
   name: "quant.fake",
-  summary: "x rounded to the nearest levels. Its gradient passes straight through where the quantizer's mask holds.",
+  summary:
+    "x rounded to the nearest levels. Its gradient passes straight through where the quantizer's mask holds; a learned scale has one too.",
   operands: ["x", "s"],
   attrs: { scheme, bits: int, outer },
   forms: ["quantized", "differentiated"],
@@ -122,23 +137,30 @@ export const quantFakeOp = define(quantFake, {
     return type;
   },
   evaluate: "from lower",
-  vjp: vjpOfOne((b, ct, [x, s], _result, { scheme: name, bits, outer: edge }) => {
+  vjp: vjpOfOne((b, ct, [x, s], rounded, { scheme: name, bits, outer: edge }) => {
     const { scaleGradient } = quantizerNamed(name);
-    switch (scaleGradient) {
-      case "none": {
-        if (edge === "all") return [ct, undefined];
-        const mask = b.emit(quantMask, [x, s], { scheme: name, bits, outer: edge });
-        return [b.emit(mul, [ct, b.emit(cast, [mask], { to: "f32" })]), undefined];
-      }
-      default:
-        return scaleGradient satisfies never;
-    }
+    const mask = edge === "all" ? undefined : b.emit(quantMask, [x, s], { scheme: name, bits, outer: edge });
+    const passes = mask && b.emit(cast, [mask], { to: "f32" });
+    const masked = (value: Value): Value => (passes === undefined ? value : b.emit(mul, [value, passes]));
+    if (scaleGradient === "none") return [masked(ct), undefined];
+    // x^ and M come from the codes' own kernel: nothing is rounded again here.
+    const moved = b.emit(sub, [rounded, masked(scaleGradient.derivative === "rounding" ? x : rounded)]);
+    const perScale = sumOfGroups(b, b.emit(mul, [ct, moved]), s);
+    return [masked(ct), b.emit(div, [perScale, s])];
   }),
   lower: {
     kind: "expand",
     expand: (b, [x, s], attrs) => b.emit(quantDecode, [b.emit(quantEncode, [x, s], { ...attrs, layout: "auto" }), s]),
   },
 });
+
+/** The sums of the elements that each of the scales serves. */
+function sumOfGroups(b: Builder, x: Value, s: Value): Value {
+  const { dims } = s.type;
+  const width = divideDims(x.type.dims.at(-1) ?? 1, dims.at(-1) ?? 1) ?? reject(`groups do not divide ${printType(x.type)}`);
+  const grouped = b.emit(reshape, [x], { type: withDims(s.type, [...dims, width]) });
+  return b.emit(sum, [grouped], { axes: [dims.length] });
+}
 
 /** Rows of f32, and codes and a mask rule that the quantizer has. */
 function checkRows(op: string, x: Type, name: string, bits: number, edge?: Outer): { readonly columns: Dim; readonly type: TensorType } {

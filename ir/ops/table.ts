@@ -33,6 +33,7 @@ import { quantDotOp } from "./quant-dot.ts";
 import { argmaxOp, maxOp, meanOp, minOp } from "./reductions.ts";
 import { ropeOp, ropeTableOp } from "./rope.ts";
 import { rowConcatOp, rowSliceOp } from "./row-parts.ts";
+import { scaleGradientOp } from "./scale-gradient.ts";
 import { logSoftmaxOp, softmaxOp } from "./softmax.ts";
 import { constantOp, iotaOp, stateReadOp } from "./source.ts";
 import { padOp, reshapeOp, reverseOp, sliceOp, transposeOp } from "./views.ts";
@@ -114,6 +115,7 @@ export const ops: readonly Op[] = [
   quantDotOp,
   pruneOp,
   pruneMaskOp,
+  scaleGradientOp,
   globalNormOp,
   adamwOp,
   sgdOp,

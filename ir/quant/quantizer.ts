@@ -17,6 +17,16 @@ export interface Side {
   readonly group: "row" | number;
   /** Gradient mask at the outer levels. */
   readonly outer: Outer;
+  /** How the scale is held where the quantizer learns it (`scaleGradient`). */
+  readonly learned?: LearnedSide;
+}
+
+/** One scale for the whole tensor, which is a parameter of its own and begins with what the first batch gives. */
+export interface LearnedSide {
+  /** `value`: the scale itself is learned. `factor`: a factor of its initial value is, from 1 on. */
+  readonly learns: "value" | "factor";
+  /** What the learning rate of what is learned is multiplied by. */
+  readonly rate: number;
 }
 
 /**
@@ -57,6 +67,21 @@ export interface Sparsity {
   mask(x: ScalarExpr, step: ScalarExpr, bits: number, outer: Outer): ScalarExpr;
 }
 
+/** How the step of a quantizer is learned: by gradient descent on a number a tensor, of which the step is a multiple. */
+export interface LearnedScale {
+  /** What the number is; its state is called so, `layers.0.attn.wq.weight#step`. */
+  readonly quantity: string;
+  /** Steps in one of it, with that many bits. */
+  unit(bits: number): number;
+  /**
+   * The derivative of x^ = L s with respect to the step s, where M is the gradient's mask. `rounding`: (x^ - M x) / s, the rounding passing
+   * straight through. `clipping`: (1 - M) x^ / s, as if what is not clipped did not depend on s.
+   */
+  readonly derivative: "rounding" | "clipping";
+  /** What its gradient is multiplied by, for a tensor of that many elements. */
+  gradientFactor(elements: number, bits: number): number;
+}
+
 /**
  * One quantization method. Scalar rules are expressions, from which the interpreter and the kernels both follow.
  * A "step" is the unit of the grid's levels (where levels are equidistant, the distance between neighbours), in units of x.
@@ -67,8 +92,11 @@ export interface Quantizer {
   readonly summary: string;
   /** Paper, equation, section. */
   readonly source: string;
-  /** For readers: the rules below as mathematics, with n = 2^bits levels, the step s and v = x / s. */
-  readonly formula: { readonly step: string; readonly code: string; readonly mask: string };
+  /**
+   * For readers: the rules below as mathematics, with n = 2^bits levels, the step s and v = x / s. `learned`: what is, and its gradient, with x^ for
+   * the rounded x, g for its gradient and M for the mask.
+   */
+  readonly formula: { readonly step: string; readonly code: string; readonly mask: string; readonly learned?: string };
   readonly settings: Readonly<Record<string, Setting>>;
   /** What the settings mean at a site that contracts over `columns` elements; rejects what does not fit. Absent side: left in float. */
   sides(settings: Settings, columns: number): { readonly weight?: Side; readonly activation?: Side };
@@ -77,6 +105,7 @@ export interface Quantizer {
   readonly widths: readonly number[];
   /** Mask rules that it has; `clip` stands for factors. */
   readonly outers: readonly (MaskRule | "clip")[];
+  /** Of a row or group, and of the whole tensor where the step is learned: it then gives the step to begin with. */
   readonly statistic: RowStatistic;
   step(statistic: ScalarExpr, bits: number): ScalarExpr;
   /** The i32 code of x, in [-2^(bits-1), 2^(bits-1) - 1]. */
@@ -86,7 +115,7 @@ export interface Quantizer {
   /** Where it prunes: `code` and `mask` are then the rules of elements that stay, and code 0 is the level zero. */
   readonly sparsity?: Sparsity;
   /** How the step learns. `none`: it is computed from the row in every step, without a gradient. */
-  readonly scaleGradient: "none";
+  readonly scaleGradient: "none" | LearnedScale;
   /** None where the scale depends on how long the row is. */
   readonly gaussian: readonly GaussianFigure[];
 }

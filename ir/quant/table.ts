@@ -4,6 +4,7 @@ import { suggest } from "../nearest.ts";
 import type { QuantizeChoice } from "./choice.ts";
 import { e2m1 } from "./e2m1.ts";
 import { lloyd } from "./lloyd.ts";
+import { lsq } from "./lsq.ts";
 import { mxfp4 } from "./mxfp4.ts";
 import { prune24, prune48 } from "./prune.ts";
 import type { Pruner, Quantizer, Scheme } from "./quantizer.ts";
@@ -12,7 +13,7 @@ import { sparse24, sparse48 } from "./sparse.ts";
 import { ste, steAbsmax } from "./straight-through.ts";
 import { ternary } from "./ternary.ts";
 
-export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd, mxfp4, sparse48, sparse24];
+export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd, mxfp4, sparse48, sparse24, lsq];
 
 export const pruners: readonly Pruner[] = [prune48, prune24];
 

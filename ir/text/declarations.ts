@@ -113,10 +113,11 @@ const init: AttributeKind<InitRule> = {
 };
 
 export const stateAttributes = {
-  role: oneOf("parameter", "optimizer", "gradient", "cache", "codes"),
+  role: oneOf("parameter", "calibration", "optimizer", "gradient", "cache", "codes"),
   init,
   decay: withDefault(bool, false),
   rotation: withDefault(int, 0),
+  rate: withDefault(float, 1),
 } satisfies AttributeSpec;
 
 /** `clip` stands only where there is clipping, `accumulate` where a step has several micro-batches. */
@@ -126,7 +127,7 @@ export const trainingAttributes = { optimizer, clip: optional(float), accumulate
 export const inputAttributes = { data: optional(text), host: optional(text) } satisfies AttributeSpec;
 
 export const printStateAttributes = (state: StateDeclaration): readonly string[] =>
-  printAttributes(stateAttributes, { rotation: 0, ...state });
+  printAttributes(stateAttributes, { rotation: 0, rate: 1, ...state });
 
 export function printTraining({ optimizer: chosen, clipNorm, accumulate, learningRate }: TrainingSpec): readonly string[] {
   return printPresent(trainingAttributes, { optimizer: chosen, clip: clipNorm, accumulate, rate: learningRate });

@@ -60,6 +60,7 @@ export function resolveModule(syntax: ModuleSyntax, source: Source, options: Res
       init: attributes["init"] as InitRule,
       decay: attributes["decay"] as boolean,
       ...(rotation === 0 ? {} : { rotation }),
+      ...(attributes["rate"] === undefined || attributes["rate"] === 1 ? {} : { rate: attributes["rate"] as number }),
     };
     if (state.type.type === undefined) untypedStates.add(declaration);
     place(declaration, "", state.span);

@@ -18,6 +18,8 @@ test.each([
   ["models/mlp.loom", "digits", "sparse_4_8", 3],
   ["models/mlp.loom", "digits", "sparse_2_4", 3],
   ["models/mlp.loom", "digits", "prune_4_8", 3],
+  ["models/mlp.loom", "digits", "lsq(w = 4, a = 4, learn = factor)", 3],
+  ["models/llama.loom", "demo", "lsq(w = 4, a = 4)", 14],
 ])("%s %s under %s", (path, recipe, policy, weights) => {
   const source = { path, text: readFileSync(new URL(`../../${path}`, import.meta.url), "utf8") };
   const entries = (name: string) => name === "train" || name === "eval" || name === "logits";

@@ -20,9 +20,9 @@ const software = (await availableAdapters()).flatMap(({ description }) =>
 );
 
 describe.each(software)("%s", (adapter) => {
-  test.each(["float", "quest_w4a4"])("%s", async (policy) => {
+  test.each(["float", "quest_w4a4", "lsq(w = 4, a = 4, learn = factor)"])("%s", async (policy) => {
     const run = async (name: string, ...args: readonly string[]) => {
-      const out = join(parent, `${adapter}-${policy}-${name}`);
+      const out = join(parent, `${adapter}-${policy.replaceAll(/\W+/g, "-")}-${name}`);
       const command = ["train", "models/mlp.loom", "digits", "--adapter", adapter, "--policy", policy, "--seed", "3", ...settings];
       const { code, err } = await cli(...command, "--out", out, ...args);
       expect({ code, warned: /warning\[.*/.exec(err)?.[0] }).toEqual({ code: 0 });

@@ -9,7 +9,7 @@ import { choiceFor, choiceForSides, flat, golden, type GoldenCase, goldenPath, i
 const ownCaseCount = 98;
 const ownSkippedCount = 0;
 /** Of the layers with other quantizers or widths on either side. */
-const ownExtraCount = 7;
+const ownExtraCount = 8;
 
 const backends = await allBackends();
 const choiceOf = (c: GoldenCase, block: number) => choiceFor(c.quantizer, c.bits, block, c.kwargs.clip_scale);
@@ -72,11 +72,17 @@ describe.each(backends)("$name", (backend: Backend) => {
     test.runIf(quantize !== undefined)(`extra: ${c.label}`, async () => {
       if (input === undefined || quantize === undefined) return;
       const state = { x: Float32Array.from(flat(input.x)), w: Float32Array.from(flat(input.w)) };
+      const given = {
+        ...state,
+        ...(quantize.scheme === "lsq"
+          ? { "w#step": firstStep(state.w, quantize.settings["w"]), "layer#a.step": firstStep(state.x, quantize.settings["a"]) }
+          : {}),
+      };
       const inputs = { dy: Float32Array.from(flat(input.dy)) };
-      const out = await backend.run(toKernels(quantizedLinear(input, quantize)), "layer", inputs, state);
+      const out = await backend.run(toKernels(quantizedLinear(input, quantize)), "layer", inputs, given);
       for (const name of ["y", "dx", "dw"] as const) expect(worstShare(out[name] ?? [], flat(c[name])), name).toBeLessThan(1e-5);
       // These cases have no codes: what is multiplied says which they are.
-      const rounded = await backend.run(toKernels(quantizedLinear(input, quantize, { operands: true })), "layer", inputs, state);
+      const rounded = await backend.run(toKernels(quantizedLinear(input, quantize, { operands: true })), "layer", inputs, given);
       for (const name of ["x_q", "w_q"] as const) {
         const expected = c[name];
         if (expected !== undefined) expect(worstShare(rounded[name] ?? [], flat(expected)), name).toBeLessThan(1e-5);
@@ -111,6 +117,10 @@ describe.each(backends)("$name", (backend: Backend) => {
       });
     }
 });
+
+/** LSQ's (spec 1.3), from all of the tensor: 2 mean|x| / sqrt(n/2 - 1). */
+const firstStep = (values: Float32Array, bits: unknown): Float32Array =>
+  Float32Array.of((2 * values.reduce((sum, v) => sum + Math.abs(v), 0)) / values.length / Math.sqrt(2 ** (Number(bits) - 1) - 1));
 
 /**
  * Rows at the edges of the rule. Where an element lies on a rounding boundary the reference rounds half to even and we floor

@@ -130,6 +130,7 @@ export function choiceForSides({ a_quantizer, a_kwargs, w_quantizer, w_kwargs }:
   }
   if (w_quantizer === "FourEightMaskedQuantizer") return isFloat(a_quantizer) ? { scheme: "prune_4_8", settings: {} } : undefined;
   if (!isFloat(a_quantizer) && a_quantizer !== w_quantizer) return undefined;
+  if (w_quantizer === "LSQQuantizer") return { scheme: "lsq", settings: { w: w_kwargs.bits ?? Number.NaN, a: a_kwargs.bits ?? Number.NaN } };
   const choice = choiceFor(w_quantizer, w_kwargs.bits ?? Number.NaN, block);
   if (choice === undefined) return undefined;
   // Without a threshold of its own the reference has the one of the published runs (spec P4).

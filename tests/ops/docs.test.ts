@@ -101,11 +101,11 @@ test("docs/quantizers.md", () => {
     const facts = [
       `- Source: ${q.source}`,
       `- Grid: \`${q.grid}\``,
-      `- Scale from the row's statistic: \`${q.statistic}\``,
+      `- Scale from ${q.scaleGradient === "none" ? "the row's statistic" : "a statistic of the first tensor"}: \`${q.statistic}\``,
       `- Step: ${q.formula.step}`,
       `- Code: ${q.formula.code}`,
       `- Gradient passes: ${q.formula.mask}`,
-      `- Gradient of the scale: \`${q.scaleGradient}\``,
+      `- Learned: ${q.formula.learned ?? "nothing; the scale has no gradient"}`,
     ];
     const settings = table(["Setting", "Meaning", "Where it is not given"], rows);
     const figures = table(["Bits", "Levels, in steps", "Mask", "Error of N(0, 1)", "Masked share"], widthRows(q));

@@ -21,7 +21,7 @@ const columns = 64;
 const x = f32(
   [3, columns],
   elements(random(71, [3, columns])).map((v, i) =>
-    i >= 2 * columns ? 0 : i === 3 ? 9 : v * v * v + (i % 17 === 0 ? 2.5 * Math.sign(v) : 0),
+    i >= 2 * columns ? 0 : i === 3 ? 60 : v * v * v + (i % 17 === 0 ? 2.5 * Math.sign(v) : 0),
   ),
 );
 const w = f32([5, columns], elements(random(75, [5, columns])));
@@ -54,6 +54,26 @@ describe.each(quantizers)("$name", (quantizer) => {
         expect(scaleHasGradient).toBe(quantizer.scaleGradient !== "none");
       });
     }
+
+    const learned = quantizer.scaleGradient;
+    test.runIf(learned !== "none").each([1, 4])("the gradient of a learned step is that of its formula, %i groups a row", (groups) => {
+      if (learned === "none") return;
+      const outer = outersOf(quantizer)[0]!;
+      const steps = f32([3, groups], elements(random(77, [3, groups], 0.2, 0.6)));
+      const [ds, fake, mask] = runEntry([x, cotangent, steps], "wide", (b, [at, upstream, scale]) => {
+        const rounded = b.emit(quantFake, [at!, scale!], { scheme, bits, outer });
+        const [, gradient] = emitGradients(b, b.instructions.length - 1, [at!, scale!], [[rounded, upstream!]]);
+        return [gradient!, rounded, ...masksOf(b, at!, scale!, { scheme, bits, outer })];
+      }).map(elements);
+      const expected = elements(steps).map(() => 0);
+      for (const [i, v] of elements(x).entries()) {
+        const [q, passes, s] = [fake![i]!, mask?.[i] ?? 1, Math.floor(i / (columns / groups))];
+        const derivative = learned.derivative === "rounding" ? q - passes * v : (1 - passes) * q;
+        expected[s]! += (elements(cotangent)[i]! * derivative) / elements(steps)[s]!;
+      }
+      for (const [i, g] of ds!.entries()) expect(g).toBeCloseTo(expected[i]!, 11);
+      expect(ds!.some((g) => g !== 0)).toBe(true);
+    });
 
     const [codes, decoded, fake] = runEntry([x], "wide", (b, [at]) => {
       const scale = b.emit(quantScale, [at!], { scheme, bits });

@@ -155,7 +155,7 @@ function withGradients(quantized: Module): Module {
   const outputs = [...entry.outputs];
   for (const name of states) {
     const gradient = gradients.get(name);
-    if (gradient !== undefined) outputs.push({ name: `d${name}`, value: gradient });
+    if (gradient !== undefined) outputs.push({ name: gradientName(name), value: gradient });
   }
   const operandNames = new Map(states.map((s) => [s, s]));
   for (const fake of entry.instructions.filter((i) => i.op.signature.name === "quant.fake")) {
@@ -191,6 +191,15 @@ function stateBehind(instructions: Module["entries"][number]["instructions"], va
   if (operand !== undefined) return stateBehind(instructions, operand);
   return String(producer?.attrs["name"]);
 }
+
+/** The output that is the gradient of a state: `dx`, `dw`, and `dw_step` of `w#step`. */
+export const gradientName = (state: string): string => `d${state.replaceAll(/\W/g, "_")}`;
+
+/** What learned scales begin with where nothing is calibrated, by the names of their state. */
+export const guessedScales = ({ states }: Module): Readonly<Record<string, Float32Array>> =>
+  Object.fromEntries(
+    states.flatMap(({ name, init }) => (typeof init === "object" && "constant" in init ? [[name, Float32Array.of(init.constant)]] : [])),
+  );
 
 /** The whole pipeline. */
 export const trainingKernels = (module: Module): Module => runSteps(module, pipeline);

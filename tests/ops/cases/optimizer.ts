@@ -36,6 +36,13 @@ export const optimizerCases: Cases = {
         within,
       },
       {
+        what: "at twice the learning rate",
+        operands: [scalar(1), scalar(0.5), scalar(4), scalar(0), scalar(1), scalar(0.1), scalar(0.5), scalar(0.95), fine],
+        attrs: { ...adamw, decay: 0, rate: 2 },
+        expect: [scalar(1 - (0.2 * 0.9) / 2.00000001), scalar(0.45), scalar(3.8)],
+        within,
+      },
+      {
         what: "a bad step changes nothing",
         operands: [weight, f32([2], [3, 4]), f32([2], [5, 6]), nan, scalar(NaN), scalar(0.01), scalar(0.1), scalar(0.05), bad],
         attrs: adamw,
@@ -60,6 +67,13 @@ export const optimizerCases: Cases = {
         expect: [f32([2], [0.75, -1.8])],
         within,
       },
+      {
+        what: "at ten times the learning rate",
+        operands: [weight, f32([2], [4, -2]), scalar(0.5), scalar(0.01), fine],
+        attrs: { decay: 0.5, rate: 10 },
+        expect: [f32([2], [0.75, -1.8])],
+        within,
+      },
       { what: "a bad step changes nothing", operands: [weight, nan, scalar(1), scalar(0.1), bad], attrs: { decay: 0.5 }, expect: [weight] },
     ],
   },
@@ -70,6 +84,13 @@ export const optimizerCases: Cases = {
         operands: [weight, f32([2], [1, 2]), f32([2], [4, -2]), scalar(0.5), scalar(0.1), fine],
         attrs: { momentum: 0.5, decay: 0.5 },
         // velocity: 0.5 + 2 + 0.5, 1 - 1 - 1
+        expect: [f32([2], [0.7, -1.9]), f32([2], [3, -1])],
+        within,
+      },
+      {
+        what: "at half the learning rate",
+        operands: [weight, f32([2], [1, 2]), f32([2], [4, -2]), scalar(0.5), scalar(0.2), fine],
+        attrs: { momentum: 0.5, decay: 0.5, rate: 0.5 },
         expect: [f32([2], [0.7, -1.9]), f32([2], [3, -1])],
         within,
       },

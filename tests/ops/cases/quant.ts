@@ -1,4 +1,4 @@
-// Cases of ir/ops/quant.ts, with the spec's row A (section 8.1, V1 to V3); more of its vectors stand in quest-vectors.test.ts.
+// Cases of ir/ops/quant.ts and ir/ops/scale-gradient.ts, with the spec's row A (section 8.1, V1 to V3); more of its vectors stand in quest-vectors.test.ts.
 import type { Cases } from "../support/case.ts";
 import { b1, f32, i32, q, random } from "../support/values.ts";
 import { prunedCodes } from "./prune.ts";
@@ -179,5 +179,9 @@ export const quantCases: Cases = {
       { what: "a scale that is a power of two is exact", operands: [random(61, [1, 4], 0.01, 0.24), f32([1, 1], [0.25])], attrs: { ...quest, bits: 3 }, expect: [f32([1, 4], [0.125, 0.125, 0.125, 0.125])] },
     ],
     gradientElsewhere: "its gradient is a rule, not a derivative: rounding.test.ts",
+  },
+  scale_gradient: {
+    semantics: [{ what: "nothing changes", operands: [rowA], attrs: { factor: 0.1 }, expect: [rowA] }],
+    gradientElsewhere: "its gradient is a rule, not a derivative: learned-scales.test.ts",
   },
 };

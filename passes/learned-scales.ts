@@ -1,0 +1,154 @@
+// Scales that are learned: the state that holds them, how an entry reads them, and entry `@calibrate`, which gives them their first values.
+import { reject } from "../ir/diagnostic.ts";
+import { productOf } from "../ir/dim.ts";
+import { evaluateScalars } from "../ir/evaluate-scalar.ts";
+import type { InitRule } from "../ir/init.ts";
+import type { Entry, StateDeclaration, Value } from "../ir/module.ts";
+import { abs, div, maximum, mul } from "../ir/ops/arithmetic.ts";
+import { broadcast } from "../ir/ops/broadcast.ts";
+import { quantScale } from "../ir/ops/quant.ts";
+import { scaleGradient } from "../ir/ops/scale-gradient.ts";
+import { splat, stateRead } from "../ir/ops/source.ts";
+import { reshape } from "../ir/ops/views.ts";
+import type { LearnedScale, LearnedSide, Quantizer, Side } from "../ir/quant/quantizer.ts";
+import { quantizerNamed } from "../ir/quant/table.ts";
+import type { RewriteContext } from "../ir/rewrite.ts";
+import { float } from "../ir/scalar.ts";
+import { wholeName } from "../ir/state-piece.ts";
+import { f32, tensor } from "../ir/type.ts";
+import { type OperandPlan, stateBehind } from "./contraction.ts";
+import { quantName } from "./quant-names.ts";
+
+/** Below it a step is taken to be that large: it never divides by 0. */
+const leastStep = 1e-8;
+
+/** One for the whole tensor; not of rank 0, since what the optimizer updates has an axis. */
+const scaleType = f32(1);
+
+type Builder = RewriteContext["builder"];
+
+/** The learned scales of a module: what its entries read is declared once. */
+export class LearnedScales {
+  readonly #states = new Map<string, StateDeclaration>();
+
+  /** In order of first use. */
+  get states(): readonly StateDeclaration[] {
+    return [...this.#states.values()];
+  }
+
+  /** The same state may be declared by several entries and sites, in one way. Rejects another. */
+  declare(state: StateDeclaration): void {
+    const known = this.#states.get(state.name);
+    if (known === undefined) this.#states.set(state.name, state);
+    else if (JSON.stringify(known) !== JSON.stringify(state))
+      reject(`"${state.name}" is learned in another way at another site`, ["give both sites the same quantizer and settings"]);
+  }
+}
+
+/** Which scale of which site. */
+interface Use {
+  readonly scheme: string;
+  readonly side: Side;
+  readonly learned: LearnedSide;
+  readonly rule: LearnedScale;
+  /** Of the state, before its `#`. */
+  readonly owner: string;
+}
+
+/**
+ * The learned scales of one entry. Where it `measures`, they are computed from the tensors that they are for, by the rule that gives them their first
+ * values, and become the new values of their state; else they are read.
+ */
+export class EntryScales {
+  readonly #module: LearnedScales;
+  readonly #measures: boolean;
+  /** What has been measured, by the name of the state: a site that runs twice has the scale of its first run. */
+  readonly #measured = new Map<string, Value>();
+
+  constructor(module: LearnedScales, measures: boolean) {
+    this.#module = module;
+    this.#measures = measures;
+  }
+
+  /** The state that the entry replaces. */
+  get updates(): Entry["updates"] {
+    return [...this.#measured].map(([state, value]) => ({ state, value }));
+  }
+
+  /** The scales of a value's rows, all of them the learned one. Rejects a site without a name. */
+  emit(value: Value, scheme: string, operand: OperandPlan, site: string | undefined, cx: RewriteContext): Value {
+    const { side } = operand;
+    const rule = quantizerNamed(scheme).scaleGradient;
+    if (side?.learned === undefined || rule === "none") throw new Error(`\`${scheme}\` learns no scale`);
+    const { builder } = cx;
+    const use: Use = { scheme, side, learned: side.learned, rule, owner: ownerOf(value, operand, site, cx) };
+    const held = this.#held(value, use, builder);
+    const elements = productOf(value.type.dims);
+    // Where sizes are still names nothing is differentiated.
+    const factor = typeof elements === "number" ? rule.gradientFactor(elements, side.bits) : 1;
+    const scaled = factor === 1 ? held : builder.emit(scaleGradient, [held], { factor }, { hint: held.hint });
+    const unit = rule.unit(side.bits);
+    const signed = unit === 1 ? scaled : builder.emit(mul, [scaled, splat(builder, scaleType, unit)], {}, { hint: "step" });
+    // Levels lie on both sides of 0: a step that gradient descent takes below 0 means the same as one above.
+    const size = builder.emit(abs, [signed], {}, { hint: "size" });
+    const step = builder.emit(maximum, [size, splat(builder, scaleType, leastStep)], {}, { hint: "step" });
+    const type = tensor("f32", [...value.type.dims.slice(0, -1), 1]);
+    return builder.emit(broadcast, [step], { type }, { hint: quantName(value, "s") });
+  }
+
+  /** What is learned, as the entry has it. */
+  #held(value: Value, use: Use, builder: Builder): Value {
+    const { rule, learned, owner } = use;
+    const guess = initialGuess(use);
+    const name = `${owner}${rule.quantity}`;
+    if (learned.learns === "value") {
+      this.#module.declare({ name, type: scaleType, role: "parameter", init: guess, decay: false, ...ratedBy(learned) });
+      return this.#measures ? this.#measure(name, value, use, builder) : read(builder, name, rule.quantity);
+    }
+    const [initial, factor] = [`${name}.initial`, `${name}.factor`];
+    this.#module.declare({ name: initial, type: scaleType, role: "calibration", init: guess, decay: false });
+    this.#module.declare({ name: factor, type: scaleType, role: "parameter", init: "ones", decay: false, ...ratedBy(learned) });
+    if (this.#measures) return this.#measure(initial, value, use, builder);
+    const operands = [read(builder, initial, "initial"), read(builder, factor, "factor")] as const;
+    return builder.emit(mul, operands, {}, { hint: rule.quantity });
+  }
+
+  #measure(name: string, value: Value, { scheme, side: { bits }, rule }: Use, builder: Builder): Value {
+    const known = this.#measured.get(name);
+    if (known !== undefined) return known;
+    const row = builder.emit(reshape, [value], { type: tensor("f32", [1, productOf(value.type.dims)]) });
+    const ofRow = builder.emit(quantScale, [row], { scheme, bits, group: "row" });
+    const step = builder.emit(reshape, [ofRow], { type: scaleType }, { hint: "step" });
+    const unit = rule.unit(bits);
+    const measured = unit === 1 ? step : builder.emit(div, [step, splat(builder, scaleType, unit)], {}, { hint: rule.quantity });
+    this.#measured.set(name, measured);
+    return measured;
+  }
+}
+
+const ratedBy = ({ rate }: LearnedSide) => (rate === 1 ? {} : { rate });
+
+const read = (builder: Builder, name: string, hint: string): Value => builder.emit(stateRead, [], { name, type: scaleType }, { hint });
+
+/** A weight's scale is called after the weight, an activation's after its site. */
+function ownerOf(value: Value, { part }: OperandPlan, site: string | undefined, { producer }: RewriteContext): string {
+  const state = part === "weight" ? stateBehind(value, producer) : undefined;
+  if (state !== undefined) return `${wholeName(state)}#`;
+  if (site === undefined) return reject("a scale that is learned is called after its site, and there is none", ['add `site = "..."`']);
+  return `${wholeName(site)}#${part === "weight" ? "w" : "a"}.`;
+}
+
+/** Until `@calibrate` has run: what a tensor of variance 1 would begin with, normally distributed. */
+function initialGuess({ scheme, side: { bits }, rule }: Use): InitRule {
+  const { step, statistic } = quantizerNamed(scheme);
+  const [steps] = evaluateScalars([step(float(ofUnitNormal[statistic]), bits)], 1, "wide", { inputs: [] });
+  return { constant: (steps?.[0] ?? Number.NaN) / rule.unit(bits) };
+}
+
+/** Statistics of N(0, 1); of the largest magnitude, where it lies once in 10,000 elements. */
+const ofUnitNormal: Readonly<Record<Quantizer["statistic"], number>> = {
+  mean_square: 1,
+  variance: 1,
+  mean_abs: Math.sqrt(2 / Math.PI),
+  abs_max: 3.8906,
+};

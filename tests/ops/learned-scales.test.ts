@@ -1,0 +1,133 @@
+// Scales that are learned, in a layer: what their gradients are, what they begin with, and what holds of them by symmetry.
+import { describe, expect, test } from "vitest";
+import { evaluateEntry } from "../../ir/interpreter.ts";
+import { entryNamed, type Module } from "../../ir/module.ts";
+import { quantizers } from "../../ir/quant/table.ts";
+import { contiguous, denseTensor } from "../../ir/tensor.ts";
+import { insertHadamard } from "../../passes/insert-hadamard.ts";
+import { insertQuant } from "../../passes/insert-quant.ts";
+import { defaultOptions } from "../../passes/pass.ts";
+import { gradientName, quantizedLinear, runSteps, sgdTraining } from "../support/quantized-linear.ts";
+import { elements, random } from "./support/values.ts";
+
+const shape = { m: 5, n: 3, k: 16 };
+const values = (seed: number, count: number, reach = 3) => elements(random(seed, [count], -reach, reach));
+const given = { x: values(1, shape.m * shape.k), w: values(2, shape.n * shape.k, 0.1) };
+const dy = values(3, shape.m * shape.n);
+
+/** The outputs of the layer, in f64. */
+function layer(module: Module, scales: Readonly<Record<string, number>>): Readonly<Record<string, readonly number[]>> {
+  const state = {
+    x: denseTensor([shape.m, shape.k], Float64Array.from(given.x)),
+    w: denseTensor([shape.n, shape.k], Float64Array.from(given.w)),
+    ...Object.fromEntries(Object.entries(scales).map(([name, v]) => [name, denseTensor([1], Float64Array.of(v))])),
+  };
+  const inputs = { dy: denseTensor([shape.m, shape.n], Float64Array.from(dy)) };
+  const { outputs } = evaluateEntry(module, "layer", { precision: "wide", inputs, state });
+  return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, [...contiguous(tensor)]]));
+}
+
+describe.each([1, 2, 3, 4, 8])("LSQ at %i bits", (bits) => {
+  const scales = { "w#step": 0.21 / 2 ** bits, "layer#a.step": 6.3 / 2 ** bits };
+  const learned = quantizedLinear(shape, { scheme: "lsq", settings: { w: bits, a: bits } });
+  const out = layer(learned, scales);
+  const levels = Math.max(2 ** (bits - 1) - 1, 1);
+
+  test("the gradient of a step is the sum of g (x^ - M x) / s by 1 / sqrt(p N), spec 1.3", () => {
+    for (const [name, data, step, upstream] of [
+      ["w#step", given.w, scales["w#step"], (row: number, k: number) => sum(shape.m, (m) => dy[m * shape.n + row]! * rounded("x", m, k))],
+      [
+        "layer#a.step",
+        given.x,
+        scales["layer#a.step"],
+        (row: number, k: number) => sum(shape.n, (n) => dy[row * shape.n + n]! * rounded("w", n, k)),
+      ],
+    ] as const) {
+      const half = 2 ** (bits - 1);
+      let expected = 0;
+      for (const [i, v] of data.entries()) {
+        const q = Math.min(Math.max(Math.floor(v / step), -half), half - 1) + 0.5;
+        const isInside = Math.abs(v) <= (half - 0.5) * step;
+        expected += upstream(Math.floor(i / shape.k), i % shape.k) * (q - (isInside ? v / step : 0));
+      }
+      expect(out[gradientName(name)]).toHaveLength(1);
+      expect(out[gradientName(name)]![0]! / (expected / Math.sqrt(data.length * levels))).toBeCloseTo(1, 9);
+    }
+  });
+
+  function rounded(side: "x" | "w", row: number, k: number): number {
+    const step = side === "x" ? scales["layer#a.step"] : scales["w#step"];
+    return (out[`${side}_codes`]![row * shape.k + k]! + 0.5) * step;
+  }
+
+  test("a step below 0 means the same as one above", () => {
+    const mirrored = layer(learned, { "w#step": -scales["w#step"], "layer#a.step": -scales["layer#a.step"] });
+    for (const name of ["y", "dx", "dw"]) expect(mirrored[name]).toEqual(out[name]);
+    for (const name of Object.keys(scales)) expect(mirrored[gradientName(name)]![0]).toBe(-out[gradientName(name)]![0]!);
+  });
+
+  test("a factor of the first step gives what the step gives, and the gradient times the first step", () => {
+    const factored = quantizedLinear(shape, { scheme: "lsq", settings: { w: bits, a: bits, learn: "factor" } });
+    const halves = Object.fromEntries(
+      Object.entries(scales).flatMap(([name, step]) => [
+        [`${name}.initial`, 2 * step],
+        [`${name}.factor`, 0.5],
+      ]),
+    );
+    const other = layer(factored, halves);
+    for (const name of ["y", "dx", "dw"]) expect(other[name]).toEqual(out[name]);
+    for (const [name, step] of Object.entries(scales))
+      expect(other[gradientName(`${name}.factor`)]![0]).toBeCloseTo(2 * step * out[gradientName(name)]![0]!, 12);
+  });
+});
+
+describe("@calibrate", () => {
+  const calibrated = (settings: Readonly<Record<string, string | number>>) => {
+    const steps = [insertHadamard, insertQuant].map((pass) => ({ pass, options: defaultOptions(pass) }));
+    return runSteps(sgdTraining(shape, { scheme: "lsq", settings }, 0.1), steps);
+  };
+  const measured = (module: Module) => {
+    const inputs = {
+      x: denseTensor([shape.m, shape.k], Float64Array.from(given.x)),
+      target: denseTensor([shape.m, shape.n], Float64Array.from(dy)),
+    };
+    const { state } = evaluateEntry(module, "calibrate", {
+      precision: "wide",
+      inputs,
+      state: { w: denseTensor([shape.n, shape.k], Float64Array.from(given.w)) },
+    });
+    return Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, contiguous(tensor)[0]!]));
+  };
+  const meanAbs = (data: readonly number[]) => data.reduce((total, v) => total + Math.abs(v), 0) / data.length;
+
+  test.each([1, 2, 4])("gives the step 2 mean|x| / sqrt(p) of the whole tensor, %i bits", (bits) => {
+    const root = Math.sqrt(Math.max(2 ** (bits - 1) - 1, 1));
+    for (const [settings, suffix] of [
+      [{ w: bits, a: bits }, ""],
+      [{ w: bits, a: bits, learn: "factor" }, ".initial"],
+    ] as const) {
+      const { w: _, ...steps } = measured(calibrated(settings));
+      expect(Object.keys(steps).sort()).toEqual([`layer#a.step${suffix}`, `w#step${suffix}`]);
+      expect(steps[`w#step${suffix}`]).toBeCloseTo((2 * meanAbs(given.w)) / root, 12);
+      expect(steps[`layer#a.step${suffix}`]).toBeCloseTo((2 * meanAbs(given.x)) / root, 12);
+    }
+  });
+
+  test("is there where something is trained and a scale is learned", () => {
+    expect(entryNamed(calibrated({ w: 4, a: "none" }), "calibrate")?.updates.map(({ state }) => state)).toEqual(["w#step"]);
+    expect(entryNamed(calibrated({ w: "none", a: "none" }), "calibrate")).toBeUndefined();
+    expect(entryNamed(quantizedLinear(shape, { scheme: "lsq", settings: { w: 4, a: 4 } }), "calibrate")).toBeUndefined();
+  });
+});
+
+test("every quantizer with a learned scale says what is learned", () => {
+  const learning = quantizers.filter(({ scaleGradient }) => scaleGradient !== "none");
+  expect(learning.length).toBeGreaterThan(0);
+  for (const { formula, settings } of learning) {
+    expect(formula.learned).toMatch(/gradient/);
+    expect(Object.keys(settings)).toEqual(expect.arrayContaining(["learn", "rate"]));
+  }
+});
+
+const sum = (count: number, term: (i: number) => number): number =>
+  Array.from({ length: count }, (_, i) => term(i)).reduce((a, b) => a + b, 0);
