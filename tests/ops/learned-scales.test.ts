@@ -81,10 +81,36 @@ describe.each([1, 2, 3, 4, 8])("LSQ at %i bits", (bits) => {
   });
 });
 
+describe.each([1, 4])("PACT at %i bits", (bits) => {
+  const clips = { "w#clip": 0.07, "layer#a.clip": 2.1 };
+  const out = layer(quantizedLinear(shape, { scheme: "pact", settings: { w: bits, a: bits } }), clips);
+  const { "w#clip": wClip, "layer#a.clip": aClip } = clips;
+  const steps = { w: (2 * wClip) / (2 ** bits - 1), x: (2 * aClip) / (2 ** bits - 1) };
+  const rounded = (side: "x" | "w", row: number, k: number) => (out[`${side}_codes`]![row * shape.k + k]! + 0.5) * steps[side];
+
+  test("the gradient passes inside the clip, and what is clipped moves the clip by its sign", () => {
+    let ofClip = 0;
+    for (const [i, v] of given.w.entries()) {
+      const [n, k] = [Math.floor(i / shape.k), i % shape.k];
+      const upstream = sum(shape.m, (m) => dy[m * shape.n + n]! * rounded("x", m, k));
+      expect(out["dw"]![i]).toBeCloseTo(Math.abs(v) <= wClip ? upstream : 0, 12);
+      if (Math.abs(v) > wClip) ofClip += upstream * Math.sign(v);
+    }
+    expect(out["dw_clip"]![0]).toBeCloseTo(ofClip, 12);
+    const ofActivation = sum(given.x.length, (i) => {
+      const [m, k] = [Math.floor(i / shape.k), i % shape.k];
+      const upstream = sum(shape.n, (n) => dy[m * shape.n + n]! * rounded("w", n, k));
+      return Math.abs(given.x[i]!) > aClip ? upstream * Math.sign(given.x[i]!) : 0;
+    });
+    expect(out["dlayer_a_clip"]![0]).toBeCloseTo(ofActivation, 12);
+    expect(Math.abs(ofActivation)).toBeGreaterThan(0.01);
+  });
+});
+
 describe("@calibrate", () => {
-  const calibrated = (settings: Readonly<Record<string, string | number>>) => {
+  const calibrated = (settings: Readonly<Record<string, string | number>>, scheme = "lsq") => {
     const steps = [insertHadamard, insertQuant].map((pass) => ({ pass, options: defaultOptions(pass) }));
-    return runSteps(sgdTraining(shape, { scheme: "lsq", settings }, 0.1), steps);
+    return runSteps(sgdTraining(shape, { scheme, settings }, 0.1), steps);
   };
   const measured = (module: Module) => {
     const inputs = {
@@ -111,6 +137,10 @@ describe("@calibrate", () => {
       expect(steps[`w#step${suffix}`]).toBeCloseTo((2 * meanAbs(given.w)) / root, 12);
       expect(steps[`layer#a.step${suffix}`]).toBeCloseTo((2 * meanAbs(given.x)) / root, 12);
     }
+  });
+
+  test("gives the clip of PACT the outermost level of that step", () => {
+    expect(measured(calibrated({ w: 4, a: "none" }, "pact"))["w#clip"]).toBeCloseTo((7.5 * 2 * meanAbs(given.w)) / Math.sqrt(7), 12);
   });
 
   test("is there where something is trained and a scale is learned", () => {
