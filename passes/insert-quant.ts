@@ -2,6 +2,7 @@
 import { Rejection } from "../ir/diagnostic.ts";
 import { regionOf } from "../ir/marks.ts";
 import { type Entry, entryNamed, type Module, mapEntries, type Value } from "../ir/module.ts";
+import { sub } from "../ir/ops/arithmetic.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { prune, unitName } from "../ir/ops/prune.ts";
 import { quantFake, quantScale } from "../ir/ops/quant.ts";
@@ -11,6 +12,7 @@ import { type RewriteContext, type Rule, removeDead, rewriteEntry, rule } from "
 import { type OperandPlan, planContraction, reportAtSite } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
 import { EntryScales, LearnedScales } from "./learned-scales.ts";
+import { type Rounded, shifted, spread, withOffsets } from "./offset-terms.ts";
 import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 
@@ -59,7 +61,7 @@ const quantizeOperands = (scales: EntryScales, cx: PassContext): Rule =>
     rewrite.builder.marks = regionOf(marks);
     const round = rounding(plan.scheme, scales, marks.site, rewrite);
     try {
-      const operands: Value[] = [];
+      const operands: Rounded[] = [];
       for (const [i, value] of instruction.operands.entries()) {
         const rounded = quantized(value, plan.operands[i], round, rewrite);
         if (rounded === undefined) {
@@ -69,7 +71,12 @@ const quantizeOperands = (scales: EntryScales, cx: PassContext): Rule =>
         }
         operands.push(rounded);
       }
-      return rewrite.builder.emitOp(instruction.op, operands, instruction.attrs, { marks });
+      const [left, right] = operands;
+      const values = operands.map(({ value }) => value);
+      const products = rewrite.builder.emitOp(instruction.op, values, instruction.attrs, { marks });
+      const [product] = products;
+      if (left === undefined || right === undefined || product === undefined) throw new Error("a contraction has two operands");
+      return [withOffsets(rewrite.builder, product, [left, right])];
     } catch (thrown) {
       if (!(thrown instanceof Rejection)) throw thrown;
       reportAtSite(cx, instruction, "quantize-misfit", thrown.message, thrown.help);
@@ -78,11 +85,16 @@ const quantizeOperands = (scales: EntryScales, cx: PassContext): Rule =>
   });
 
 /** A value on the grid that its side of a contraction asks for, or pruned. */
-type Round = (value: Value, operand: OperandPlan & { readonly side: Side }) => Value;
+type Round = (value: Value, operand: OperandPlan & { readonly side: Side }) => Rounded;
 
 /** The operand on its grid, or pruned; undefined where the rotation that the side asks for is not there. */
-function quantized(value: Value, operand: OperandPlan | undefined, round: Round, { builder, producer }: RewriteContext): Value | undefined {
-  if (operand?.side === undefined) return value;
+function quantized(
+  value: Value,
+  operand: OperandPlan | undefined,
+  round: Round,
+  { builder, producer }: RewriteContext,
+): Rounded | undefined {
+  if (operand?.side === undefined) return { value };
   const { axis, side, part } = operand;
   const asked = { axis, side, part };
   if (side.rotation === "none") return round(value, asked);
@@ -92,7 +104,8 @@ function quantized(value: Value, operand: OperandPlan | undefined, round: Round,
   const [there] = last.operands;
   if (there === undefined || rotationOf(there, axis, side.block, producer) === undefined) return undefined;
   // Rounding goes between the two rotations. The one back is emitted anew: another site may use the old one with other settings.
-  return builder.emit(hadamard, [round(there, asked)], { axis, block: side.block }, { hint: value.hint });
+  const rounded = shifted(builder, round(there, asked));
+  return { value: builder.emit(hadamard, [rounded], { axis, block: side.block }, { hint: value.hint }) };
 }
 
 const rounding =
@@ -100,10 +113,14 @@ const rounding =
   (value, operand) => {
     const { scheme = ofSite, bits, group, outer, learned } = operand.side;
     const pruner = prunerNamed(scheme);
-    if (pruner !== undefined) return cx.builder.emit(prune, [value], { unit: unitName(pruner.unit) }, { hint: quantName(value, "q") });
-    const scale =
-      learned === undefined
-        ? cx.builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s") })
-        : scales.emit(value, scheme, operand, site, cx);
-    return cx.builder.emit(quantFake, [value, scale], { scheme, bits, outer }, { hint: quantName(value, "q") });
+    if (pruner !== undefined)
+      return { value: cx.builder.emit(prune, [value], { unit: unitName(pruner.unit) }, { hint: quantName(value, "q") }) };
+    const fake = (x: Value, scale: Value): Value =>
+      cx.builder.emit(quantFake, [x, scale], { scheme, bits, outer }, { hint: quantName(value, "q") });
+    if (learned === undefined)
+      return { value: fake(value, cx.builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s") })) };
+    const { scale, offset } = scales.emit(value, scheme, operand, site, cx);
+    if (offset === undefined) return { value: fake(value, scale) };
+    const x = cx.builder.emit(sub, [value, spread(cx.builder, offset, value)], {}, { hint: value.hint });
+    return { value: fake(x, scale), offset };
   };

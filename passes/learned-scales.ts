@@ -4,9 +4,10 @@ import { productOf } from "../ir/dim.ts";
 import { evaluateScalars } from "../ir/evaluate-scalar.ts";
 import type { InitRule } from "../ir/init.ts";
 import type { Entry, StateDeclaration, Value } from "../ir/module.ts";
-import { abs, div, maximum, mul } from "../ir/ops/arithmetic.ts";
+import { abs, add, div, maximum, mul } from "../ir/ops/arithmetic.ts";
 import { broadcast } from "../ir/ops/broadcast.ts";
 import { quantScale } from "../ir/ops/quant.ts";
+import { min } from "../ir/ops/reductions.ts";
 import { scaleGradient } from "../ir/ops/scale-gradient.ts";
 import { splat, stateRead } from "../ir/ops/source.ts";
 import { reshape } from "../ir/ops/views.ts";
@@ -75,8 +76,14 @@ export class EntryScales {
     return [...this.#measured].map(([state, value]) => ({ state, value }));
   }
 
-  /** The scales of a value's rows, all of them the learned one. Rejects a site without a name. */
-  emit(value: Value, scheme: string, operand: OperandPlan, site: string | undefined, cx: RewriteContext): Value {
+  /** The scales of a value's rows, all of them the learned one, and their offsets where one is learned too. Rejects a site without a name. */
+  emit(
+    value: Value,
+    scheme: string,
+    operand: OperandPlan,
+    site: string | undefined,
+    cx: RewriteContext,
+  ): { readonly scale: Value; readonly offset?: Value } {
     const { side } = operand;
     const rule = quantizerNamed(scheme).scaleGradient;
     if (side?.learned === undefined || rule === "none") throw new Error(`\`${scheme}\` learns no scale`);
@@ -86,14 +93,43 @@ export class EntryScales {
     const elements = productOf(value.type.dims);
     // Where sizes are still names nothing is differentiated.
     const factor = typeof elements === "number" ? rule.gradientFactor(elements, side.bits) : 1;
-    const scaled = factor === 1 ? held : builder.emit(scaleGradient, [held], { factor }, { hint: held.hint });
+    const weighted = (x: Value): Value => (factor === 1 ? x : builder.emit(scaleGradient, [x], { factor }, { hint: x.hint }));
+    const scaled = weighted(held);
     const unit = rule.unit(side.bits);
     const signed = unit === 1 ? scaled : builder.emit(mul, [scaled, splat(builder, scaleType, unit)], {}, { hint: "step" });
     // Levels lie on both sides of 0: a step that gradient descent takes below 0 means the same as one above.
     const size = builder.emit(abs, [signed], {}, { hint: "size" });
     const step = builder.emit(maximum, [size, splat(builder, scaleType, leastStep)], {}, { hint: "step" });
     const type = tensor("f32", [...value.type.dims.slice(0, -1), 1]);
-    return builder.emit(broadcast, [step], { type }, { hint: quantName(value, "s") });
+    const scale = builder.emit(broadcast, [step], { type }, { hint: quantName(value, "s") });
+    if (side.learned.offset === undefined) return { scale };
+    return { scale, offset: builder.emit(broadcast, [weighted(this.#offset(value, use, step, builder))], { type }, { hint: "offset" }) };
+  }
+
+  /** The learned offset; `step` is the step that the value is rounded with. */
+  #offset(value: Value, { owner, rule, learned, side: { bits } }: Use, step: Value, builder: Builder): Value {
+    const name = `${owner}offset`;
+    this.#module.declare({ name, type: scaleType, role: "parameter", init: "zeros", decay: false, ...ratedBy(learned) });
+    const inSteps = learned.learns === "factor";
+    const held = this.#measures ? this.#measureOffset(name, value, bits, step, inSteps, builder) : read(builder, name, "offset");
+    if (!inSteps) return held;
+    // The first step, in whose units it is held: that of the state, or the one that is being measured.
+    const unit = (x: Value): Value => builder.emit(mul, [x, splat(builder, scaleType, rule.unit(bits))]);
+    const first = this.#measures ? step : unit(read(builder, `${owner}${rule.quantity}.initial`, "initial"));
+    return builder.emit(mul, [held, first], {}, { hint: "offset" });
+  }
+
+  #measureOffset(name: string, value: Value, bits: number, step: Value, inSteps: boolean, builder: Builder): Value {
+    const known = this.#measured.get(name);
+    if (known !== undefined) return known;
+    const { dims } = value.type;
+    const ofRows = builder.emit(min, [value], { axes: [dims.length - 1] });
+    const smallest = dims.length === 1 ? ofRows : builder.emit(min, [ofRows], { axes: dims.slice(1).map((_, axis) => axis) });
+    const edge = builder.emit(mul, [step, splat(builder, scaleType, 2 ** (bits - 1))]);
+    const offset = builder.emit(add, [builder.emit(reshape, [smallest], { type: scaleType }), edge], {}, { hint: "offset" });
+    const held = inSteps ? builder.emit(div, [offset, step], {}, { hint: "offset" }) : offset;
+    this.#measured.set(name, held);
+    return held;
   }
 
   /** What is learned, as the entry has it. */

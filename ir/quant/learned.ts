@@ -25,13 +25,15 @@ export const learnedSettings = {
   },
 } as const satisfies Record<string, Setting>;
 
+type Learned = Side & Required<Pick<Side, "learned">>;
+
 /** The sides of a quantizer with these settings. */
 export function learnedSides(
   scheme: string,
   given: Settings,
   columns: number,
   outerOf: (bits: number, rotation: Side["rotation"]) => Outer,
-): { readonly weight?: Side; readonly activation?: Side } {
+): { readonly weight?: Learned; readonly activation?: Learned } {
   const read = settingReader(scheme, learnedSettings, given);
   const learns = read("learn") === "factor" ? "factor" : "value";
   const rate = read("rate");

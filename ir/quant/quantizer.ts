@@ -27,6 +27,11 @@ export interface LearnedSide {
   readonly learns: "value" | "factor";
   /** What the learning rate of what is learned is multiplied by. */
   readonly rate: number;
+  /**
+   * x is rounded less an offset, which is learned too, and begins where the smallest element lies at the edge of the grid: n/2 steps above it. In
+   * the form `factor` it is held in initial steps.
+   */
+  readonly offset?: true;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { QuantizeChoice } from "./choice.ts";
 import { e2m1 } from "./e2m1.ts";
 import { lloyd } from "./lloyd.ts";
 import { lsq } from "./lsq.ts";
+import { lsqPlus } from "./lsq-plus.ts";
 import { mxfp4 } from "./mxfp4.ts";
 import { pact } from "./pact.ts";
 import { prune24, prune48 } from "./prune.ts";
@@ -14,7 +15,20 @@ import { sparse24, sparse48 } from "./sparse.ts";
 import { ste, steAbsmax } from "./straight-through.ts";
 import { ternary } from "./ternary.ts";
 
-export const quantizers: readonly Quantizer[] = [quest, ste, steAbsmax, ternary, e2m1, lloyd, mxfp4, sparse48, sparse24, lsq, pact];
+export const quantizers: readonly Quantizer[] = [
+  quest,
+  ste,
+  steAbsmax,
+  ternary,
+  e2m1,
+  lloyd,
+  mxfp4,
+  sparse48,
+  sparse24,
+  lsq,
+  pact,
+  lsqPlus,
+];
 
 export const pruners: readonly Pruner[] = [prune48, prune24];
 

@@ -7,7 +7,7 @@ import { contiguous, denseTensor } from "../../ir/tensor.ts";
 import { insertHadamard } from "../../passes/insert-hadamard.ts";
 import { insertQuant } from "../../passes/insert-quant.ts";
 import { defaultOptions } from "../../passes/pass.ts";
-import { gradientName, quantizedLinear, runSteps, sgdTraining } from "../support/quantized-linear.ts";
+import { gradientName, quantizedLinear, runSteps, sgdTraining, toKernels } from "../support/quantized-linear.ts";
 import { elements, random } from "./support/values.ts";
 
 const shape = { m: 5, n: 3, k: 16 };
@@ -107,6 +107,45 @@ describe.each([1, 4])("PACT at %i bits", (bits) => {
   });
 });
 
+describe.each([1, 2, 4])("LSQ+ at %i bits", (bits) => {
+  const state = { "w#step": 0.21 / 2 ** bits, "layer#a.step": 6.3 / 2 ** bits, "layer#a.offset": 0.7 };
+  const module = quantizedLinear(shape, { scheme: "lsq_plus", settings: { w: bits, a: bits } });
+  const out = layer(module, state);
+  const half = 2 ** (bits - 1);
+  const round = (v: number, step: number) => (Math.min(Math.max(Math.floor(v / step), -half), half - 1) + 0.5) * step;
+  const xs = given.x.map((v) => round(v - state["layer#a.offset"], state["layer#a.step"]) + state["layer#a.offset"]);
+  const ws = given.w.map((v) => round(v, state["w#step"]));
+  const levels = Math.max(half - 1, 1);
+
+  test("the layer is that of x rounded less its offset, with the offset added again", () => {
+    for (let m = 0; m < shape.m; m++)
+      for (let n = 0; n < shape.n; n++)
+        expect(out["y"]![m * shape.n + n]).toBeCloseTo(
+          sum(shape.k, (k) => xs[m * shape.k + k]! * ws[n * shape.k + k]!),
+          11,
+        );
+  });
+
+  test("gradients of the offset, of x and of the weight", () => {
+    const upstream = xs.map((_, i) => sum(shape.n, (n) => dy[Math.floor(i / shape.k) * shape.n + n]! * ws[n * shape.k + (i % shape.k)]!));
+    const isClipped = given.x.map((v) => Math.abs(v - state["layer#a.offset"]) > (half - 0.5) * state["layer#a.step"]);
+    const ofOffset = sum(xs.length, (i) => (isClipped[i] ? upstream[i]! : 0)) / Math.sqrt(levels * xs.length);
+    expect(out["dlayer_a_offset"]![0]).toBeCloseTo(ofOffset, 11);
+    expect(Math.abs(ofOffset)).toBeGreaterThan(1e-3);
+    for (const [i, g] of out["dx"]!.entries()) expect(g).toBeCloseTo(isClipped[i] ? 0 : upstream[i]!, 11);
+    for (const [i, g] of out["dw"]!.entries()) {
+      const [n, k] = [Math.floor(i / shape.k), i % shape.k];
+      const expected = sum(shape.m, (m) => dy[m * shape.n + n]! * xs[m * shape.k + k]!);
+      expect(g).toBeCloseTo(Math.abs(given.w[i]!) <= (half - 0.5) * state["w#step"] ? expected : 0, 11);
+    }
+  });
+
+  test("the sides meet as codes", () => {
+    const entry = entryNamed(toKernels(module), "layer");
+    expect(entry?.instructions.filter(({ op }) => op.signature.name === "quant.dot")).toHaveLength(1);
+  });
+});
+
 describe("@calibrate", () => {
   const calibrated = (settings: Readonly<Record<string, string | number>>, scheme = "lsq") => {
     const steps = [insertHadamard, insertQuant].map((pass) => ({ pass, options: defaultOptions(pass) }));
@@ -141,6 +180,18 @@ describe("@calibrate", () => {
 
   test("gives the clip of PACT the outermost level of that step", () => {
     expect(measured(calibrated({ w: 4, a: "none" }, "pact"))["w#clip"]).toBeCloseTo((7.5 * 2 * meanAbs(given.w)) / Math.sqrt(7), 12);
+  });
+
+  test("gives LSQ+ the Gaussian-optimal step of the whole tensor, and an offset from its smallest element", () => {
+    const rms = (data: readonly number[]) => Math.sqrt(data.reduce((total, v) => total + v * v, 0) / data.length);
+    const step = (data: readonly number[]) => (2 * (2.513930578568423 * rms(data) + 1e-8)) / 15;
+    const { w: _, ...plain } = measured(calibrated({ w: 4, a: 4 }, "lsq_plus"));
+    expect(Object.keys(plain).sort()).toEqual(["layer#a.offset", "layer#a.step", "w#step"]);
+    expect(plain["w#step"]).toBeCloseTo(step(given.w), 12);
+    expect(plain["layer#a.step"]).toBeCloseTo(step(given.x), 12);
+    expect(plain["layer#a.offset"]).toBeCloseTo(Math.min(...given.x) + 8 * step(given.x), 12);
+    const factored = measured(calibrated({ w: 4, a: 4, learn: "factor" }, "lsq_plus"));
+    expect(factored["layer#a.offset"]! * factored["layer#a.step.initial"]!).toBeCloseTo(plain["layer#a.offset"]!, 12);
   });
 
   test("is there where something is trained and a scale is learned", () => {
