@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import type { CompiledArtifact } from "../compiler/index.ts";
+import { isWeight } from "../ir/artifact.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import {
@@ -57,7 +58,7 @@ async function exportModel(first: string, recipe: string | undefined, flags: Exp
   const packing = await compileFrom(model.source, model.recipe, model.flags, { ...options, packed: "write" }, output);
   using session = await Session.open(packing, device);
   await giveWeights(model.weights, session, { asTheyAre: true });
-  const kept = served.manifest.state.filter(({ role }) => role === "parameter");
+  const kept = served.manifest.state.filter(isWeight);
   const { parameters } = await readParameters(model.weights, kept, { asTheyAre: true });
   const packed = await packSession(session, served, parameters);
   const file = encodeWeights(packedWeights(packed));

@@ -12,6 +12,9 @@ export type SlabRange = readonly [slab: string, offset: number, byteLength: numb
 /** `calibration` is measured by entry `calibrate` before the first step, and fixed from then on. */
 export type StateRole = "parameter" | "calibration" | "optimizer" | "gradient" | "cache" | "codes";
 
+/** What a model is beside its text, and a file of its weights holds: what was trained, and what was measured for it. */
+export const isWeight = ({ role }: { readonly role: StateRole }): boolean => role === "parameter" || role === "calibration";
+
 /** One tensor of state. `type` is IR text (`f32[128, 128]`); its place is the same in every target. */
 export interface StateRecord {
   readonly name: string;

@@ -17,7 +17,8 @@ import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 
 const trainEntry = "train";
-const calibrateEntry = "calibrate";
+/** Gives learned scales the values that they begin with. */
+export const calibrateEntry = "calibrate";
 
 export const insertQuant = definePass({
   name: "insert-quant",

@@ -10,6 +10,7 @@ import { quantDecode, quantEncode, quantFake } from "../ir/ops/quant.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import { newBuilder, opNamed } from "../ir/ops/table.ts";
 import { removeDead, rewriteEntry, rule } from "../ir/rewrite.ts";
+import { calibrateEntry } from "./insert-quant.ts";
 import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 import { type WeightRounding, weightRoundings } from "./weight-roundings.ts";
@@ -31,7 +32,7 @@ export const packWeights = definePass({
     if (packed === "none") return module;
     // Gradients belong to parameters, so nothing trains here.
     const { training: _, ...rest } = module;
-    const inference: Module = { ...rest, entries: module.entries.filter(({ name }) => name !== "train") };
+    const inference: Module = { ...rest, entries: module.entries.filter(({ name }) => name !== "train" && name !== calibrateEntry) };
     const roundings = weightRoundings(inference);
     const all = [...new Set(roundings.values())];
     if (all.length === 0) {

@@ -112,7 +112,10 @@ class StateFacts {
       `${types} = ${name}{${printAttributes(op.signature.attrs, attrs).join(", ")}}(${parts.join(", ")})`;
     if (name === stateRead.name) {
       const state = String(attrs["name"]);
-      return stateNamed(module, state)?.role === "parameter" ? { key: key([]), weight: state } : undefined;
+      const role = stateNamed(module, state)?.role;
+      // A scale that is learned follows from what was measured before the first step too.
+      if (role === "calibration") return { key: key([]) };
+      return role === "parameter" ? { key: key([]), weight: state } : undefined;
     }
     if (operands.length === 0) return op.lower.kind === "source" ? { key: key([]) } : undefined;
     const facts = operands.map((operand) => this.#facts.get(operand));

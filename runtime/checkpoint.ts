@@ -1,6 +1,6 @@
 // Checkpoints: all state of a run in `checkpoints/step-000500/`, whole or not there, and the way back.
 import { join } from "node:path";
-import type { StateRecord } from "../ir/artifact.ts";
+import { isWeight, type StateRecord } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { parseType } from "../ir/parse-type.ts";
 import { isBits, type Type } from "../ir/type.ts";
@@ -47,7 +47,7 @@ export async function readCheckpoint(folder: string, session: Session): Promise<
   return saved.state;
 }
 
-const inModel = ({ role }: StateRecord): boolean => role === "parameter" || role === "calibration" || role === "codes";
+const inModel = ({ role }: StateRecord): boolean => isWeight({ role }) || role === "codes";
 /** Caches are not saved: they begin empty. Nor are sums of gradients: between steps, where checkpoints are written, they are zero. */
 const inOptimizer = ({ role }: StateRecord): boolean => role === "optimizer";
 

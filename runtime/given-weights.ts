@@ -1,7 +1,7 @@
 // Weights to begin with instead of drawn ones: parameters by name from a checkpoint or any safetensors file.
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { StateRecord } from "../ir/artifact.ts";
+import { isWeight, type StateRecord } from "../ir/artifact.ts";
 import { type Diagnostic, DiagnosticError, error, warning } from "../ir/diagnostic.ts";
 import { parseType } from "../ir/parse-type.ts";
 import { modelFile } from "./checkpoint.ts";
@@ -57,7 +57,7 @@ export function matchParameters(
   states: readonly Wanted[],
   options: GivenWeightsOptions = {},
 ): { readonly parameters: ReadonlyMap<string, Float32Array>; readonly warnings: readonly Diagnostic[] } {
-  const parameters = states.filter(({ role }) => role === "parameter" || role === "calibration");
+  const parameters = states.filter(isWeight);
   const isNamedFresh = freshness(parameters, options.fresh ?? []);
   // Weights that were trained without these quantizers have none of their scales: they are then measured on the first batch.
   const scales = parameters.filter(({ name }) => name.includes("#"));

@@ -1,5 +1,5 @@
 // Packed weights and sessions: what `@pack` made becomes a packed model, and a session on packed state takes one.
-import type { CompiledArtifact, StateRecord } from "../ir/artifact.ts";
+import { type CompiledArtifact, isWeight, type StateRecord } from "../ir/artifact.ts";
 import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
 import { packValues, unpackValues } from "../ir/packing.ts";
 import { parseType } from "../ir/parse-type.ts";
@@ -53,7 +53,7 @@ export async function packSession(
       scaleShape: boundShape(parseType(scale.type)),
     });
   }
-  const kept = served.manifest.state.filter(({ role }) => role === "parameter");
+  const kept = served.manifest.state.filter(isWeight);
   const tensors = kept.map(({ name, type }): readonly [string, SavedTensor] => {
     const values = parameters.get(name);
     if (values === undefined) throw new Error(`no values of ${name}`);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { type CompileOptions, compile } from "../../compiler/driver/compile.ts";
 import { type Verified, verifyPacked } from "../../equivalence/verify.ts";
-import type { CompiledArtifact } from "../../ir/artifact.ts";
+import { type CompiledArtifact, isWeight } from "../../ir/artifact.ts";
 import { DiagnosticError, unwrap } from "../../ir/diagnostic.ts";
 import { parseType } from "../../ir/parse-type.ts";
 import { type PackedModel, packedWeights, readPackedModel } from "../../runtime/packed-file.ts";
@@ -40,7 +40,8 @@ quantize mixed for any {
   layers.1.attn.wk => none
   layers.1.attn.wv => quest { w = 1, a = 4 }
   layers.1.attn.wo => quest { w = 4, a = none, group = 16 }
-  layers.1.mlp.{gate, up} => sparse_2_4 {}
+  layers.1.mlp.gate => sparse_2_4 {}
+  layers.1.mlp.up => lsq { w = 4, a = 4, learn = factor }
   layers.1.mlp.down => quest { w = 8, a = 8, hadamard = none }
 }
 `,
@@ -100,8 +101,9 @@ describe.each(adapters)("$name", (adapter) => {
   async function trained(policy: string, name: string): Promise<Trained> {
     using session = await Session.open(await compiled(policy, { entries: (entry) => entry === "train" }), await device, { seed: 5 });
     const batches = textBatches(4, 48);
+    if (session.needsCalibration) await session.run("calibrate", batches(0));
     for (let step = 0; step < steps; step++) await session.run("train", batches(step), { step });
-    const states = session.artifact.manifest.state.filter(({ role }) => role === "parameter");
+    const states = session.artifact.manifest.state.filter(isWeight);
     const tensors = await Promise.all(
       states.map(async ({ name: state, type }) => {
         const values = Float32Array.from(await session.readState(state));
@@ -116,9 +118,9 @@ describe.each(adapters)("$name", (adapter) => {
   /** The packed model, by way of its file. */
   async function exported(policy: string, { parameters }: Trained): Promise<{ readonly packed: PackedModel; readonly file: Uint8Array }> {
     using session = await Session.open(await compiled(policy, { packed: "write" }), await device);
-    for (const { name, role } of session.artifact.manifest.state) {
-      const values = parameters.get(name);
-      if (role === "parameter" && values !== undefined) session.writeState(name, values);
+    for (const record of session.artifact.manifest.state) {
+      const values = parameters.get(record.name);
+      if (isWeight(record) && values !== undefined) session.writeState(record.name, values);
     }
     const served = await compiled(policy, { packed: "read" });
     const file = encodeWeights(packedWeights(await packSession(session, served, parameters)));
