@@ -89,7 +89,7 @@ describe("plot", () => {
     expect(await cli("plot", "loss")).toMatchObject({ code: 2, err: expect.stringContaining("`plot loss` takes folders of runs") });
     expect(await cli("plot", "los", folder)).toMatchObject({
       code: 2,
-      err: expect.stringContaining("Allowed choices are loss, val-loss, bits"),
+      err: expect.stringContaining("Allowed choices are loss, val-loss, trusted"),
     });
   });
 });

@@ -72,8 +72,10 @@ describe("the command line of the package", () => {
   });
 
   test("sweeps, in processes that run the package's own code", () => {
-    writeTinySweep(folder, { policies: ["float"], sizes: ["line"], steps: [20] });
-    expect(installed("sweep", "grid.json", "--adapter", "swiftshader")).toMatchObject({
+    const sweeps = join(folder, "sweeps");
+    mkdirSync(sweeps);
+    writeTinySweep(sweeps, { policies: ["float"], sizes: ["line"], steps: [20] });
+    expect(installed("sweep", "sweeps/grid.json", "--adapter", "swiftshader")).toMatchObject({
       code: 0,
       out: expect.stringContaining("1 of 1 runs are done; the table is runs/grid/results.jsonl"),
     });

@@ -84,15 +84,10 @@ describe("packed", () => {
   const weights = 2 * 16 * 16 + 2 * 8 * 16 + 3 * 24 * 16;
   const rows = 2 * 16 + 2 * 8 + 2 * 24 + 16;
 
-  test("a run is exported, verified, evaluated and continued", async () => {
+  test("a run is exported, evaluated and continued", async () => {
     const exported = await json("export", run(), "-o", packed());
     expect(exported).toMatchObject({ path: packed(), policy: "quest_w4a4", quantizedWeights: weights });
     expect(exported.bitsPerWeight).toBeCloseTo(4 + (32 * rows) / weights, 12);
-    const verified = await json("verify", run(), "--packed", packed(), "--targets", "2000");
-    expect(verified).toMatchObject({ equal: true, weights: { count: 7, codes: weights, scales: rows }, layers: { count: 7 } });
-    expect(verified.layers.worst).toBeLessThanOrEqual(1);
-    expect(verified.heldOut.targets).toBeGreaterThanOrEqual(2000);
-
     const { loss } = await json("eval", run(), "--batches", "3");
     const named = ["eval", model(), ...small, "--batches", "3", "--weights", packed()];
     const served = await json(...named);
@@ -104,7 +99,7 @@ describe("packed", () => {
     });
   });
 
-  test("for people", async () => {
+  test("and verified", async () => {
     const { code, out } = await cli("verify", run(), "--packed", packed(), "--targets", "1000", ...swiftshader);
     expect(code).toBe(0);
     expect(out).toMatch(

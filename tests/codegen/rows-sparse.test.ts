@@ -110,7 +110,7 @@ for (const adapter of await availableAdapters()) {
       });
       afterAll(() => device.dispose());
       const isMain = path.name.startsWith("fixed") || path.name === "none";
-      test.each(isMain ? cases : cases.slice(0, 3))("%i x %i, blocks of %i, units of %i", async (rows, columns, block, unit) => {
+      test.each(isMain ? cases : cases.slice(0, 1))("%i x %i, blocks of %i, units of %i", async (rows, columns, block, unit) => {
         const problem = rowsOf(rows, columns, block, unit);
         const schedules = schedulesFor(problem, target);
         expect(schedules.length).toBeGreaterThan(0);

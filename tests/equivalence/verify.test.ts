@@ -65,7 +65,7 @@ const policies: Readonly<Record<string, { readonly policy: string; readonly bits
 };
 
 /** What SwiftShader is asked, which is slow; the rest differs in nothing that depends on it. */
-const everywhere = ["mixed"];
+const everywhere = ["W4A4"];
 
 /** Once, when it is first asked for. */
 function lazily<T>(make: () => Promise<T>): () => Promise<T> {
@@ -176,7 +176,8 @@ describe.each(adapters)("$name", (adapter) => {
     });
   });
 
-  describe("what was changed is found", () => {
+  // What is found depends on no adapter.
+  describe.runIf(adapter === adapters.at(-1))("what was changed is found", () => {
     const policy = "quest(w = 4, a = 4)";
     const model = lazily(async () => {
       const one = await trained(policy, "changed");

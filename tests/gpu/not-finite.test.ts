@@ -1,6 +1,6 @@
 // A step that went wrong must show: NaN passes through the layers to the loss on every adapter, and the step changes nothing.
 import { afterAll, describe, expect, test } from "vitest";
-import { quantizerNamed, quantizerNames } from "../../ir/quant/table.ts";
+import { quantizers } from "../../ir/quant/table.ts";
 import { moduleOf } from "../passes/run.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { openSession } from "../support/backends.ts";
@@ -49,8 +49,9 @@ describe.each(adapters)("$name", (adapter) => {
     expect(await session.readState("w")).not.toEqual(before);
   });
 
-  test.each(quantizerNames())("rows rounded by %s", async (scheme) => {
-    const { widths, outers } = quantizerNamed(scheme);
+  // A scale that is measured carries what is not finite; a learned one does not, and there the gradient of the scale does.
+  const measuring = quantizers.filter(({ scaleGradient }) => scaleGradient === "none");
+  test.each(measuring)("rows rounded by $name", async ({ name: scheme, widths, outers }) => {
     const [bits, outer] = [widths.at(-1), outers[0]];
     const kernels = throughPasses(
       moduleOf(`loomir 1

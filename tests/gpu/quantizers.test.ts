@@ -43,7 +43,8 @@ function choicesOf({ name: scheme, settings }: Quantizer): readonly QuantizeChoi
 const state = { x: normal(shape.m * shape.k, 3), w: normal(shape.n * shape.k, 4) };
 const inputs = { dy: normal(shape.m * shape.n, 5) };
 
-async function compare(choice: QuantizeChoice, outputs: readonly string[]): Promise<void> {
+/** `isShort`: not on SwiftShader, whose kernels of other choices are of the same forms. */
+async function compare(choice: QuantizeChoice, outputs: readonly string[], isShort = false): Promise<void> {
   const module = toKernels(quantizedLinear(shape, choice));
   // Half of what suits these values, so that some are clipped.
   const scales = Object.entries(guessedScales(module)).map(([name, values]) => [name, values.map((v) => v / 2)] as const);
@@ -51,7 +52,7 @@ async function compare(choice: QuantizeChoice, outputs: readonly string[]): Prom
   const expected = (await reference?.run(module, "layer", inputs, given)) ?? {};
   expect(Object.keys(expected)).toEqual(expect.arrayContaining(scales.map(([name]) => gradientName(name))));
   expect(Object.keys(expected)).toEqual(expect.arrayContaining(["y", "dx", "dw", ...outputs]));
-  for (const backend of others) {
+  for (const backend of others.filter(({ name }) => !(isShort && name === "SwiftShader"))) {
     const out = await backend.run(module, "layer", inputs, given);
     for (const [name, values] of Object.entries(expected)) {
       const actual = Array.from(out[name] ?? []);
@@ -68,7 +69,9 @@ async function compare(choice: QuantizeChoice, outputs: readonly string[]): Prom
 }
 
 describe.each(quantizers)("$name", (quantizer) => {
-  test.each(choicesOf(quantizer))("$settings", (choice) => compare(choice, ["w_codes"]));
+  test.each(choicesOf(quantizer).map((choice, i) => ({ ...choice, isShort: i % 2 === 1 })))("$settings", ({ isShort, ...choice }) =>
+    compare(choice, ["w_codes"], isShort),
+  );
 });
 
 describe.each(pruners)("$name", ({ name: scheme }) => {

@@ -110,7 +110,10 @@ for (const adapter of await availableAdapters()) {
       expect(again.bytes).toBeLessThan(plain.bytes);
     });
 
-    test.each(fitted)("%s %s %s, remat auto within shares %s", async (path, recipe, policy, shares) => {
+    // A Llama takes SwiftShader long: one policy is enough there.
+    const isSlow = adapter.description.adapterClass === "swiftshader";
+    const budgeted = fitted.filter(([path, , policy]) => !(isSlow && path !== stack && policy === "float"));
+    test.each(budgeted)("%s %s %s, remat auto within shares %s", async (path, recipe, policy, shares) => {
       const plain = await run(path, recipe, policy, "none");
       for (const share of shares) {
         const budget = Math.floor(share * plain.bytes);
