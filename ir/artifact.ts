@@ -34,6 +34,11 @@ export interface StateRecord {
   readonly tied: readonly string[];
 }
 
+/** The entry that gives the learned scales of quantizers the values that they begin with. */
+export const calibrateEntry = "calibrate";
+/** The entry that makes the codes of weights from parameters. */
+export const packEntry = "pack";
+
 /** An input of an entry: drawn from the data source, or a scalar that the host computes each step (`name` is then its key in the manifest's `host`). */
 export interface InputRecord {
   readonly name: string;

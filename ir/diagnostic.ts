@@ -117,3 +117,10 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
   for (const help of diagnostic.help ?? []) lines.push(`help: ${help}`);
   return lines.join("\n");
 }
+
+/** As many lines as are read; the rest is a number. */
+const mostLines = 8;
+
+/** The first of many lines of help, and how many more there are. */
+export const firstLines = (lines: readonly string[]): readonly string[] =>
+  lines.length <= mostLines ? lines : [...lines.slice(0, mostLines), `and ${lines.length - mostLines} more like these`];

@@ -2,7 +2,6 @@
 // dot(x, w H) = dot(x H, w), since H is symmetric and runs along the contracted axis; and (x H) H = x.
 //
 // Where weights are rounded in every run this would only move work, from weights to activations; for packed ones the rotation of weights is done.
-import { oneOf, withDefault } from "../ir/attribute.ts";
 import { regionOf } from "../ir/marks.ts";
 import { mapEntries, type Value } from "../ir/module.ts";
 import { dot } from "../ir/ops/dot.ts";
@@ -11,7 +10,7 @@ import { quantFake } from "../ir/ops/quant.ts";
 import { type RewriteContext, type Rule, rewriteEntry, ruleFor } from "../ir/rewrite.ts";
 import { comesFromState } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
-import { type PackedForm, packedForms } from "./pack-weights.ts";
+import { packedOption } from "./pack-weights.ts";
 import { definePass } from "./pass.ts";
 
 export const foldHadamard = definePass({
@@ -19,7 +18,7 @@ export const foldHadamard = definePass({
   summary: "Rotate what meets a packed weight instead of rotating the weight back (with `packed = read`).",
   needs: "quantized",
   leaves: "same",
-  options: { packed: withDefault(oneOf(...packedForms), "none" as PackedForm) },
+  options: packedOption,
   run: (module, { packed }, cx) =>
     packed === "read"
       ? mapEntries(module, (entry) => rewriteEntry(entry, [foldIntoOther], (name) => cx.count(name), { once: true }))

@@ -1,4 +1,5 @@
 // insert-quant: scales and fake quantization where the policy's mark says so. Consumes the mark; `site` stays.
+import { calibrateEntry } from "../ir/artifact.ts";
 import { Rejection } from "../ir/diagnostic.ts";
 import { regionOf } from "../ir/marks.ts";
 import { type Entry, entryNamed, type Module, mapEntries, type Value } from "../ir/module.ts";
@@ -17,8 +18,6 @@ import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 
 const trainEntry = "train";
-/** Gives learned scales the values that they begin with. */
-export const calibrateEntry = "calibrate";
 
 export const insertQuant = definePass({
   name: "insert-quant",

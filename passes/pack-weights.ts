@@ -3,31 +3,31 @@
 //
 // While quant.fake stands: there each weight is rounded by one instruction, and what follows (lower-quant, expand) treats codes that were read
 // like codes that were made.
+import { calibrateEntry, packEntry } from "../ir/artifact.ts";
 import { oneOf, withDefault } from "../ir/attribute.ts";
 import { regionOf } from "../ir/marks.ts";
 import { type Entry, type Instruction, type Module, mapEntries, type StateDeclaration, type Value } from "../ir/module.ts";
 import { quantDecode, quantEncode, quantFake } from "../ir/ops/quant.ts";
-import { stateRead } from "../ir/ops/source.ts";
+import { stateRead, statesUsedBy } from "../ir/ops/source.ts";
 import { newBuilder, opNamed } from "../ir/ops/table.ts";
 import { removeDead, rewriteEntry, rule } from "../ir/rewrite.ts";
-import { calibrateEntry } from "./insert-quant.ts";
 import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 import { type WeightRounding, weightRoundings } from "./weight-roundings.ts";
 
 /** `none`: weights are rounded where they are used. */
-export const packedForms = ["none", "read", "write"] as const;
+const packedForms = ["none", "read", "write"] as const;
 export type PackedForm = (typeof packedForms)[number];
 
-/** The entry that makes the state of codes. */
-export const packEntry = "pack";
+/** What the passes that pack weights are told. */
+export const packedOption = { packed: withDefault(oneOf(...packedForms), "none" as PackedForm) };
 
 export const packWeights = definePass({
   name: "pack-weights",
   summary: "Make the codes and scales of weights state: entries read it (`packed = read`), or one entry makes it (`packed = write`).",
   needs: "quantized",
   leaves: "same",
-  options: { packed: withDefault(oneOf(...packedForms), "none" as PackedForm) },
+  options: packedOption,
   run(module, { packed }, cx) {
     if (packed === "none") return module;
     // Gradients belong to parameters, so nothing trains here.
@@ -92,12 +92,7 @@ const packedStates = (all: readonly WeightRounding[]): readonly StateDeclaration
 
 /** State that an entry reads or replaces, and the ties that name it. */
 function withUsedState(module: Module): Module {
-  const used = new Set(
-    module.entries.flatMap(({ instructions, updates }) => [
-      ...instructions.flatMap(({ op, attrs }) => (op.signature.name === stateRead.name ? [String(attrs["name"])] : [])),
-      ...updates.map(({ state }) => state),
-    ]),
-  );
+  const used = new Set(module.entries.flatMap(statesUsedBy));
   return {
     ...module,
     states: module.states.filter(({ name }) => used.has(name)),

@@ -1,7 +1,7 @@
 // Checkpoints: all state of a run in `checkpoints/step-000500/`, whole or not there, and the way back.
 import { join } from "node:path";
 import { isWeight, type StateRecord } from "../ir/artifact.ts";
-import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { DiagnosticError, error, firstLines } from "../ir/diagnostic.ts";
 import { parseType } from "../ir/parse-type.ts";
 import { isBits, type Type } from "../ir/type.ts";
 import { checkpointName, pointTo } from "./checkpoint-history.ts";
@@ -94,18 +94,12 @@ function matchTensors({ tensors, metadata }: Weights, records: readonly StateRec
   return { values, differences };
 }
 
-/** As many differences as are read; the rest is a number. */
-const mostDifferences = 8;
-
 function mismatch({ folder, state }: SavedState, session: Session, differences: readonly string[]): DiagnosticError {
   const { model } = session.artifact.manifest;
-  const shown = differences.slice(0, mostDifferences);
-  const rest = differences.length - shown.length;
   const made = model === state.model ? "" : `: it was made with ${state.model}, this is ${model}`;
   return new DiagnosticError([
     error("checkpoint-mismatch", `${folder} holds the state of another model${made}`, undefined, "", [
-      ...shown,
-      ...(rest > 0 ? [`and ${rest} more differences`] : []),
+      ...firstLines(differences),
       "resume with the model, policy and recipe that the checkpoint was made with",
     ]),
   ]);

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isWeight, type StateRecord } from "../ir/artifact.ts";
-import { type Diagnostic, DiagnosticError, error, warning } from "../ir/diagnostic.ts";
+import { type Diagnostic, DiagnosticError, error, firstLines, warning } from "../ir/diagnostic.ts";
 import { parseType } from "../ir/parse-type.ts";
 import { modelFile } from "./checkpoint.ts";
 import { latestCheckpoint } from "./checkpoint-history.ts";
@@ -119,7 +119,7 @@ function freshness(parameters: readonly Wanted[], paths: readonly string[]): (re
   return (record) => paths.some((path) => below(record, path));
 }
 
-/** As many names and differences as are read; the rest is a number. */
+/** As many names as are read; the rest is a number. */
 const mostShown = 8;
 
 const list = (names: readonly string[]): string =>
@@ -131,8 +131,7 @@ const list = (names: readonly string[]): string =>
 function mismatch(path: string, wrong: readonly string[], idle: readonly string[], { asTheyAre }: GivenWeightsOptions): DiagnosticError {
   return new DiagnosticError([
     error("init-mismatch", `${path} does not hold this model's weights`, undefined, "", [
-      ...wrong.slice(0, mostShown),
-      ...(wrong.length > mostShown ? [`and ${wrong.length - mostShown} more like these`] : []),
+      ...firstLines(wrong),
       ...(idle.length > 0 ? [`it holds what the model has no use for: ${list(idle)}`] : []),
       ...(asTheyAre === true ? [] : ["`--fresh PATH` lets parameters begin with their initial values"]),
     ]),

@@ -1,6 +1,6 @@
 // Packed weights and sessions: what `@pack` made becomes a packed model, and a session on packed state takes one.
-import { type CompiledArtifact, isWeight, type StateRecord } from "../ir/artifact.ts";
-import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
+import { type CompiledArtifact, isWeight, packEntry, type StateRecord } from "../ir/artifact.ts";
+import { type Diagnostic, DiagnosticError, error, firstLines } from "../ir/diagnostic.ts";
 import { packValues, unpackValues } from "../ir/packing.ts";
 import { parseType } from "../ir/parse-type.ts";
 import type { CodesType } from "../ir/type.ts";
@@ -41,7 +41,7 @@ export async function packSession(
   served: CompiledArtifact,
   parameters: ReadonlyMap<string, Float32Array>,
 ): Promise<PackedModel> {
-  await session.run("pack");
+  await session.run(packEntry);
   const weights = new Map<string, PackedWeight>();
   for (const { weight, codes, type, scale } of packedStates(session.artifact)) {
     const [words, scales] = [await session.readState(codes.name), await session.readState(scale.name)];
@@ -119,13 +119,10 @@ function differences({ weight, codes, type, scale }: PackedState, packed: Packed
   return found;
 }
 
-const mostShown = 8;
-
 function mismatch(path: string, wrong: readonly string[]): DiagnosticError {
   return new DiagnosticError([
     error("packed-mismatch", `${path} does not hold this model's packed weights`, undefined, "", [
-      ...wrong.slice(0, mostShown),
-      ...(wrong.length > mostShown ? [`and ${wrong.length - mostShown} more like these`] : []),
+      ...firstLines(wrong),
       "codes mean what model and policy say: take those that the file was made with",
     ]),
   ]);

@@ -1,5 +1,5 @@
 // A session: an artifact on a device, its state initialised, its entries ready to run.
-import type { CompiledArtifact, SlabRange, StateRecord, TargetRecord } from "../ir/artifact.ts";
+import { type CompiledArtifact, calibrateEntry, type SlabRange, type StateRecord, type TargetRecord } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { hostValue } from "../ir/host.ts";
 import { parseType } from "../ir/parse-type.ts";
@@ -12,9 +12,6 @@ import { type PendingRead, Readback } from "./readback.ts";
 import { encodeDispatches, type TimestampMode } from "./submit.ts";
 import { chooseTarget } from "./target.ts";
 import { arrayName, fromStored, type HostArray, hostLength, newArray, storedBytes, toStored, wholeWords } from "./values.ts";
-
-/** Gives the learned scales of quantizers the values that they begin with. */
-export const calibrateEntry = "calibrate";
 
 export interface SessionOptions {
   /** For the initial values of state; default 0. */

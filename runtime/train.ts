@@ -1,5 +1,5 @@
 // Training: from a session and its recipe to a trained state, begun or resumed, and begun again once where the device is lost.
-import type { CompiledArtifact, EntryRecord, RunRecord } from "../ir/artifact.ts";
+import { type CompiledArtifact, calibrateEntry, type EntryRecord, type RunRecord } from "../ir/artifact.ts";
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
 import { artifactHash } from "./artifact-folder.ts";
 import { latestCheckpoint } from "./checkpoint-history.ts";
@@ -10,7 +10,7 @@ import type { LoggedLine } from "./metrics.ts";
 import { requireProbes } from "./quant-probes.ts";
 import { chooseCheckpoint, differencesFrom, loadCheckpoint, type Resumed } from "./resume.ts";
 import { cleanRunFolder, RunFolder } from "./run-folder.ts";
-import { calibrateEntry, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { EvaluationMetrics, TrainOptions, TrainResult } from "./train-options.ts";
 import { defaultCheckpoint, type LoopOptions, TrainingLoop } from "./training-loop.ts";
 import { stepSize, trainingEntry } from "./training-step.ts";

@@ -2,7 +2,7 @@
 import type { Diagnostic, Report } from "../../ir/diagnostic.ts";
 import { namesOfDim } from "../../ir/dim.ts";
 import type { Entry, Module } from "../../ir/module.ts";
-import { stateRead } from "../../ir/ops/source.ts";
+import { statesUsedBy } from "../../ir/ops/source.ts";
 
 /**
  * The module with the entries to compile: those that `keep` wants, where one without sizes is left for `to-plan` to refuse; without
@@ -21,7 +21,7 @@ function only(module: Module, keep: (entry: Entry) => boolean): Module {
   const { training, ...rest } = module;
   const entries = module.entries.filter(keep);
   if (entries.length === module.entries.length) return module;
-  const used = new Set(entries.flatMap(usedStates));
+  const used = new Set(entries.flatMap(statesUsedBy));
   const states = module.states.filter(({ role, name }) => role !== "cache" || used.has(name));
   return { ...rest, states, entries, ...(training !== undefined && entries.some(({ name }) => name === "train") ? { training } : {}) };
 }
@@ -32,11 +32,6 @@ export function inOneBatch({ training, ...rest }: Module): Module {
   const { accumulate: _, ...whole } = training;
   return { ...rest, training: whole };
 }
-
-const usedStates = ({ instructions, updates }: Entry): readonly string[] => [
-  ...instructions.flatMap(({ op, attrs }) => (op.signature.name === stateRead.name ? [String(attrs["name"])] : [])),
-  ...updates.map(({ state }) => state),
-];
 
 const unboundNames = (entry: Entry): readonly string[] => [
   ...new Set(entry.inputs.flatMap(({ value }) => value.type.dims.flatMap(namesOfDim))),

@@ -1,4 +1,5 @@
 // Lowering: a resolved model becomes a surface module with its state and its entries.
+import { calibrateEntry, packEntry } from "../../ir/artifact.ts";
 import { type Diagnostic, error, hasErrors, type Report } from "../../ir/diagnostic.ts";
 import type { Entry, EntryInput, Module, StateDeclaration, Value } from "../../ir/module.ts";
 import { mul } from "../../ir/ops/arithmetic.ts";
@@ -29,7 +30,18 @@ export interface LowerOptions {
 }
 
 /** Entries that the compiler makes, which no function may be called like. */
-const madeEntries: ReadonlySet<string> = new Set(["train", "accumulate", "apply", "eval", "probe", "logits", "prefill", "decode"]);
+const madeEntries: ReadonlySet<string> = new Set([
+  "train",
+  "accumulate",
+  "apply",
+  calibrateEntry,
+  "eval",
+  "probe",
+  "logits",
+  "prefill",
+  "decode",
+  packEntry,
+]);
 
 /**
  * Lower a model to entries: `@train` and `@eval` from its recipe, `@logits` from the model's function without a name, one from each named

@@ -75,7 +75,7 @@ function sameNames(points: readonly GridPoint[], source: Source): readonly Diagn
     }
     const list = other.at.policy === point.at.policy ? (["sizes", point.at.size] as const) : (["policies", point.at.policy] as const);
     const label = list[0] === "sizes" ? "give this size another `name`" : "give this policy another name, `p`";
-    return [badSweep(`two runs are called \`${point.name}\``, placeIn(source, [list[0], String(list[1])]), label)];
+    return [badSweep(`two runs are called \`${point.name}\``, placeIn(source, [list[0], list[1]]), label)];
   }
   return [];
 }

@@ -142,7 +142,7 @@ class Planner {
       else if (before !== row.bits) {
         const at = this.#file.policies.findIndex((one) => (typeof one === "string" ? one : (one.p ?? one.policy)) === row.p);
         const message = `\`${row.p}\` has ${before} bits in one size and ${row.bits} in another`;
-        this.#add(badSweep(message, placeIn(this.#source, ["policies", String(at)]), "say which `bits` its rows have"));
+        this.#add(badSweep(message, placeIn(this.#source, ["policies", at]), "say which `bits` its rows have"));
         break;
       }
     }
@@ -260,7 +260,7 @@ class Planner {
   }
 
   #complain(point: GridPoint, list: "policy" | "size", message: string, label: string, help: readonly string[]): void {
-    const place = list === "policy" ? ["policies", String(point.at.policy)] : ["sizes", String(point.at.size)];
+    const place = list === "policy" ? ["policies", point.at.policy] : ["sizes", point.at.size];
     this.#add(badSweep(message, placeIn(this.#source, place), label, help));
   }
 

@@ -3,8 +3,11 @@ import { commandErrors } from "./command.ts";
 import { dataErrors } from "./data.ts";
 import { experimentErrors } from "./experiment.ts";
 import type { Explanation } from "./explanation.ts";
-import { irErrors } from "./ir.ts";
-import { modelErrors } from "./model.ts";
+import { irModuleErrors } from "./ir-module.ts";
+import { irTextErrors } from "./ir-text.ts";
+import { modelCodeErrors } from "./model-code.ts";
+import { modelPartErrors } from "./model-parts.ts";
+import { passErrors } from "./passes.ts";
 import { planErrors } from "./plan.ts";
 import { policyErrors } from "./policy.ts";
 import { recipeErrors } from "./recipe.ts";
@@ -12,10 +15,13 @@ import { runErrors } from "./run.ts";
 
 /** In the order of `bitloom explain` and of the page. */
 export const errorAreas = [
-  { title: "Models", entries: modelErrors },
+  { title: "Models: modules, names, arguments", entries: modelPartErrors },
+  { title: "Models: syntax, shapes, types", entries: modelCodeErrors },
   { title: "Policies", entries: policyErrors },
   { title: "Recipes and overrides", entries: recipeErrors },
-  { title: "IR text and passes", entries: irErrors },
+  { title: "IR text", entries: irTextErrors },
+  { title: "IR modules", entries: irModuleErrors },
+  { title: "Forms and passes", entries: passErrors },
   { title: "Plans and targets", entries: planErrors },
   { title: "Data", entries: dataErrors },
   { title: "Running", entries: runErrors },

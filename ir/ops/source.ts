@@ -3,7 +3,7 @@ import { floats as floatList, int, resultType, text } from "../attribute.ts";
 import type { Builder } from "../builder.ts";
 import { reject } from "../diagnostic.ts";
 import { dimsEqual, productOf } from "../dim.ts";
-import type { Value } from "../module.ts";
+import type { Entry, Value } from "../module.ts";
 import { define, signature } from "../op.ts";
 import { allocate, denseTensor, splatTensor } from "../tensor.ts";
 import { isFloat, printType, shapeOf, type Type } from "../type.ts";
@@ -78,3 +78,9 @@ export const splat = (b: Builder, type: Type, value: number): Value =>
 
 /** Zeros of a value's own type. */
 export const zerosLike = (b: Builder, like: Value): Value => splat(b, like.type, 0);
+
+/** Names of the state that an entry reads or replaces. */
+export const statesUsedBy = ({ instructions, updates }: Entry): readonly string[] => [
+  ...instructions.flatMap(({ op, attrs }) => (op.signature.name === stateRead.name ? [String(attrs["name"])] : [])),
+  ...updates.map(({ state }) => state),
+];

@@ -1,6 +1,6 @@
 // Attention on every adapter and subgroup path against the reference: forward and both gradients, odd sizes, shared heads, caches.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
 import type { AttentionShape } from "../../ir/ops/attention-tensors.ts";
 import type { AttentionProblem, Schedule, Store } from "../../ir/plan.ts";
@@ -9,7 +9,7 @@ import { epsilon, type Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { loadF32, noise } from "./support/problems.ts";
 
 const linear = (...axes: readonly (readonly [name: string, size: number])[]): ScalarExpr =>
@@ -87,11 +87,7 @@ async function check(device: Device, path: ReturnType<typeof pathsOf>[number], {
 for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter)) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
       const s = path.target.subgroupSize;
 
       for (const pass of ["forward", "grad_query", "grad_key"] as const) {
@@ -99,18 +95,18 @@ for (const adapter of await availableAdapters()) {
           for (const length of path.name === "none" || path.name.startsWith("fixed") ? [1, s - 1, s, s + 1, 3 * s + 2] : [s + 1]) {
             if (length < 1) continue;
             const shape = { batch: 2, queries: length, keys: length, heads: 2, groups: 2, channels: 8 };
-            await check(device, path, given(pass, shape, true), 1);
+            await check(device(), path, given(pass, shape, true), 1);
           }
         });
         test(`${pass}: four query heads share two, other numbers of keys, odd channels`, async () => {
           const shape = { batch: 1, queries: s + 3, keys: 2 * s + 1, heads: 4, groups: 2, channels: 6 };
-          await check(device, path, given(pass, shape, false), 2);
+          await check(device(), path, given(pass, shape, false), 2);
         });
       }
 
       test("a cache of which a part is filled", async () => {
         const shape = { batch: 2, queries: 3, keys: 2 * s + 5, heads: 2, groups: 1, channels: 4 };
-        await check(device, path, given("forward", shape, true, s + 1), 1);
+        await check(device(), path, given("forward", shape, true, s + 1), 1);
       });
     });
   }

@@ -2,7 +2,7 @@
 // buffers that the reference has at that point, so that one wrong kernel shows as itself.
 
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel } from "../../compiler/codegen/templates.ts";
 import { selectEntries } from "../../compiler/driver/entries.ts";
@@ -14,9 +14,8 @@ import { evaluateProblem } from "../../ir/evaluate-problem.ts";
 import type { KernelPlan, MemoryPlan, Target } from "../../ir/plan.ts";
 import { planMemory } from "../../passes/plan-memory.ts";
 import { toPlan } from "../../passes/to-plan.ts";
-import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { noise } from "./support/problems.ts";
 import { runKernel } from "./support/run-kernel.ts";
 
@@ -56,11 +55,7 @@ function slabsOf(plan: KernelPlan & { readonly memory: MemoryPlan }): ReadonlyMa
 for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter).filter((p) => !p.name.startsWith("fixed") && !p.name.startsWith("forced"))) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
 
       test("every dispatch of a step", { timeout: 120_000 }, async () => {
         const plan = planFor(path.target);
@@ -78,7 +73,7 @@ for (const adapter of await availableAdapters()) {
           });
           const before = bound.map((b) => Uint32Array.from(b));
           const kernel = emitKernel(dispatch.problem, dispatch.schedule, path.target, dispatch.serves);
-          const found = await runKernel(device, kernel, before);
+          const found = await runKernel(device(), kernel, before);
           expect(new Reference(dispatch.problem, before).differenceFrom(found) ?? "", dispatch.serves.join(", ")).toBe("");
           evaluateProblem(dispatch.problem, bound);
         }

@@ -1,15 +1,14 @@
 // Contractions of codes on integers: every pair of widths, exact, on every adapter, with subgroups and without.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
 import { packValues, storageOf } from "../../ir/packing.ts";
 import type { CodeDepth, DotProblem, Schedule, Target } from "../../ir/plan.ts";
 import { input, int, load, plus, times, uint, variable } from "../../ir/scalar.ts";
 import type { Words } from "../../ir/sum-error.ts";
 import { type CodeLayout, type CodesType, codes } from "../../ir/type.ts";
-import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { at, targetOf } from "./support/problems.ts";
 
 type Kind = "planes" | "bytes";
@@ -50,11 +49,7 @@ for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter).filter(({ name }) => name.startsWith("fixed") || name === "none")) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
       const { target } = path;
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
       const schedule = (rows: number, depth: CodeDepth): Schedule =>
         target.subgroups === "none"
           ? { kind: "dot", frame: "tile", rows, depth, workgroup: [4, 2] }
@@ -71,7 +66,7 @@ for (const adapter of await availableAdapters()) {
         const problem = problemOf(left, right, m, n, k);
         expect(refuseSchedule(problem, schedule(rows, depth), target)).toBeUndefined();
         const buffers = [buffer(left, 1), buffer(right, 2), new Int32Array(m * n)];
-        await expectAgreement(device, { problem, schedule: schedule(rows, depth), target, buffers, bound: () => 0 });
+        await expectAgreement(device(), { problem, schedule: schedule(rows, depth), target, buffers, bound: () => 0 });
       };
 
       const odd = [target.subgroupSize + 3, 4 * target.subgroupSize + 5, 43] as const;

@@ -1,6 +1,6 @@
 // Contractions on every adapter and subgroup path against the reference: all layouts, odd sizes, packed operands, batches, epilogues.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
 import type { DotProblem, Schedule, Target } from "../../ir/plan.ts";
 import { binary, cast, float, load, plus, type ScalarExpr, select, times } from "../../ir/scalar.ts";
@@ -8,7 +8,7 @@ import { epsilon, sumBound, type Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { at, dotProblem, loadF32, mask, noise, packed, words } from "./support/problems.ts";
 
 const layouts = [
@@ -47,11 +47,7 @@ for (const adapter of await availableAdapters()) {
           ? { kind: "dot", frame: "tile", rows: 4 * rows, workgroup: [4, 2] }
           : { kind: "dot", frame: "broadcast", rows };
       const [tileM, tileN] = target.subgroups === "none" ? [8, 16] : [s, 4 * s];
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
 
       const sizes: readonly (readonly [number, number, number])[] = [
         [1, 1, 1],
@@ -66,7 +62,7 @@ for (const adapter of await availableAdapters()) {
         test(name, async () => {
           for (const [m, n, k] of chosen) {
             const problem = dotProblem(m, n, k, { aByK, bByK });
-            await check(device, problem, schedule(1), target, buffersFor(problem));
+            await check(device(), problem, schedule(1), target, buffersFor(problem));
           }
         });
       }
@@ -78,7 +74,7 @@ for (const adapter of await availableAdapters()) {
           epilogue: (sum, row, column) =>
             binary("max", plus(plus(times(sum, loadF32(3, row)), loadF32(4, column)), loadF32(5, at(row, column, n))), float(0)),
         });
-        await check(device, problem, schedule(2), target, buffersFor(problem, [noise(m, 3), noise(n, 4), noise(m * n, 5)]));
+        await check(device(), problem, schedule(2), target, buffersFor(problem, [noise(m, 3), noise(n, 4), noise(m * n, 5)]));
       });
     });
   }
@@ -86,11 +82,7 @@ for (const adapter of await availableAdapters()) {
   describe(`${adapter.name}, packed operands`, () => {
     const path = pathsOf(adapter)[1];
     if (path === undefined) throw new Error("the path `fixed`");
-    let device: Device;
-    beforeAll(async () => {
-      device = await path.open();
-    });
-    afterAll(() => device.dispose());
+    const device = deviceOn(path);
     const s = path.target.subgroupSize;
     const broadcast: Schedule = { kind: "dot", frame: "broadcast", rows: 1 };
     const tile: Schedule = { kind: "dot", frame: "tile", rows: 4, workgroup: [4, 2] };
@@ -122,8 +114,8 @@ for (const adapter of await availableAdapters()) {
             noise(rowsA, 3),
             noise(rowsB, 4),
           ];
-          await check(device, problem, broadcast, path.target, buffers);
-          if (layout === "linear") await check(device, problem, tile, path.target, buffers);
+          await check(device(), problem, broadcast, path.target, buffers);
+          if (layout === "linear") await check(device(), problem, tile, path.target, buffers);
         }
       });
     }
@@ -138,8 +130,8 @@ for (const adapter of await availableAdapters()) {
             : loadF32(1, at(row, column, columns)),
       });
       const buffers = buffersFor(problem, [words(m * mask(k).pitch, 7)]);
-      await check(device, problem, broadcast, path.target, buffers);
-      await check(device, problem, tile, path.target, buffers);
+      await check(device(), problem, broadcast, path.target, buffers);
+      await check(device(), problem, tile, path.target, buffers);
     });
   });
 }

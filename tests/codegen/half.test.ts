@@ -1,5 +1,5 @@
 // Kernels of every family with operands and results in f16, on every adapter that has it, against the reference: sizes around tiles and vectors.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel } from "../../compiler/codegen/templates.ts";
 import { Reference } from "../../ir/agreement.ts";
@@ -10,7 +10,7 @@ import { float, input, type ScalarExpr, type Storage, times, unary, variable } f
 import type { Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { at, dense, dotProblem, loadF32, noise, questRows, reduceProblem, storeF32 } from "./support/problems.ts";
 import { runKernel } from "./support/run-kernel.ts";
 
@@ -58,11 +58,7 @@ for (const adapter of adapters) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
       const { target } = path;
       const s = target.subgroupSize === 1 ? 8 : target.subgroupSize;
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
 
       for (const [name, aByK, bByK] of [
         ["NN", false, true],
@@ -78,8 +74,8 @@ for (const adapter of adapters) {
           ] as const) {
             const problem = dotProblem(m, n, k, { aByK, bByK });
             const buffers = [noise(m * k, 1), noise(n * k, 2), new Float32Array(m * n)];
-            await check(device, target, problem, buffers);
-            await check(device, target, problem, buffers, [0, 2]);
+            await check(device(), target, problem, buffers);
+            await check(device(), target, problem, buffers, [0, 2]);
           }
         });
       }
@@ -89,7 +85,7 @@ for (const adapter of adapters) {
           const c = variable("c0", size);
           const stores = [storeF32(2, c, times(loadF32(0, c), loadF32(1, c))), storeF32(3, c, unary("exp", loadF32(0, c)))];
           const buffers = [noise(size, 3), noise(size, 4), new Float32Array(size), new Float32Array(size)];
-          await check(device, target, { kind: "pointwise", shape: [size], stores }, buffers, [3]);
+          await check(device(), target, { kind: "pointwise", shape: [size], stores }, buffers, [3]);
         }
       });
 
@@ -97,7 +93,7 @@ for (const adapter of adapters) {
         const [rows, columns] = [12, 20];
         const [r, c] = [variable("c0", columns), variable("c1", rows)];
         const stores = [storeF32(1, at(r, c, rows), loadF32(0, at(c, r, columns)))];
-        await check(device, target, { kind: "pointwise", shape: [columns, rows], stores }, [
+        await check(device(), target, { kind: "pointwise", shape: [columns, rows], stores }, [
           noise(rows * columns, 5),
           new Float32Array(rows * columns),
         ]);
@@ -112,13 +108,13 @@ for (const adapter of adapters) {
           ] as const) {
             const results = axis === "inner" ? outer : inner;
             await check(
-              device,
+              device(),
               target,
               reduceProblem(outer, inner, axis, "sum"),
               [noise(outer * inner, 6), new Float32Array(results)],
               [1],
             );
-            await check(device, target, reduceProblem(outer, inner, axis, "max"), [noise(outer * inner, 6), new Float32Array(results)]);
+            await check(device(), target, reduceProblem(outer, inner, axis, "max"), [noise(outer * inner, 6), new Float32Array(results)]);
           }
         }
       });
@@ -138,7 +134,7 @@ for (const adapter of adapters) {
             new Float32Array(rows),
             new Float32Array(rows * columns),
           ];
-          await check(device, target, problem, buffers, [3]);
+          await check(device(), target, problem, buffers, [3]);
         }
       });
 
@@ -162,7 +158,7 @@ for (const adapter of adapters) {
             rowStores: [storeF32(4, lse, input(0, "f32"))],
           };
           const buffers = [noise(count, 8), noise(count, 9), noise(count, 10), new Float32Array(count), new Float32Array(length * heads)];
-          await check(device, target, problem, buffers, [4]);
+          await check(device(), target, problem, buffers, [4]);
         }
       });
 
@@ -173,7 +169,7 @@ for (const adapter of adapters) {
         const stores = [storeF32(1, c, times(rounded, float(2))), { ...storeF32(2, c, rounded), storage: half }];
         const problem: Problem = { kind: "pointwise", shape: [values.length], stores };
         const kernel = emitKernel(problem, chooseSchedule(problem, target), target);
-        const results = await runKernel(device, kernel, [values, new Float32Array(values.length), new Uint32Array(values.length / 2)]);
+        const results = await runKernel(device(), kernel, [values, new Float32Array(values.length), new Uint32Array(values.length / 2)]);
         const expected = [1, 1 + 2 ** -9, 65504, Infinity, -Infinity, 2 ** -24, 0, 0];
         expect([...new Float32Array((results[1] ?? new Uint32Array()).slice().buffer)]).toEqual(expected.map((x) => 2 * x));
         expect([...new Uint16Array((results[2] ?? new Uint32Array()).slice().buffer)].map(halfValue)).toEqual(expected);

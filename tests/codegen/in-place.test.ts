@@ -1,17 +1,16 @@
 // Results in the place of operands: kernels of every family, on every adapter and subgroup path, against the reference, which loads
 // everything before it stores anything.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
 import type { PointwiseProblem, Problem, RowsProblem, Schedule } from "../../ir/plan.ts";
 import { float, input, plus, times, unary, variable } from "../../ir/scalar.ts";
 import { epsilon, sumBound, type Words } from "../../ir/sum-error.ts";
 import { InPlaceTable, inPlacePairs } from "../../passes/in-place.ts";
-import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { at, dotProblem, loadF32, noise, reduceProblem, storeF32 } from "./support/problems.ts";
 
 /** x -> (x * y, x + y): the first result may lie on either operand, the second too. */
@@ -66,20 +65,16 @@ for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter)) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
       const { target } = path;
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
 
       test.each([1, 4, 31, 1024, 4099])("pointwise, %i elements", async (count) => {
         const buffers = [noise(count, 1), noise(count, 2), new Float32Array(count), new Float32Array(count)];
         for (const operand of [0, 1]) {
           const merged = inPlace(pointwise(count), 2, operand, buffers);
-          await expectAgreement(device, { ...merged, schedule: chooseSchedule(merged.problem, target), target });
+          await expectAgreement(device(), { ...merged, schedule: chooseSchedule(merged.problem, target), target });
         }
         const single = inPlace(pointwise(count), 3, 0, buffers);
-        await expectAgreement(device, { ...single, schedule: { kind: "pointwise", width: 1, perLane: 4, workgroup: 32 }, target });
+        await expectAgreement(device(), { ...single, schedule: { kind: "pointwise", width: 1, perLane: 4, workgroup: 32 }, target });
       });
 
       test.each([
@@ -96,7 +91,7 @@ for (const adapter of await availableAdapters()) {
           ...schedulesOf(merged.problem, target),
           { kind: "dot", frame: "tile", rows: 4, workgroup: [4, 2] } as const,
         ])
-          await expectAgreement(device, { ...merged, schedule, target, bound });
+          await expectAgreement(device(), { ...merged, schedule, target, bound });
       });
 
       test.each([
@@ -109,7 +104,7 @@ for (const adapter of await availableAdapters()) {
         const c = variable("c0", count);
         const shifted: Problem = { ...problem, stores: [storeF32(1, c, plus(input(0, "f32"), loadF32(2, c)))] };
         const merged = inPlace(shifted, 1, 2, [noise(outer * inner, 1), new Float32Array(count), noise(count, 2)]);
-        await expectAgreement(device, { ...merged, schedule: chooseSchedule(merged.problem, target), target });
+        await expectAgreement(device(), { ...merged, schedule: chooseSchedule(merged.problem, target), target });
       });
 
       test.each([
@@ -124,7 +119,7 @@ for (const adapter of await availableAdapters()) {
         const problem = rows(count, columns, block, statistic);
         const merged = inPlace(problem, 1, 0, [noise(count * columns, 1), new Float32Array(count * columns)]);
         const bound = () => 64 * epsilon * Math.sqrt(block);
-        for (const schedule of schedulesOf(merged.problem, target)) await expectAgreement(device, { ...merged, schedule, target, bound });
+        for (const schedule of schedulesOf(merged.problem, target)) await expectAgreement(device(), { ...merged, schedule, target, bound });
       });
     });
   }

@@ -1,16 +1,15 @@
 // Reductions on every adapter and subgroup path against the reference: one lane and many, both directions, all combinations.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { reduceVector } from "../../compiler/codegen/reduce.ts";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { refuseSchedule } from "../../compiler/codegen/templates.ts";
 import type { ReduceProblem, Schedule } from "../../ir/plan.ts";
 import { binary, cast, float, input, load, plus, times, uint, variable } from "../../ir/scalar.ts";
 import { sumBound, type Words } from "../../ir/sum-error.ts";
-import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { at, loadF32, noise, reduceProblem, storeF32 } from "./support/problems.ts";
 
 const outputOf = (problem: ReduceProblem): Words => {
@@ -29,11 +28,7 @@ for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter)) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
       const { target } = path;
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
 
       const s = target.subgroupSize;
       const schedules: readonly Schedule[] =
@@ -63,7 +58,7 @@ for (const adapter of await availableAdapters()) {
               const problem = reduceProblem(outer, Math.max(1, inner), axis, "sum");
               const buffers = [noise(outer * Math.max(1, inner)), outputOf(problem)];
               expect(refuseSchedule(problem, schedule, target)).toBeUndefined();
-              await expectAgreement(device, { problem, schedule, target, buffers, bound: sumBound(problem, buffers, 1, inner + outer) });
+              await expectAgreement(device(), { problem, schedule, target, buffers, bound: sumBound(problem, buffers, 1, inner + outer) });
             }
           }
         });
@@ -78,7 +73,7 @@ for (const adapter of await availableAdapters()) {
               const problem = reduceProblem(outer, inner, axis, combine);
               // Few distinct values, so that largest ones are met more than once.
               const data = noise(outer * inner, 5).map((x) => Math.round(x * 3));
-              await expectAgreement(device, { problem, schedule, target, buffers: [data, outputOf(problem)] });
+              await expectAgreement(device(), { problem, schedule, target, buffers: [data, outputOf(problem)] });
             }
           }
         });
@@ -90,11 +85,7 @@ for (const adapter of await availableAdapters()) {
     const path = pathsOf(adapter)[1];
     if (path === undefined) throw new Error("the path `fixed`");
     const { target } = path;
-    let device: Device;
-    beforeAll(async () => {
-      device = await path.open();
-    });
-    afterAll(() => device.dispose());
+    const device = deviceOn(path);
 
     test("one sum of 300,000 squares", async () => {
       const n = 300_000;
@@ -108,7 +99,7 @@ for (const adapter of await availableAdapters()) {
       };
       const buffers = [noise(n), new Float32Array(1)];
       // Added by many lanes, four at a time: the error grows with the elements of one lane.
-      await expectAgreement(device, {
+      await expectAgreement(device(), {
         problem,
         schedule: chooseSchedule(problem, target),
         target,
@@ -137,7 +128,7 @@ for (const adapter of await availableAdapters()) {
       };
       const buffers = [noise(outer * mid * inner), new Float32Array(outer), noise(outer, 9), new Float32Array(outer)];
       const ofSum = sumBound(problem, buffers, 1, mid * inner);
-      await expectAgreement(device, {
+      await expectAgreement(device(), {
         problem,
         schedule: chooseSchedule(problem, target),
         target,
@@ -158,7 +149,7 @@ for (const adapter of await availableAdapters()) {
         stores: [storeF32(2, uint(0), input(0, "f32"))],
       };
       const buffers = [noise(rows * columns), Int32Array.from({ length: rows }, (_, i) => (i * 7) % columns), new Float32Array(1)];
-      await expectAgreement(device, {
+      await expectAgreement(device(), {
         problem,
         schedule: chooseSchedule(problem, target),
         target,

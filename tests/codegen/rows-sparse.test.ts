@@ -1,5 +1,5 @@
 // Rows that are pruned to half, in row kernels on every adapter and subgroup path, and element by element: exactly what the reference keeps, ties included.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
@@ -22,7 +22,7 @@ import { keptByColumns } from "../../ir/sparse.ts";
 import type { Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { at, loadF32, mask, packed, storeF32 } from "./support/problems.ts";
 import { runKernel } from "./support/run-kernel.ts";
 
@@ -104,17 +104,13 @@ for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter)) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
       const { target } = path;
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
       const isMain = path.name.startsWith("fixed") || path.name === "none";
       test.each(isMain ? cases : cases.slice(0, 1))("%i x %i, blocks of %i, units of %i", async (rows, columns, block, unit) => {
         const problem = rowsOf(rows, columns, block, unit);
         const schedules = schedulesFor(problem, target);
         expect(schedules.length).toBeGreaterThan(0);
-        for (const schedule of schedules) await check(device, problem, schedule, target, buffersOf(rows, columns));
+        for (const schedule of schedules) await check(device(), problem, schedule, target, buffersOf(rows, columns));
       });
       test.runIf(isMain).each([1, 2] as const)("element by element, units of %i", async (unit) => {
         const [rows, columns] = [5, 40];
@@ -127,7 +123,7 @@ for (const adapter of await availableAdapters()) {
           stores: stores.map((store) => ({ ...store, value: keptByColumns(store.value, column, simplifier) })),
         };
         const buffers = buffersOf(rows, columns);
-        await check(device, problem, chooseSchedule(problem, target), target, buffers);
+        await check(device(), problem, chooseSchedule(problem, target), target, buffers);
         const same = buffersOf(rows, columns);
         evaluateProblem(rowsOf(rows, columns, 1, unit), same);
         evaluateProblem(problem, buffers);

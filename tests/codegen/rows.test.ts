@@ -1,6 +1,6 @@
 // Row kernels on every adapter and subgroup path against the reference: transform, statistic, codes and masks in one kernel.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { chooseSchedule } from "../../compiler/codegen/schedules.ts";
 import { emitKernel, refuseSchedule } from "../../compiler/codegen/templates.ts";
 import { evaluateProblem } from "../../ir/evaluate-problem.ts";
@@ -11,7 +11,7 @@ import { epsilon, type Words } from "../../ir/sum-error.ts";
 import type { Device } from "../../runtime/device.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { expectAgreement } from "./support/compare.ts";
-import { pathsOf } from "./support/paths.ts";
+import { deviceOn, pathsOf } from "./support/paths.ts";
 import { at, loadF32, mask, noise, packed, questRows, storeF32, words } from "./support/problems.ts";
 import { runKernel } from "./support/run-kernel.ts";
 
@@ -121,11 +121,7 @@ for (const adapter of await availableAdapters()) {
   for (const path of pathsOf(adapter)) {
     describe(`${adapter.name}, subgroups ${path.name}`, () => {
       const { target } = path;
-      let device: Device;
-      beforeAll(async () => {
-        device = await path.open();
-      });
-      afterAll(() => device.dispose());
+      const device = deviceOn(path);
       // Frames without subgroups have fewer ways to go wrong: every other case.
       const chosen = path.name.startsWith("fixed") ? cases : path.name === "none" ? cases.filter((_, i) => i % 2 === 0) : cases.slice(0, 4);
       for (const [index, [rows, columns, block, bits, layout]] of chosen.entries()) {
@@ -135,7 +131,7 @@ for (const adapter of await availableAdapters()) {
           expect(schedules.length).toBeGreaterThan(0);
           const x = noise(rows * columns, rows + columns);
           for (const [i, schedule] of schedules.entries()) {
-            await checkQuest(device, problem, (i + index) % 3 === 2, schedule, target, x);
+            await checkQuest(device(), problem, (i + index) % 3 === 2, schedule, target, x);
           }
         });
       }
@@ -146,11 +142,7 @@ for (const adapter of await availableAdapters()) {
     const path = pathsOf(adapter)[1];
     if (path === undefined) throw new Error("the path `fixed`");
     const { target } = path;
-    let device: Device;
-    beforeAll(async () => {
-      device = await path.open();
-    });
-    afterAll(() => device.dispose());
+    const device = deviceOn(path);
 
     test("a masked operand rotated back, no statistic", async () => {
       for (const [rows, columns, block] of [
@@ -168,7 +160,7 @@ for (const adapter of await availableAdapters()) {
           rowStores: [],
         };
         const buffers = [noise(rows * columns), words(rows * mask(columns).pitch), new Float32Array(rows * columns), noise(rows, 8)];
-        await expectAgreement(device, {
+        await expectAgreement(device(), {
           problem,
           schedule: chooseSchedule(problem, target),
           target,
@@ -192,7 +184,7 @@ for (const adapter of await availableAdapters()) {
         rowStores: [],
       };
       const buffers = [noise(rows * columns)];
-      await expectAgreement(device, { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: () => 64 * epsilon });
+      await expectAgreement(device(), { problem, schedule: chooseSchedule(problem, target), target, buffers, bound: () => 64 * epsilon });
     });
 
     test("a normalised row that is stored for others before it is rotated, also over what was loaded", async () => {
@@ -226,7 +218,7 @@ for (const adapter of await availableAdapters()) {
         ];
         const bound = (binding: number) => (binding === 3 ? 16 * epsilon : 0);
         const schedules = target.subgroups === "none" ? [chooseSchedule(problem, target)] : thirdOf(schedulesFor(problem, target), index);
-        for (const schedule of schedules) await expectAgreement(device, { problem, schedule, target, buffers, bound });
+        for (const schedule of schedules) await expectAgreement(device(), { problem, schedule, target, buffers, bound });
       }
     });
 
@@ -259,7 +251,7 @@ for (const adapter of await availableAdapters()) {
         ];
         const bound = (binding: number) => (binding === 3 ? 4 * epsilon : binding === 4 ? 64 * epsilon : 0);
         for (const schedule of [chooseSchedule(problem, target), { kind: "rows", frame: "workgroup", workgroup: 64 } as const])
-          await expectAgreement(device, { problem, schedule, target, buffers, bound });
+          await expectAgreement(device(), { problem, schedule, target, buffers, bound });
       }
     });
 
@@ -279,7 +271,7 @@ for (const adapter of await availableAdapters()) {
       };
       const data = noise(rows * columns);
       data.fill(0, columns, 2 * columns);
-      await expectAgreement(device, {
+      await expectAgreement(device(), {
         problem,
         schedule: chooseSchedule(problem, target),
         target,

@@ -1,7 +1,8 @@
-// The modules of tests/passes/plan-case-modules.ts on every adapter, against the interpreter.
+// The modules that tests/passes/plan-cases.test.ts runs on the CPU, on every adapter, against the interpreter.
 import { afterAll, describe, expect, test } from "vitest";
-import { primitiveCases, trainingCases } from "../passes/plan-case-modules.ts";
+import { primitiveCases } from "../passes/plan-case-modules.ts";
 import { moduleOf } from "../passes/run.ts";
+import { trainingCases } from "../passes/training-case-modules.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { targetOn } from "../support/backends.ts";
 import { expectSessionEqual, throughPasses } from "../support/plan-compare.ts";

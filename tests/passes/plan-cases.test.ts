@@ -1,8 +1,9 @@
 // Plans of modules that planning must take care with, each against the interpreter over two runs of every entry.
 import { expect, test } from "vitest";
 import { expectPlanEqual, throughPasses } from "../support/plan-compare.ts";
-import { primitiveCases, trainingCases } from "./plan-case-modules.ts";
+import { primitiveCases } from "./plan-case-modules.ts";
 import { moduleOf } from "./run.ts";
+import { trainingCases } from "./training-case-modules.ts";
 
 test.each(Object.entries(trainingCases))("training: %s", (_what, text) => {
   const module = moduleOf(text);

@@ -1,4 +1,5 @@
 // Every way in which kernels may use subgroups on an adapter, as targets, with a device that has only that way.
+import { afterAll, beforeAll } from "vitest";
 import type { SubgroupPath, Target } from "../../../ir/plan.ts";
 import type { Device } from "../../../runtime/device.ts";
 import type { TestAdapter } from "../../support/adapters.ts";
@@ -21,4 +22,17 @@ export function pathsOf({ description, open }: TestAdapter): readonly Path[] {
   });
   const half = size / 2 >= 4 ? [path("any", size / 2)] : [];
   return [path("forced", size), path("fixed", size), path("any", size), ...half, path("none", 1)];
+}
+
+/** The device of a path, open while the tests of the `describe` run in which this is called. */
+export function deviceOn(path: Path): () => Device {
+  let device: Device | undefined;
+  beforeAll(async () => {
+    device = await path.open();
+  });
+  afterAll(() => device?.dispose());
+  return () => {
+    if (device === undefined) throw new Error("no device before the tests run");
+    return device;
+  };
 }
