@@ -45,6 +45,8 @@ export const subjects = {
   bitloom: bitloom("bitloom", "float"),
   bitloomW4A4: bitloom("bitloom quest_w4a4", "quest_w4a4"),
   bitloomW1A1: bitloom("bitloom quest_w1a1", "quest_w1a1"),
+  /** The plan computes values again instead of keeping them, so that its peak is half of what it would be. */
+  bitloomHalfPeak: bitloom("bitloom quest_w4a4, half the peak", "quest_w4a4 half-peak"),
   jax: onWebGpu("jax-js"),
   tfjs: onWebGpu("tfjs"),
   onnx: onWebGpu("onnxruntime"),

@@ -67,4 +67,9 @@ export const works: readonly Work[] = [
     fresh: "warm",
     task: "gpt",
   },
+  {
+    name: "remat",
+    summary: "training step of models/llama.loom's `tiny`, 8 x 128 tokens, as it is planned and under `remat auto` at half of that peak",
+    subjects: [s.bitloomW4A4, s.bitloomHalfPeak],
+  },
 ];

@@ -9,7 +9,7 @@ import { type Diagnostic, hasErrors, type Report } from "../ir/diagnostic.ts";
 import { type Entry, entryNamed, type Module, type Value } from "../ir/module.ts";
 import { removeDead, replaceValues } from "../ir/rewrite.ts";
 import type { Source } from "../ir/source.ts";
-import { type Site, type SiteOperand, sitesOf } from "./sites.ts";
+import { type RoundedOperand, type Site, sitesOf } from "./sites.ts";
 
 /** Where a run gives the values of a layer: names of outputs. */
 export interface LayerOutputs {
@@ -24,6 +24,8 @@ export interface LayerOutputs {
 export interface RoundedOutputs {
   readonly codes: string;
   readonly scale: string;
+  /** Of weights whose rows are rounded less a number each. */
+  readonly offset?: string;
 }
 
 /** The training graph, giving the values of its layers beside its loss. */
@@ -122,8 +124,8 @@ class OutputNames {
     return name;
   }
 
-  ofRounded({ codes, scale }: NonNullable<SiteOperand["rounded"]>): RoundedOutputs {
-    return { codes: this.of(codes), scale: this.of(scale) };
+  ofRounded({ codes, scale, offset }: RoundedOperand): RoundedOutputs {
+    return { codes: this.of(codes), scale: this.of(scale), ...(offset === undefined ? {} : { offset: this.of(offset) }) };
   }
 
   ofLayer({ name: site, activation, isWeightFirst, result }: Site, { input = true } = {}): LayerOutputs {

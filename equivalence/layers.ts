@@ -48,7 +48,8 @@ export function compareWeights(
     const { columns, groups } = served;
     const difference =
       firstDifference("code", served.codes, unpackCodes(type, outputOf(trained, weight.codes)), columns, sides) ??
-      firstDifference("scale", served.scales, outputOf(trained, weight.scale), groups, sides);
+      firstDifference("scale", served.scales, outputOf(trained, weight.scale), groups, sides) ??
+      (weight.offset === undefined ? undefined : firstDifference("offset", served.offsets, outputOf(trained, weight.offset), 1, sides));
     if (difference !== undefined) differing.push(error("not-equal", `\`${site}\`: of \`${weight.state}\` ${difference}`));
     codes += served.codes.length;
     scales += served.scales.length;
@@ -58,15 +59,16 @@ export function compareWeights(
 }
 
 /** A weight of a packed file, or the rows of it that a piece of its state holds. */
-function rowsOf(packed: PackedModel, state: string): { codes: Int32Array; scales: Float32Array; columns: number; groups: number } {
+function rowsOf(packed: PackedModel, state: string) {
   const name = wholeName(state).replace("#codes", "");
-  const { codes, scales, scaleShape, declaration } = packed.weights.get(name) ?? missing(name);
+  const { codes, scales, scaleShape, declaration, offsets = new Float32Array() } = packed.weights.get(name) ?? missing(name);
   const { columns } = declaration;
   const groups = scaleShape.at(-1) ?? 1;
   const { first, end } = pieceOf(state) ?? { first: 0, end: codes.length / columns };
   return {
     codes: codes.subarray(first * columns, end * columns),
     scales: scales.subarray(first * groups, end * groups),
+    offsets: offsets.subarray(first, end),
     columns,
     groups,
   };

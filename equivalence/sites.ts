@@ -8,7 +8,14 @@ export interface SiteOperand {
   /** Name of the state that it is, or from which it is taken by a view. */
   readonly state?: string;
   /** Absent where the operand stays in float. */
-  readonly rounded?: { readonly codes: Value; readonly scale: Value };
+  readonly rounded?: RoundedOperand;
+}
+
+export interface RoundedOperand {
+  readonly codes: Value;
+  readonly scale: Value;
+  /** Of a weight whose rows are rounded less a number each: those numbers. */
+  readonly offset?: Value;
 }
 
 export interface Site {
@@ -62,7 +69,7 @@ function contracted({ op, operands }: Instruction): readonly (readonly Value[])[
 function trace([value, scale]: readonly Value[], producers: ReadonlyMap<Value, Instruction>): SiteOperand | undefined {
   if (value === undefined) return undefined;
   let source = value;
-  let rounded = scale === undefined ? undefined : { codes: value, scale };
+  let rounded: RoundedOperand | undefined = scale === undefined ? undefined : { codes: value, scale };
   for (let from = producers.get(source); from !== undefined && onTheWay.has(from.op.signature.name); from = producers.get(source)) {
     const [x, s] = from.operands;
     if (x === undefined) break;
@@ -70,7 +77,28 @@ function trace([value, scale]: readonly Value[], producers: ReadonlyMap<Value, I
     source = x;
   }
   const state = stateOf(source, producers);
-  return { source, ...(state === undefined ? {} : { state }), ...(rounded === undefined ? {} : { rounded }) };
+  return (
+    centeredWeight(source, rounded, producers) ?? {
+      source,
+      ...(state === undefined ? {} : { state }),
+      ...(rounded === undefined ? {} : { rounded }),
+    }
+  );
+}
+
+/** A weight that is rounded less a number for each row. */
+function centeredWeight(
+  value: Value,
+  rounded: RoundedOperand | undefined,
+  producers: ReadonlyMap<Value, Instruction>,
+): SiteOperand | undefined {
+  const from = producers.get(value);
+  const [x, across] = from?.op.signature.name === "sub" ? from.operands : [];
+  const spread = across && producers.get(across);
+  const [offset] = spread?.op.signature.name === "broadcast" ? spread.operands : [];
+  const weight = x && trace([x], producers);
+  if (rounded === undefined || offset === undefined || weight?.state === undefined) return undefined;
+  return { ...weight, rounded: { ...rounded, offset } };
 }
 
 function stateOf(value: Value, producers: ReadonlyMap<Value, Instruction>): string | undefined {

@@ -9,6 +9,7 @@ import { quantEncode, quantMask } from "../ir/ops/quant.ts";
 import { rowSlice } from "../ir/ops/row-parts.ts";
 import { newBuilder, opNamed } from "../ir/ops/table.ts";
 import { storageOf } from "../ir/packing.ts";
+import { hasMask, type Outer } from "../ir/quant/quantizer.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { concreteShape } from "../ir/type.ts";
 import { type EntryFusion, FusionNotes, fusionOf } from "./fusion-report.ts";
@@ -73,7 +74,7 @@ function withMasks(entry: Entry): Entry {
     masked.set(x, [...(masked.get(x) ?? []), scale]);
   }
   const lacks = (i: Instruction) =>
-    isNamed(i, quantEncode.name) && i.attrs["outer"] !== "all" && !masked.get(i.operands[0])?.includes(i.operands[1]);
+    isNamed(i, quantEncode.name) && hasMask(i.attrs["outer"] as Outer) && !masked.get(i.operands[0])?.includes(i.operands[1]);
   if (!entry.instructions.some(lacks)) return entry;
   const instructions = entry.instructions.flatMap((i): readonly Instruction[] => {
     const [x] = i.operands;

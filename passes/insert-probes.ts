@@ -10,6 +10,7 @@ import { quantFake, quantMask } from "../ir/ops/quant.ts";
 import { mean } from "../ir/ops/reductions.ts";
 import { newBuilder } from "../ir/ops/table.ts";
 import { type ProbeOutput, probeOutputName } from "../ir/probe-output.ts";
+import { hasMask } from "../ir/quant/quantizer.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { comesFromState } from "./contraction.ts";
 import { definePass } from "./pass.ts";
@@ -33,8 +34,7 @@ export const insertProbes = definePass({
 });
 
 /**
- * Of a site that runs twice those of its first run. A plain straight-through
- * estimator trusts all, and gives no share.
+ * Of a site that runs twice those of its first run. Where no mask chooses whose gradients pass there is no share.
  */
 function probe(entry: Entry): Entry {
   const producers = new Map<Value, Instruction>(entry.instructions.flatMap((i) => i.results.map((result) => [result, i] as const)));
@@ -56,7 +56,7 @@ function probe(entry: Entry): Entry {
       if (outputs.has(named("error"))) continue;
       const axes = x.type.dims.map((_, axis) => axis);
       const { scheme, bits, outer } = rounding.attrs as AttributesOf<typeof quantFake.attrs>;
-      if (outer !== "all") {
+      if (hasMask(outer)) {
         const mask = builder.emit(quantMask, [x, scale], { scheme, bits, outer });
         outputs.set(named("trusted"), builder.emit(mean, [builder.emit(cast, [mask], { to: "f32" })], { axes }, { hint: "trusted" }));
       }

@@ -10,6 +10,7 @@ import { quantFake, quantScale } from "../ir/ops/quant.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
 import { prunerNamed } from "../ir/quant/table.ts";
 import { type RewriteContext, type Rule, removeDead, rewriteEntry, rule } from "../ir/rewrite.ts";
+import { centeredRows } from "./centered-rows.ts";
 import { type OperandPlan, planContraction, reportAtSite } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
 import { EntryScales, LearnedScales } from "./learned-scales.ts";
@@ -111,12 +112,16 @@ function quantized(
 const rounding =
   (ofSite: string, scales: EntryScales, site: string | undefined, cx: RewriteContext): Round =>
   (value, operand) => {
-    const { scheme = ofSite, bits, group, outer, learned } = operand.side;
+    const { scheme = ofSite, bits, group, outer, learned, centered } = operand.side;
     const pruner = prunerNamed(scheme);
     if (pruner !== undefined)
       return { value: cx.builder.emit(prune, [value], { unit: unitName(pruner.unit) }, { hint: quantName(value, "q") }) };
     const fake = (x: Value, scale: Value): Value =>
       cx.builder.emit(quantFake, [x, scale], { scheme, bits, outer }, { hint: quantName(value, "q") });
+    if (centered !== undefined) {
+      const { values, scale, offset } = centeredRows(cx.builder, value, scheme, bits);
+      return { value: fake(values, scale), offset };
+    }
     if (learned === undefined)
       return { value: fake(value, cx.builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s") })) };
     const { scale, offset } = scales.emit(value, scheme, operand, site, cx);

@@ -7,7 +7,7 @@ import type { Entry, StateDeclaration, Value } from "../ir/module.ts";
 import { abs, add, div, maximum, mul } from "../ir/ops/arithmetic.ts";
 import { broadcast } from "../ir/ops/broadcast.ts";
 import { quantScale } from "../ir/ops/quant.ts";
-import { min } from "../ir/ops/reductions.ts";
+import { mean, min } from "../ir/ops/reductions.ts";
 import { scaleGradient } from "../ir/ops/scale-gradient.ts";
 import { splat, stateRead } from "../ir/ops/source.ts";
 import { reshape } from "../ir/ops/views.ts";
@@ -111,7 +111,7 @@ export class EntryScales {
     const name = `${owner}offset`;
     this.#module.declare({ name, type: scaleType, role: "parameter", init: "zeros", decay: false, ...ratedBy(learned) });
     const inSteps = learned.learns === "factor";
-    const held = this.#measures ? this.#measureOffset(name, value, bits, step, inSteps, builder) : read(builder, name, "offset");
+    const held = this.#measures ? this.#measureOffset(name, value, { bits, learned }, step, builder) : read(builder, name, "offset");
     if (!inSteps) return held;
     // The first step, in whose units it is held: that of the state, or the one that is being measured.
     const unit = (x: Value): Value => builder.emit(mul, [x, splat(builder, scaleType, rule.unit(bits))]);
@@ -119,15 +119,25 @@ export class EntryScales {
     return builder.emit(mul, [held, first], {}, { hint: "offset" });
   }
 
-  #measureOffset(name: string, value: Value, bits: number, step: Value, inSteps: boolean, builder: Builder): Value {
+  #measureOffset(
+    name: string,
+    value: Value,
+    { bits, learned }: { readonly bits: number; readonly learned: LearnedSide },
+    step: Value,
+    builder: Builder,
+  ): Value {
     const known = this.#measured.get(name);
     if (known !== undefined) return known;
+    const center = learned.offset === "mean";
+    const reduction = center ? mean : min;
     const { dims } = value.type;
-    const ofRows = builder.emit(min, [value], { axes: [dims.length - 1] });
-    const smallest = dims.length === 1 ? ofRows : builder.emit(min, [ofRows], { axes: dims.slice(1).map((_, axis) => axis) });
-    const edge = builder.emit(mul, [step, splat(builder, scaleType, 2 ** (bits - 1))]);
-    const offset = builder.emit(add, [builder.emit(reshape, [smallest], { type: scaleType }), edge], {}, { hint: "offset" });
-    const held = inSteps ? builder.emit(div, [offset, step], {}, { hint: "offset" }) : offset;
+    const ofRows = builder.emit(reduction, [value], { axes: [dims.length - 1] });
+    const ofAll = dims.length === 1 ? ofRows : builder.emit(reduction, [ofRows], { axes: dims.slice(1).map((_, axis) => axis) });
+    const found = builder.emit(reshape, [ofAll], { type: scaleType }, { hint: "offset" });
+    const aboveEdge = (smallest: Value): Value =>
+      builder.emit(add, [smallest, builder.emit(mul, [step, splat(builder, scaleType, 2 ** (bits - 1))])], {}, { hint: "offset" });
+    const offset = center ? found : aboveEdge(found);
+    const held = learned.learns === "factor" ? builder.emit(div, [offset, step], {}, { hint: "offset" }) : offset;
     this.#measured.set(name, held);
     return held;
   }

@@ -13,7 +13,7 @@ import { newBuilder, opNamed } from "../ir/ops/table.ts";
 import { removeDead, rewriteEntry, rule } from "../ir/rewrite.ts";
 import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
-import { type WeightRounding, weightRoundings } from "./weight-roundings.ts";
+import { type WeightRounding, type WeightRoundings, weightRoundings } from "./weight-roundings.ts";
 
 /** `none`: weights are rounded where they are used. */
 const packedForms = ["none", "read", "write"] as const;
@@ -34,26 +34,21 @@ export const packWeights = definePass({
     const { training: _, ...rest } = module;
     const inference: Module = { ...rest, entries: module.entries.filter(({ name }) => name !== "train" && name !== calibrateEntry) };
     const roundings = weightRoundings(inference);
-    const all = [...new Set(roundings.values())];
+    const { all } = roundings;
     if (all.length === 0) {
       const help = ["packed weights are codes: choose a policy that rounds some"];
       cx.report({ severity: "error", code: "nothing-to-pack", message: "the policy quantizes no weight of this model", help });
       return module;
     }
     cx.count("weights", all.length);
-    return packed === "write" ? withPackEntry(inference, all) : readingCodes(inference, roundings, all, cx);
+    return packed === "write" ? withPackEntry(inference, all) : readingCodes(inference, roundings, cx);
   },
 });
 
-function readingCodes(
-  module: Module,
-  roundings: ReadonlyMap<Instruction, WeightRounding>,
-  all: readonly WeightRounding[],
-  cx: PassContext,
-): Module {
+function readingCodes(module: Module, { all, ofFakes, offsets }: WeightRoundings, cx: PassContext): Module {
   const readPacked = rule("read-packed", (instruction, { builder }) => {
     if (instruction.op.signature.name !== quantFake.name) return undefined;
-    const rounding = roundings.get(instruction);
+    const rounding = ofFakes.get(instruction);
     if (rounding === undefined) return undefined;
     const [x] = rounding.fake.operands;
     if (x === undefined) throw new Error("quant.fake without operands");
@@ -62,14 +57,24 @@ function readingCodes(
       builder.emit(stateRead, [], { name, type }, { hint: quantName(x, part), marks });
     return [builder.emit(quantDecode, [read(rounding.codes, "c"), read(rounding.scale, "s")])];
   });
-  const next = mapEntries(module, (entry) => rewriteEntry(entry, [readPacked], (name) => cx.count(name), { once: true }));
+  // Behind the roundings, which are found by the values that the offsets have been.
+  const readOffset = rule("read-offset", ({ results: [result] }, { builder }) => {
+    const state = result && offsets.get(result);
+    if (result === undefined || state === undefined) return undefined;
+    const { name, type } = state;
+    return [builder.emit(stateRead, [], { name, type }, { hint: result.hint })];
+  });
+  const next = [readPacked, readOffset].reduce(
+    (before, each) => mapEntries(before, (entry) => rewriteEntry(entry, [each], (name) => cx.count(name), { once: true })),
+    module,
+  );
   return withUsedState({ ...next, states: [...next.states, ...packedStates(all)] });
 }
 
 function withPackEntry(module: Module, all: readonly WeightRounding[]): Module {
   const builder = newBuilder();
   const done = new Set<Instruction>();
-  const updates = all.flatMap(({ fake, steps, codes, scale }) => {
+  const updates = all.flatMap(({ fake, steps, codes, scale, offset }) => {
     const [x, s] = fake.operands;
     if (x === undefined || s === undefined) throw new Error("quant.fake without operands");
     for (const step of steps) {
@@ -82,13 +87,15 @@ function withPackEntry(module: Module, all: readonly WeightRounding[]): Module {
     return [
       { state: codes.name, value: encoded },
       { state: scale.name, value: s },
+      ...(offset === undefined ? [] : [{ state: offset.state.name, value: offset.value }]),
     ];
   });
   const entry: Entry = { name: packEntry, inputs: [], instructions: builder.instructions, outputs: [], updates };
   return withUsedState({ ...module, entries: [removeDead(entry)], states: [...module.states, ...packedStates(all)] });
 }
 
-const packedStates = (all: readonly WeightRounding[]): readonly StateDeclaration[] => all.flatMap(({ codes, scale }) => [codes, scale]);
+const packedStates = (all: readonly WeightRounding[]): readonly StateDeclaration[] =>
+  all.flatMap(({ codes, scale, offset }) => [codes, scale, ...(offset === undefined ? [] : [offset.state])]);
 
 /** State that an entry reads or replaces, and the ties that name it. */
 function withUsedState(module: Module): Module {

@@ -1,6 +1,9 @@
 // Which roundings depend on state alone: those of weights, whose codes can be made once instead of in every run.
 import { printAttributes } from "../ir/attribute.ts";
+import { shapesEqual } from "../ir/dim.ts";
 import { type Entry, type Instruction, type Module, type StateDeclaration, stateNamed, type Value } from "../ir/module.ts";
+import { sub } from "../ir/ops/arithmetic.ts";
+import { broadcast } from "../ir/ops/broadcast.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { quantEncode, quantFake } from "../ir/ops/quant.ts";
 import { stateRead } from "../ir/ops/source.ts";
@@ -16,16 +19,31 @@ export interface WeightRounding {
   /** State that takes its place. */
   readonly codes: StateDeclaration;
   readonly scale: StateDeclaration;
+  /** Where rows are rounded less a number each: those numbers [.., 1], and the state that takes their place. */
+  readonly offset?: { readonly value: Value; readonly state: StateDeclaration };
+}
+
+/** The roundings of a module. */
+export interface WeightRoundings {
+  readonly all: readonly WeightRounding[];
+  readonly ofFakes: ReadonlyMap<Instruction, WeightRounding>;
+  /** Of all entries. */
+  readonly offsets: ReadonlyMap<Value, StateDeclaration>;
 }
 
 /**
  * Of each `quant.fake` of a module that rounds a parameter with a scale that comes from parameters too, what it does; the same one for all that do
  * the same. A parameter that is rounded in two ways has two of them.
  */
-export function weightRoundings(module: Module): ReadonlyMap<Instruction, WeightRounding> {
+export function weightRoundings(module: Module): WeightRoundings {
   const byKey = new Map<string, WeightRounding>();
   const ways = new Map<string, number>();
   const found = new Map<Instruction, WeightRounding>();
+  const offsets = new Map<Value, StateDeclaration>();
+  const add = (fake: Instruction, rounding: WeightRounding, offset: Value | undefined): void => {
+    found.set(fake, rounding);
+    if (offset !== undefined && rounding.offset !== undefined) offsets.set(offset, rounding.offset.state);
+  };
   for (const entry of module.entries) {
     const facts = new StateFacts(entry, module);
     for (const fake of entry.instructions) {
@@ -37,7 +55,7 @@ export function weightRoundings(module: Module): ReadonlyMap<Instruction, Weight
       const key = `${of.key} ${by.key} ${attributes}`;
       const known = byKey.get(key);
       if (known !== undefined) {
-        found.set(fake, known);
+        add(fake, known, of.offset);
         continue;
       }
       const way = (ways.get(of.weight) ?? 0) + 1;
@@ -56,34 +74,43 @@ export function weightRoundings(module: Module): ReadonlyMap<Instruction, Weight
           ...(of.rotation === undefined ? {} : { rotation: of.rotation }),
         },
         scale: { ...packed, name: `${owner}#scale`, type: scale.type },
+        ...(of.offset === undefined
+          ? {}
+          : { offset: { value: of.offset, state: { ...packed, name: `${owner}#offset`, type: of.offset.type } } }),
       };
       byKey.set(key, rounding);
-      found.set(fake, rounding);
+      add(fake, rounding, of.offset);
     }
   }
-  return found;
+  return { all: [...byKey.values()], ofFakes: found, offsets };
 }
 
 /** How a value follows from state. */
 interface FromState {
   /** Equal for equal computations, in whatever entry. */
   readonly key: string;
-  /** The parameter whose elements it has, as they are or rotated; absent for what is computed from several values. */
+  /** The parameter whose elements it has, as they are, rotated, or less a number for each row; absent for what is computed from several values. */
   readonly weight?: string;
   /** Block of the rotation along the last axis. */
   readonly rotation?: number;
+  /** What its rows are less, [.., 1]. */
+  readonly offset?: Value;
 }
 
 /** What of an entry follows from parameters alone. */
 class StateFacts {
   readonly #entry: Entry;
   readonly #facts = new Map<Value, FromState>();
+  /** Numbers for rows, by what has them at every element of a row. */
+  readonly #ofRows = new Map<Value, Value>();
 
   constructor(entry: Entry, module: Module) {
     this.#entry = entry;
     for (const instruction of entry.instructions) {
       const [result, ...more] = instruction.results;
       if (result === undefined || more.length > 0) continue;
+      const [x] = instruction.operands;
+      if (instruction.op.signature.name === broadcast.name && isOfRows(x, result)) this.#ofRows.set(result, x);
       const fact = this.#factOf(instruction, module);
       if (fact !== undefined) this.#facts.set(result, fact);
     }
@@ -122,9 +149,18 @@ class StateFacts {
     const [first] = facts;
     if (first === undefined || facts.includes(undefined)) return undefined;
     const all = { key: key(facts.map((fact) => fact?.key ?? "")) };
-    const [x] = operands;
+    const [x, y] = operands;
+    const offset = name === sub.name && y !== undefined ? this.#ofRows.get(y) : undefined;
+    if (first.weight !== undefined && first.offset === undefined && offset !== undefined)
+      return { ...all, weight: first.weight, ...(first.rotation === undefined ? {} : { rotation: first.rotation }), offset };
     const isRotation = name === hadamard.name && attrs["axis"] === (x?.type.dims.length ?? 0) - 1;
-    if (first.weight === undefined || !isRotation || first.rotation !== undefined) return all;
+    if (first.weight === undefined || !isRotation || first.rotation !== undefined || first.offset !== undefined) return all;
     return { ...all, weight: first.weight, rotation: Number(attrs["block"]) };
   }
+}
+
+/** [.., 1], where `like` has the same axes with a longer last one. */
+function isOfRows(x: Value | undefined, like: Value): x is Value {
+  const rows = [x, like].map((value) => value?.type.dims.slice(0, -1) ?? []);
+  return x?.type.dims.at(-1) === 1 && x.type.dims.length === like.type.dims.length && shapesEqual(rows[0] ?? [], rows[1] ?? []);
 }

@@ -20,6 +20,8 @@ export interface PackedDeclaration {
   readonly columns: number;
   /** Of pruned rows: elements that stay or go together, of each four of which two stay. */
   readonly unit?: 1 | 2;
+  /** Elements are what codes and scales say, plus a number for each row. */
+  readonly offset?: "row";
   readonly weights: readonly string[];
 }
 
@@ -31,6 +33,8 @@ export interface PackedWeight {
   /** One for each row, or for each group of a row: [rows, groups]. */
   readonly scales: Float32Array;
   readonly scaleShape: readonly number[];
+  /** One for each row, where the declaration says that there are some. */
+  readonly offsets?: Float32Array;
 }
 
 /** What a packed file says about its model. */
@@ -55,14 +59,13 @@ export const rotationName = (block: number | undefined): string => (block === un
 /** The file's content. Codes of a weight are one stream of bits, `bits` each, low end first, without padding between rows. */
 export function packedWeights({ about, weights, parameters }: PackedModel): Weights {
   const tensors = new Map<string, SavedTensor>();
-  for (const [name, { declaration, codes, scales, scaleShape }] of weights) {
+  for (const [name, { declaration, codes, scales, scaleShape, offsets }] of weights) {
     for (const [part, bytes] of Object.entries(storedCodes(declaration, codes)))
       tensors.set(`${name}#${part}`, { dtype: "U8", shape: [bytes.length], bytes });
-    tensors.set(`${name}#scale`, {
-      dtype: "F32",
-      shape: scaleShape,
-      bytes: new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
-    });
+    const floats = (part: string, values: Float32Array, shape: readonly number[]) =>
+      tensors.set(`${name}#${part}`, { dtype: "F32", shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
+    floats("scale", scales, scaleShape);
+    if (offsets !== undefined) floats("offset", offsets, [...scaleShape.slice(0, -1), 1]);
   }
   for (const [name, tensor] of parameters) tensors.set(name, tensor);
   const declared = Map.groupBy(weights, ([, { declaration }]) => JSON.stringify(declaration));
@@ -93,6 +96,7 @@ const declaration: Check<PackedDeclaration> = objectOf<PackedDeclaration>({
   rotation: text,
   columns: whole(1),
   unit: optional(oneOf(1, 2)),
+  offset: optional(oneOf("row")),
   weights: listOf(text),
 });
 
@@ -117,9 +121,13 @@ export function readPackedModel({ tensors, metadata }: Weights, path: string): P
         return bad(`\`${name}#scale\` is ${scale.dtype} [${scale.shape.join(", ")}], not F32 by rows`);
       const rows = scale.shape.slice(0, -1).reduce((n, d) => n * d, 1);
       const count = rows * of.columns;
+      const numbers = {
+        ...scaleOf(scale),
+        ...(of.offset === undefined ? {} : { offsets: offsetsOf(name, rows, take(`${name}#offset`), bad) }),
+      };
       if (of.unit !== undefined) {
         const kept = take(`${name}#kept`);
-        weights.set(name, { ...scaleOf(scale), declaration: of, codes: prunedCodes(name, of, count, codes.bytes, kept.bytes, bad) });
+        weights.set(name, { ...numbers, declaration: of, codes: prunedCodes(name, of, count, codes.bytes, kept.bytes, bad) });
         continue;
       }
       const bytes = Math.ceil((count * of.bits) / 8);
@@ -127,7 +135,7 @@ export function readPackedModel({ tensors, metadata }: Weights, path: string): P
         return bad(
           `\`${name}#codes\` has ${codes.bytes.length} bytes: ${rows} rows of ${of.columns} codes of ${of.bits} bits are ${bytes}`,
         );
-      weights.set(name, { ...scaleOf(scale), declaration: of, codes: fromBits(codes.bytes, of.bits, count) });
+      weights.set(name, { ...numbers, declaration: of, codes: fromBits(codes.bytes, of.bits, count) });
     }
   }
   const parameters = new Map([...tensors].filter(([name]) => !used.has(name)));
@@ -140,6 +148,12 @@ const scaleOf = ({ bytes, shape }: SavedTensor): Pick<PackedWeight, "scales" | "
   scales: new Float32Array(bytes.slice().buffer),
   scaleShape: shape,
 });
+
+function offsetsOf(name: string, rows: number, { dtype, shape, bytes }: SavedTensor, bad: (message: string) => never): Float32Array {
+  if (dtype !== "F32" || shape.reduce((n, d) => n * d, 1) !== rows)
+    return bad(`\`${name}#offset\` is ${dtype} [${shape.join(", ")}], not F32 for ${rows} rows`);
+  return new Float32Array(bytes.slice().buffer);
+}
 
 /** Half of a weight's elements as levels, and which of them those are. */
 function prunedCodes(

@@ -12,6 +12,7 @@ import type { SavedTensor } from "./weights.ts";
 
 const codesSuffix = "#codes";
 const scaleSuffix = "#scale";
+const offsetSuffix = "#offset";
 
 /** A weight that an artifact has as codes. */
 interface PackedState {
@@ -20,15 +21,17 @@ interface PackedState {
   readonly codes: StateRecord;
   readonly type: CodesType;
   readonly scale: StateRecord;
+  readonly offset?: StateRecord;
 }
 
 function packedStates({ manifest }: CompiledArtifact): readonly PackedState[] {
   return manifest.state.flatMap((codes) => {
     const type = parseType(codes.type);
     if (type.kind !== "codes") return [];
-    const scale = manifest.state.find(({ name }) => name === codes.name.replace(codesSuffix, scaleSuffix));
+    const beside = (suffix: string) => manifest.state.find(({ name }) => name === codes.name.replace(codesSuffix, suffix));
+    const [scale, offset] = [beside(scaleSuffix), beside(offsetSuffix)];
     if (scale === undefined) throw new Error(`no scales of ${codes.name}`);
-    return [{ weight: codes.name.replace(codesSuffix, ""), codes, type, scale }];
+    return [{ weight: codes.name.replace(codesSuffix, ""), codes, type, scale, ...(offset === undefined ? {} : { offset }) }];
   });
 }
 
@@ -43,11 +46,13 @@ export async function packSession(
 ): Promise<PackedModel> {
   await session.run(packEntry);
   const weights = new Map<string, PackedWeight>();
-  for (const { weight, codes, type, scale } of packedStates(session.artifact)) {
+  for (const state of packedStates(session.artifact)) {
+    const { weight, codes, type, scale, offset } = state;
     const [words, scales] = [await session.readState(codes.name), await session.readState(scale.name)];
     const values = Int32Array.from(unpackValues(type, words.buffer, words.byteOffset));
     weights.set(weight, {
-      declaration: { ...declarationOf(type, codes), ...(type.grid === "sparse_half" ? { unit: unitOf(values) } : {}) },
+      declaration: { ...declarationOf(state), ...(type.grid === "sparse_half" ? { unit: unitOf(values) } : {}) },
+      ...(offset === undefined ? {} : { offsets: Float32Array.from(await session.readState(offset.name)) }),
       codes: values,
       scales: Float32Array.from(scales),
       scaleShape: boundShape(parseType(scale.type)),
@@ -69,12 +74,13 @@ export async function packSession(
 /** Whether pairs stay or go together, as the codes themselves show: levels that stay are odd, so zero is a pruned element's alone. */
 const unitOf = (codes: Int32Array): 1 | 2 => (codes.every((code, i) => (code === 0) === (codes[i ^ 1] === 0)) ? 2 : 1);
 
-const declarationOf = (type: CodesType, { rotation }: StateRecord): PackedWeight["declaration"] => ({
+const declarationOf = ({ type, codes, offset }: PackedState): PackedWeight["declaration"] => ({
   // A pruned row's codes have a bit for the level zero, which files need not.
   bits: type.grid === "sparse_half" ? type.bits - 1 : type.bits,
   grid: type.grid,
-  rotation: rotationName(rotation),
+  rotation: rotationName(codes.rotation),
   columns: boundShape(type).at(-1) ?? 0,
+  ...(offset === undefined ? {} : { offset: "row" }),
 });
 
 /**
@@ -89,10 +95,11 @@ export function givePacked(packed: PackedModel, session: Session, path: string):
   for (const name of packed.weights.keys()) if (!known.has(name)) wrong.push(`the model has no packed \`${name}\``);
   if (wrong.length > 0) throw mismatch(path, wrong);
   const { parameters, warnings } = matchParameters(path, packed.parameters, session.artifact.manifest.state, { asTheyAre: true });
-  for (const { weight, codes, type, scale } of states) {
-    const { codes: values, scales } = packed.weights.get(weight) ?? missing(weight);
+  for (const { weight, codes, type, scale, offset } of states) {
+    const { codes: values, scales, offsets } = packed.weights.get(weight) ?? missing(weight);
     session.writeState(codes.name, new Uint32Array(packValues(type, values), 0, hostLength(type, codes.bytes)));
     session.writeState(scale.name, scales);
+    if (offset !== undefined) session.writeState(offset.name, offsets ?? missing(offset.name));
   }
   for (const [name, array] of parameters) session.writeState(name, array);
   return warnings;
@@ -103,10 +110,11 @@ const missing = (name: string): never => {
 };
 
 /** What keeps a packed weight from being the model's, in words. */
-function differences({ weight, codes, type, scale }: PackedState, packed: PackedWeight | undefined): string[] {
+function differences(state: PackedState, packed: PackedWeight | undefined): string[] {
+  const { weight, codes, scale } = state;
   if (packed === undefined) return [`it has no codes of \`${weight}\`: ${codes.type}`];
-  const { bits, grid, rotation, columns } = packed.declaration;
-  const model = declarationOf(type, codes);
+  const { bits, grid, rotation, columns, offset = "none" } = packed.declaration;
+  const model = declarationOf(state);
   const found: string[] = [];
   const compare = (what: string, theirs: string | number, ours: string | number) => {
     if (theirs !== ours) found.push(`\`${weight}\`: ${what} is ${theirs} in the file and ${ours} in the model`);
@@ -115,6 +123,7 @@ function differences({ weight, codes, type, scale }: PackedState, packed: Packed
   compare("the grid", grid, model.grid);
   compare("bits of a code", bits, model.bits);
   compare("elements of a row", columns, model.columns);
+  compare("the offset", offset, model.offset ?? "none");
   compare("the shape of the scales", `[${packed.scaleShape.join(", ")}]`, `[${boundShape(parseType(scale.type)).join(", ")}]`);
   return found;
 }

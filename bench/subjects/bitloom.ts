@@ -1,10 +1,18 @@
 // Bitloom as a subject of its own benchmarks: model files and IR text, through the whole compiler and the runtime, as a user runs them.
+import type { CompiledArtifact } from "../../ir/artifact.ts";
+import type { Target } from "../../ir/plan.ts";
 import { Device, type Inputs, Session } from "../../runtime/index.ts";
 import { compileModel, compileText, targetOf } from "../compiled.ts";
 import { gptTokens, matmulSize, mlpBatch, normalNumbers } from "../inputs.ts";
 import type { Prepare, Prepared } from "../subject.ts";
 
-const models = "bench/models/peers.loom";
+interface Trained {
+  readonly model?: string;
+  readonly recipe: string;
+  readonly policy: string;
+  /** The plan's peak, as a share of what it is without recomputation. */
+  readonly peakShare?: number;
+}
 
 export const prepare: Prepare = async ({ work, variant, adapter }) => {
   const device = await Device.open({ adapter });
@@ -15,16 +23,21 @@ export const prepare: Prepare = async ({ work, variant, adapter }) => {
       return contraction(device, fourBitText);
     case "mlp":
     case "mlp-qat":
-      return trainingStep(device, "mlp", variant === "float" ? "float" : "mlp_w4a4", mlpBatch());
+      return trainingStep(device, { recipe: "mlp", policy: variant === "float" ? "float" : "mlp_w4a4" }, mlpBatch());
     case "gpt":
-      return trainingStep(device, "gpt", variant, { tokens: gptTokens() });
+      return trainingStep(device, { recipe: "gpt", policy: variant }, { tokens: gptTokens() });
+    case "remat": {
+      const [policy = "", halfPeak] = variant.split(" ");
+      const tiny = { model: "models/llama.loom", recipe: "tiny", policy, ...(halfPeak === undefined ? {} : { peakShare: 0.5 }) };
+      return trainingStep(device, tiny, { tokens: gptTokens() });
+    }
     default:
       throw new Error(`bitloom has no part in \`${work}\``);
   }
 };
 
 /** The step reads its loss before the next one starts, as the peers' do; `bitloom train` would have two under way. */
-function trainingStep(device: Device, recipe: string, policy: string, inputs: Inputs): Prepared {
+function trainingStep(device: Device, trained: Trained, inputs: Inputs): Prepared {
   let session: Session | undefined;
   let step = 0;
   return {
@@ -33,13 +46,25 @@ function trainingStep(device: Device, recipe: string, policy: string, inputs: In
       (session?.artifact.manifest.state ?? []).filter(({ role }) => role === "parameter").reduce((sum, { bytes }) => sum + bytes / 4, 0),
     async run() {
       if (session === undefined) {
-        const artifact = compileModel(models, await targetOf(device), { recipe, policy, entries: (name) => name === "train" });
-        session = await Session.open(artifact, device);
+        session = await Session.open(compileStep(trained, await targetOf(device)), device);
       }
       const { loss } = await session.run("train", inputs, { step: step++ });
       return loss?.[0];
     },
   };
+}
+
+function compileStep({ model = "bench/models/peers.loom", recipe, policy, peakShare }: Trained, target: Target): CompiledArtifact {
+  const options = { recipe, policy, entries: (name: string) => name === "train" };
+  let peak = 0;
+  const artifact = compileModel(model, target, {
+    ...options,
+    summarized({ peakBytes }) {
+      peak = peakBytes;
+    },
+  });
+  if (peakShare === undefined) return artifact;
+  return compileModel(model, target, { ...options, set: ["remat=auto"], memory: Math.floor(peak * peakShare) });
 }
 
 /** Entry `pack` runs once, where there is one: what a model does with its weights before it serves. */

@@ -8,8 +8,9 @@ import type { Value } from "../module.ts";
 import { define, signature } from "../op.ts";
 import { codeFields } from "../packing.ts";
 import { decodeCode } from "../quant/grid.ts";
-import { maskRules, type Outer } from "../quant/quantizer.ts";
+import { hasMask, maskRules, type Outer } from "../quant/quantizer.ts";
 import { codeOf, maskOf } from "../quant/sparsity.ts";
+import { isSurrogate, surrogateOf, surrogateRules } from "../quant/surrogate.ts";
 import { quantizerNamed, quantizerNames } from "../quant/table.ts";
 import { unitsOfGroup } from "../sparse.ts";
 import {
@@ -37,7 +38,7 @@ const group = withDefault(
   "row" as "row" | number,
 );
 const outer = withDefault(
-  either(oneOf(...maskRules), floatAttribute, (v) => typeof v === "string"),
+  either(oneOf(...maskRules, ...surrogateRules), floatAttribute, (v) => typeof v === "string"),
   "trust" as Outer,
 );
 
@@ -91,13 +92,37 @@ export const quantMask = signature({
 export const quantMaskOp = define(quantMask, {
   infer([x, s], { scheme: name, bits, outer: edge }) {
     checkRows("quant.mask", x, name, bits, edge);
-    if (edge === "all") reject("`quant.mask` with `outer = all`: where every gradient passes there is no mask");
+    if (!hasMask(edge)) reject(`\`quant.mask\` with \`outer = ${edge}\`: there every gradient passes, and there is no mask`);
     checkScale("quant.mask", x, s);
     return tensor("b1", x.dims);
   },
   evaluate: "from lower",
   vjp: "none",
   lower: { kind: "pointwise", body: ([x, s], { scheme: name, bits, outer: edge }) => maskOf(quantizerNamed(name), x, s, bits, edge) },
+});
+
+export const quantSurrogate = signature({
+  name: "quant.surrogate",
+  summary: "What the gradient of the rounding is multiplied by, where `outer` is a surrogate of its derivative.",
+  operands: ["x", "s"],
+  attrs: { scheme, bits: int, outer },
+});
+export const quantSurrogateOp = define(quantSurrogate, {
+  infer([x, s], { scheme: name, bits, outer: edge }) {
+    const { type } = checkRows("quant.surrogate", x, name, bits, edge);
+    if (!isSurrogate(edge)) reject(`\`quant.surrogate\` with \`outer = ${edge}\`, which is none: ${surrogateRules.join(", ")}`);
+    checkScale("quant.surrogate", x, s);
+    return type;
+  },
+  evaluate: "from lower",
+  vjp: "none",
+  lower: {
+    kind: "pointwise",
+    body([x, s], { outer: edge }) {
+      if (!isSurrogate(edge)) throw new Error(`no surrogate ${edge}`);
+      return surrogateOf(edge, x, s);
+    },
+  },
 });
 
 export const quantDecode = signature({
@@ -125,7 +150,7 @@ export const quantDecodeOp = define(quantDecode, {
 export const quantFake = signature({
   name: "quant.fake",
   summary:
-    "x rounded to the nearest levels. Its gradient passes straight through where the quantizer's mask holds; a learned scale has one too.",
+    "x rounded to the nearest levels. Its gradient passes straight through where the quantizer's mask holds, or weighed by a surrogate; a learned scale has one too.",
   operands: ["x", "s"],
   attrs: { scheme, bits: int, outer },
   forms: ["quantized", "differentiated"],
@@ -139,8 +164,12 @@ export const quantFakeOp = define(quantFake, {
   evaluate: "from lower",
   vjp: vjpOfOne((b, ct, [x, s], rounded, { scheme: name, bits, outer: edge }) => {
     const { scaleGradient } = quantizerNamed(name);
-    const mask = edge === "all" ? undefined : b.emit(quantMask, [x, s], { scheme: name, bits, outer: edge });
-    const passes = mask && b.emit(cast, [mask], { to: "f32" });
+    const attrs = { scheme: name, bits, outer: edge };
+    const passes = isSurrogate(edge)
+      ? b.emit(quantSurrogate, [x, s], attrs)
+      : hasMask(edge)
+        ? b.emit(cast, [b.emit(quantMask, [x, s], attrs)], { to: "f32" })
+        : undefined;
     const masked = (value: Value): Value => (passes === undefined ? value : b.emit(mul, [value, passes]));
     if (scaleGradient === "none") return [masked(ct), undefined];
     // x^ and M come from the codes' own kernel: nothing is rounded again here.

@@ -28,7 +28,7 @@ import { crossEntropyOp, mseOp } from "./loss.ts";
 import { layerNormOp, rmsNormOp } from "./normalize.ts";
 import { adamwOp, globalNormOp, sgdMomentumOp, sgdOp } from "./optimizer.ts";
 import { pruneMaskOp, pruneOp } from "./prune.ts";
-import { quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp } from "./quant.ts";
+import { quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp, quantSurrogateOp } from "./quant.ts";
 import { quantDotOp } from "./quant-dot.ts";
 import { argmaxOp, maxOp, meanOp, minOp } from "./reductions.ts";
 import { ropeOp, ropeTableOp } from "./rope.ts";
@@ -111,6 +111,7 @@ export const ops: readonly Op[] = [
   quantFakeOp,
   quantEncodeOp,
   quantMaskOp,
+  quantSurrogateOp,
   quantDecodeOp,
   quantDotOp,
   pruneOp,

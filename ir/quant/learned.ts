@@ -1,5 +1,5 @@
 // Settings that quantizers with a learned scale share, and what they mean at a site.
-import type { Settings } from "./choice.ts";
+import type { Settings, SettingValue } from "./choice.ts";
 import type { LearnedSide, Outer, Setting, Side } from "./quantizer.ts";
 import { rowSettings, rowSides, settingReader, widthSettings, widthsOf } from "./settings.ts";
 
@@ -27,6 +27,13 @@ export const learnedSettings = {
 
 type Learned = Side & Required<Pick<Side, "learned">>;
 
+/** How a scale is held, from `learn` and `rate`. */
+export function learnedOf(read: (name: "learn" | "rate") => SettingValue): LearnedSide {
+  const learns = read("learn") === "factor" ? "factor" : "value";
+  const rate = read("rate");
+  return { learns, rate: typeof rate === "number" ? rate : learns === "factor" ? rateOfFactor : 1 };
+}
+
 /** The sides of a quantizer with these settings. */
 export function learnedSides(
   scheme: string,
@@ -35,9 +42,7 @@ export function learnedSides(
   outerOf: (bits: number, rotation: Side["rotation"]) => Outer,
 ): { readonly weight?: Learned; readonly activation?: Learned } {
   const read = settingReader(scheme, learnedSettings, given);
-  const learns = read("learn") === "factor" ? "factor" : "value";
-  const rate = read("rate");
-  const learned: LearnedSide = { learns, rate: typeof rate === "number" ? rate : learns === "factor" ? rateOfFactor : 1 };
+  const learned = learnedOf(read);
   const { weight, activation } = rowSides(widthsOf(read), (name) => (name === "group" ? "row" : read(name)), columns, outerOf);
   return {
     ...(weight === undefined ? {} : { weight: { ...weight, learned } }),

@@ -21,7 +21,7 @@ export const lsqPlus: Quantizer = {
   },
   sides(given, columns) {
     const { activation, ...rest } = learnedSides("lsq_plus", given, columns, () => 1);
-    return activation === undefined ? rest : { ...rest, activation: { ...activation, learned: { ...activation.learned, offset: true } } };
+    return activation === undefined ? rest : { ...rest, activation: { ...activation, learned: { ...activation.learned, offset: "edge" } } };
   },
   statistic: "mean_square",
   step: gaussianStep,

@@ -2,6 +2,7 @@
 import type { ScalarExpr, SparseUnit } from "../scalar.ts";
 import type { Grid } from "../type.ts";
 import type { Settings, SettingValue } from "./choice.ts";
+import { isSurrogate, type SurrogateRule } from "./surrogate.ts";
 
 /** How one operand of a contraction is quantized; what insert-hadamard and insert-quant need to know. */
 export interface Side {
@@ -19,6 +20,8 @@ export interface Side {
   readonly outer: Outer;
   /** How the scale is held where the quantizer learns it (`scaleGradient`). */
   readonly learned?: LearnedSide;
+  /** Rows are rounded less their mean, with the step that follows from their deviation from it; gradients go through both. */
+  readonly centered?: true;
 }
 
 /** One scale for the whole tensor, which is a parameter of its own and begins with what the first batch gives. */
@@ -28,10 +31,10 @@ export interface LearnedSide {
   /** What the learning rate of what is learned is multiplied by. */
   readonly rate: number;
   /**
-   * x is rounded less an offset, which is learned too, and begins where the smallest element lies at the edge of the grid: n/2 steps above it. In
-   * the form `factor` it is held in initial steps.
+   * x is rounded less an offset, which is learned too. `edge`: it begins where the smallest element lies at the edge of the grid, n/2 steps above
+   * it; `mean`: with the mean of the elements. In the form `factor` it is held in initial steps.
    */
-  readonly offset?: true;
+  readonly offset?: "edge" | "mean";
 }
 
 /**
@@ -41,8 +44,11 @@ export interface LearnedSide {
 export const maskRules = ["trust", "published", "all"] as const;
 export type MaskRule = (typeof maskRules)[number];
 
-/** A number: |x| <= factor * the outermost level. */
-export type Outer = MaskRule | number;
+/** A number: |x| <= factor * the outermost level. A surrogate weighs gradients instead of passing some (quant/surrogate.ts). */
+export type Outer = MaskRule | SurrogateRule | number;
+
+/** Whether some gradients pass and others do not. */
+export const hasMask = (outer: Outer): boolean => outer !== "all" && !isSurrogate(outer);
 
 /** A setting of a scheme, for messages and checks. `fallback` is what it means when it is not given; absent: it must be given. */
 export interface Setting {
@@ -108,14 +114,14 @@ export interface Quantizer {
   readonly grid: Grid;
   /** Bits that its codes may have, among 1 to 9. */
   readonly widths: readonly number[];
-  /** Mask rules that it has; `clip` stands for factors. */
-  readonly outers: readonly (MaskRule | "clip")[];
+  /** Rules for gradients that it has; `clip` stands for factors. */
+  readonly outers: readonly (MaskRule | SurrogateRule | "clip")[];
   /** Of a row or group, and of the whole tensor where the step is learned: it then gives the step to begin with. */
   readonly statistic: RowStatistic;
   step(statistic: ScalarExpr, bits: number): ScalarExpr;
   /** The i32 code of x, in [-2^(bits-1), 2^(bits-1) - 1]. */
   code(x: ScalarExpr, step: ScalarExpr, bits: number): ScalarExpr;
-  /** Whether the gradient of x passes (bool), by one of its `outers` but `all`. */
+  /** Whether the gradient of x passes (bool), by one of its `outers` that is a mask (`hasMask`). */
   mask(x: ScalarExpr, step: ScalarExpr, bits: number, outer: Outer): ScalarExpr;
   /** Where it prunes: `code` and `mask` are then the rules of elements that stay, and code 0 is the level zero. */
   readonly sparsity?: Sparsity;

@@ -1,6 +1,7 @@
 // The table of quantizers. To add one: write its file beside this one and add its line here (CONTRIBUTING.md walks through it).
 import { reject } from "../diagnostic.ts";
 import { suggest } from "../nearest.ts";
+import { adabin } from "./adabin.ts";
 import type { QuantizeChoice } from "./choice.ts";
 import { e2m1 } from "./e2m1.ts";
 import { lloyd } from "./lloyd.ts";
@@ -28,6 +29,7 @@ export const quantizers: readonly Quantizer[] = [
   lsq,
   pact,
   lsqPlus,
+  adabin,
 ];
 
 export const pruners: readonly Pruner[] = [prune48, prune24];

@@ -16,16 +16,33 @@ const given = { x: values(1, shape.m * shape.k), w: values(2, shape.n * shape.k,
 const dy = values(3, shape.m * shape.n);
 
 /** The outputs of the layer, in f64. */
-function layer(module: Module, scales: Readonly<Record<string, number>>): Readonly<Record<string, readonly number[]>> {
+function layer(module: Module, scales: Readonly<Record<string, number>>, { x, w } = given): Readonly<Record<string, readonly number[]>> {
   const state = {
-    x: denseTensor([shape.m, shape.k], Float64Array.from(given.x)),
-    w: denseTensor([shape.n, shape.k], Float64Array.from(given.w)),
+    x: denseTensor([shape.m, shape.k], Float64Array.from(x)),
+    w: denseTensor([shape.n, shape.k], Float64Array.from(w)),
     ...Object.fromEntries(Object.entries(scales).map(([name, v]) => [name, denseTensor([1], Float64Array.of(v))])),
   };
   const inputs = { dy: denseTensor([shape.m, shape.n], Float64Array.from(dy)) };
   const { outputs } = evaluateEntry(module, "layer", { precision: "wide", inputs, state });
   return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, [...contiguous(tensor)]]));
 }
+
+const calibrated = (settings: Readonly<Record<string, string | number>>, scheme = "lsq") => {
+  const steps = [insertHadamard, insertQuant].map((pass) => ({ pass, options: defaultOptions(pass) }));
+  return runSteps(sgdTraining(shape, { scheme, settings }, 0.1), steps);
+};
+const measured = (module: Module) => {
+  const inputs = {
+    x: denseTensor([shape.m, shape.k], Float64Array.from(given.x)),
+    target: denseTensor([shape.m, shape.n], Float64Array.from(dy)),
+  };
+  const { state } = evaluateEntry(module, "calibrate", {
+    precision: "wide",
+    inputs,
+    state: { w: denseTensor([shape.n, shape.k], Float64Array.from(given.w)) },
+  });
+  return Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, contiguous(tensor)[0]!]));
+};
 
 describe.each([1, 2, 3, 4, 8])("LSQ at %i bits", (bits) => {
   const scales = { "w#step": 0.21 / 2 ** bits, "layer#a.step": 6.3 / 2 ** bits };
@@ -146,23 +163,74 @@ describe.each([1, 2, 4])("LSQ+ at %i bits", (bits) => {
   });
 });
 
+describe("AdaBin", () => {
+  const state = { "layer#a.level": 1.7, "layer#a.offset": 0.35 };
+  const module = quantizedLinear(shape, { scheme: "adabin", settings: {} });
+  const out = layer(module, state);
+  const sign = (u: number) => (u >= 0 ? 1 : -1);
+
+  const rows = Array.from({ length: shape.n }, (_, n) => {
+    const row = given.w.slice(n * shape.k, (n + 1) * shape.k);
+    const center = sum(shape.k, (k) => row[k]!) / shape.k;
+    const level = Math.sqrt(sum(shape.k, (k) => (row[k]! - center) ** 2) / shape.k);
+    const u = row.map((v) => (v - center) / level);
+    return { u, surrogate: u.map((v) => 1 - Math.tanh(v / 10) ** 2), rounded: u.map((v) => center + level * sign(v)) };
+  });
+  const { "layer#a.level": level, "layer#a.offset": center } = state;
+  const us = given.x.map((v) => (v - center) / level);
+  const surrogates = us.map((u) => Math.max(0, 2 - 2 * Math.abs(u)));
+  const xs = us.map((u) => center + level * sign(u));
+
+  test("multiplies two levels a row by two levels of the activation", () => {
+    for (const [i, y] of out["y"]!.entries()) {
+      const [m, n] = [Math.floor(i / shape.n), i % shape.n];
+      expect(y).toBeCloseTo(
+        sum(shape.k, (k) => xs[m * shape.k + k]! * rows[n]!.rounded[k]!),
+        10,
+      );
+    }
+  });
+
+  test("gradients of weights go through mean, deviation and the surrogate of the sign", () => {
+    for (const [n, { u, surrogate }] of rows.entries()) {
+      const upstream = u.map((_, k) => sum(shape.m, (m) => dy[m * shape.n + n]! * xs[m * shape.k + k]!));
+      const ofCenter = sum(shape.k, (j) => upstream[j]! * (1 - surrogate[j]!));
+      const ofLevel = sum(shape.k, (j) => upstream[j]! * (sign(u[j]!) - surrogate[j]! * u[j]!));
+      for (const [k, v] of u.entries())
+        expect(out["dw"]![n * shape.k + k]).toBeCloseTo(upstream[k]! * surrogate[k]! + (ofCenter + v * ofLevel) / shape.k, 10);
+    }
+  });
+
+  test("gradients of the activation, of its level and of its center, section 3.3", () => {
+    const upstream = xs.map((_, i) => sum(shape.n, (n) => dy[Math.floor(i / shape.k) * shape.n + n]! * rows[n]!.rounded[i % shape.k]!));
+    for (const [i, g] of out["dx"]!.entries()) expect(g).toBeCloseTo(upstream[i]! * surrogates[i]!, 10);
+    const ofLevel = sum(xs.length, (i) => upstream[i]! * (sign(us[i]!) - surrogates[i]! * us[i]!));
+    const ofCenter = sum(xs.length, (i) => upstream[i]! * (1 - surrogates[i]!));
+    expect(out["dlayer_a_level"]![0]).toBeCloseTo(ofLevel, 10);
+    expect(out["dlayer_a_offset"]![0]).toBeCloseTo(ofCenter, 10);
+  });
+
+  test("the sides meet as codes", () => {
+    const entry = entryNamed(toKernels(module), "layer");
+    expect(entry?.instructions.filter(({ op }) => op.signature.name === "quant.dot")).toHaveLength(1);
+  });
+
+  test("a row of equal weights has finite gradients", () => {
+    const alike = { ...given, w: given.w.map((v, i) => (i < shape.k ? 0.25 : v)) };
+    const { dw = [] } = layer(module, state, alike);
+    expect(dw.every(Number.isFinite)).toBe(true);
+  });
+
+  test("the activation begins with the mean and the deviation of the first tensor", () => {
+    const found = measured(calibrated({}, "adabin"));
+    const mean = sum(given.x.length, (i) => given.x[i]!) / given.x.length;
+    const variance = sum(given.x.length, (i) => (given.x[i]! - mean) ** 2) / given.x.length;
+    expect(found["layer#a.level"]).toBeCloseTo(Math.sqrt(variance), 12);
+    expect(found["layer#a.offset"]).toBeCloseTo(mean, 12);
+  });
+});
+
 describe("@calibrate", () => {
-  const calibrated = (settings: Readonly<Record<string, string | number>>, scheme = "lsq") => {
-    const steps = [insertHadamard, insertQuant].map((pass) => ({ pass, options: defaultOptions(pass) }));
-    return runSteps(sgdTraining(shape, { scheme, settings }, 0.1), steps);
-  };
-  const measured = (module: Module) => {
-    const inputs = {
-      x: denseTensor([shape.m, shape.k], Float64Array.from(given.x)),
-      target: denseTensor([shape.m, shape.n], Float64Array.from(dy)),
-    };
-    const { state } = evaluateEntry(module, "calibrate", {
-      precision: "wide",
-      inputs,
-      state: { w: denseTensor([shape.n, shape.k], Float64Array.from(given.w)) },
-    });
-    return Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, contiguous(tensor)[0]!]));
-  };
   const meanAbs = (data: readonly number[]) => data.reduce((total, v) => total + Math.abs(v), 0) / data.length;
 
   test.each([1, 2, 4])("gives the step 2 mean|x| / sqrt(p) of the whole tensor, %i bits", (bits) => {

@@ -11,7 +11,7 @@ import { quantEncode, quantFake, quantMask, quantScale } from "../../ir/ops/quan
 import { stateRead } from "../../ir/ops/source.ts";
 import { newBuilder } from "../../ir/ops/table.ts";
 import type { QuantizeChoice } from "../../ir/quant/choice.ts";
-import type { Outer } from "../../ir/quant/quantizer.ts";
+import { hasMask, type Outer } from "../../ir/quant/quantizer.ts";
 import { quantizerNamed } from "../../ir/quant/table.ts";
 import { f32 } from "../../ir/type.ts";
 import { emitGradients } from "../../passes/gradient.ts";
@@ -164,7 +164,7 @@ function withGradients(quantized: Module): Module {
     const name = operandNames.get(stateBehind(entry.instructions, source)) ?? "?";
     const { scheme, bits, outer } = fake.attrs as { scheme: string; bits: number; outer: Outer };
     outputs.push({ name: `${name}_codes`, value: b.emit(quantEncode, [source, scale], { scheme, bits, outer }) });
-    if (outer !== "all") outputs.push({ name: `${name}_mask`, value: b.emit(quantMask, [source, scale], { scheme, bits, outer }) });
+    if (hasMask(outer)) outputs.push({ name: `${name}_mask`, value: b.emit(quantMask, [source, scale], { scheme, bits, outer }) });
   }
   for (const {
     operands: [source],
