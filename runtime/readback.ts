@@ -11,8 +11,8 @@ export interface Part {
 
 /** A copy that was recorded; `read` may be called once, after the encoder's commands were submitted. */
 export interface PendingRead {
-  /** The parts' bytes in order. */
-  read(): Promise<ArrayBuffer[]>;
+  /** What `take` makes of each part's bytes, in order. It copies what it keeps: the bytes are there until it returns. */
+  read<T>(take: (bytes: Uint8Array<ArrayBuffer>, part: number) => T): Promise<readonly T[]>;
 }
 
 export class Readback {
@@ -27,14 +27,14 @@ export class Readback {
   /** Record copies of the parts. Several reads may be pending at once. */
   record(encoder: GPUCommandEncoder, parts: readonly Part[]): PendingRead {
     const total = parts.reduce((sum, { size }) => sum + size, 0);
-    if (total === 0) return { read: async () => parts.map(() => new ArrayBuffer(0)) };
+    if (total === 0) return { read: async (take) => parts.map((_, part) => take(new Uint8Array(0), part)) };
     const staging = this.#take(Math.max(256, 2 ** Math.ceil(Math.log2(total))));
     let at = 0;
     for (const { buffer, offset, size } of parts) {
       if (size > 0) encoder.copyBufferToBuffer(buffer, offset, staging, at, size);
       at += size;
     }
-    return { read: () => this.#map(staging, parts) };
+    return { read: (take) => this.#map(staging, parts, take) };
   }
 
   destroy(): void {
@@ -47,7 +47,11 @@ export class Readback {
     return this.#free.get(size)?.pop() ?? this.#device.gpu.createBuffer({ label: "staging", size, usage: COPY_DST | MAP_READ });
   }
 
-  async #map(staging: GPUBuffer, parts: readonly Part[]): Promise<ArrayBuffer[]> {
+  async #map<T>(
+    staging: GPUBuffer,
+    parts: readonly Part[],
+    take: (bytes: Uint8Array<ArrayBuffer>, part: number) => T,
+  ): Promise<readonly T[]> {
     try {
       await sleepUntil(staging.mapAsync(this.#device.mapMode.READ));
     } catch (problem) {
@@ -55,16 +59,20 @@ export class Readback {
       await this.#device.explainFailure();
       throw problem;
     }
-    const mapped = staging.getMappedRange();
+    // No more than was copied: what is mapped counts as memory that the garbage collector must soon look after.
+    const mapped = staging.getMappedRange(
+      0,
+      parts.reduce((sum, { size }) => sum + size, 0),
+    );
     let at = 0;
-    const results: ArrayBuffer[] = [];
-    for (const { size } of parts) {
-      results.push(mapped.slice(at, at + size));
+    const taken = parts.map(({ size }, part) => {
+      const bytes = new Uint8Array(mapped, at, size);
       at += size;
-    }
+      return take(bytes, part);
+    });
     staging.unmap();
     this.#free.set(staging.size, [...(this.#free.get(staging.size) ?? []), staging]);
     this.#device.assertHealthy();
-    return results;
+    return taken;
   }
 }

@@ -8,7 +8,8 @@ import { Arena } from "./arena.ts";
 import { bindEntries, makePipelines, type ReadyEntry, uploadConstants, warm } from "./bind.ts";
 import type { Device } from "./device.ts";
 import { initialValues } from "./init.ts";
-import { type PendingRead, Readback } from "./readback.ts";
+import { Readback } from "./readback.ts";
+import { checkInto, readRun } from "./run-outputs.ts";
 import { encodeDispatches, type TimestampMode } from "./submit.ts";
 import { chooseTarget } from "./target.ts";
 import { arrayName, fromStored, type HostArray, hostLength, newArray, storedBytes, toStored, wholeWords } from "./values.ts";
@@ -35,6 +36,8 @@ export interface RunOptions {
   readonly step?: number;
   /** What nobody will read is not copied out; `read` then gives no outputs. */
   readonly unread?: true;
+  /** Outputs of these names are written into these arrays, and are them: a loop that reads much then allocates nothing. */
+  readonly into?: Outputs;
 }
 
 export interface RunResult {
@@ -136,6 +139,8 @@ export class Session {
     const entry = this.#entry(entryName);
     this.device.assertHealthy();
     if (entryName === calibrateEntry) this.#isCalibrated = true;
+    const { into = {} } = options;
+    checkInto(entryName, entry, into);
     this.#writeInputs(entryName, entry, inputs, options.step ?? 0);
     const { gpu } = this.device;
     const encoder = gpu.createCommandEncoder({ label: entryName });
@@ -152,23 +157,22 @@ export class Session {
       timing === undefined ? parts : [...parts, { buffer: timing.resolved, offset: 0, size: timing.querySet.count * 8 }],
     );
     gpu.queue.submit([encoder.finish()]);
-    return { read: () => readRun(entry, pending) };
+    return { read: () => readRun(entry, pending, into) };
   }
 
   /** A tensor of state, in row-major order (packed types: words). Throws an Error for a name that the artifact does not have. */
   async readState(name: string): Promise<HostArray> {
     const { record, type } = this.#stateOf(name);
-    const parts: ArrayBuffer[] = [];
+    const parts: Uint8Array<ArrayBuffer>[] = [];
     for (const [slab, offset, bytes] of piecesOf(record)) {
       const encoder = this.device.gpu.createCommandEncoder();
       const size = record.pieces === undefined ? storedBytes(type, bytes) : bytes;
       const pending = this.#readback.record(encoder, [{ buffer: this.#arena.buffer(slab), offset, size: wholeWords(size) }]);
       this.device.gpu.queue.submit([encoder.finish()]);
-      const [read = new ArrayBuffer(0)] = await pending.read();
-      parts.push(read.slice(0, size));
+      parts.push(...(await pending.read((bytes) => bytes.slice(0, size))));
     }
-    const [first = new ArrayBuffer(0), ...others] = parts;
-    return fromStored(type, others.length === 0 ? first : await new Blob(parts).arrayBuffer());
+    const [first = new Uint8Array(0), ...others] = parts;
+    return fromStored(type, others.length === 0 ? first.buffer : await new Blob(parts).arrayBuffer());
   }
 
   /** Replace a tensor of state before the next run. Throws a DiagnosticError `bad-state` where type or length differ. */
@@ -274,18 +278,3 @@ const piecesOf = ({ pieces, slab, offset, bytes }: StateRecord): readonly SlabRa
 /** Bytes that a session takes at most where nothing is said: a software adapter takes them from the machine's own memory. */
 export const defaultMemoryBudget = (device: Device): number =>
   device.adapter.isSoftware ? Math.floor(0.75 * process.availableMemory()) : Number.POSITIVE_INFINITY;
-
-async function readRun(entry: ReadyEntry, pending: PendingRead): Promise<RunResult> {
-  const parts = await pending.read();
-  const outputs: Record<string, HostArray> = {};
-  for (const [i, { name, type, byteLength }] of entry.outputs.entries())
-    outputs[name] = fromStored(type, (parts[i] ?? new ArrayBuffer(0)).slice(0, byteLength));
-  const times = entry.timing === undefined ? undefined : parts.at(-1);
-  if (times === undefined) return { outputs };
-  const nanoseconds = new BigUint64Array(times);
-  const gpuMs = Array.from(
-    { length: nanoseconds.length / 2 },
-    (_, i) => Number((nanoseconds[2 * i + 1] ?? 0n) - (nanoseconds[2 * i] ?? 0n)) / 1e6,
-  );
-  return { outputs, gpuMs };
-}

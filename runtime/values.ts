@@ -72,6 +72,11 @@ export function fromStored(type: Type, bytes: ArrayBuffer): HostArray {
   return viewOf(type, isByte(type) ? movedRows(type, new Uint8Array(bytes), "dense").buffer : bytes);
 }
 
+/** Put what lies on the adapter into a host array. */
+export function copyStored(type: Type, stored: Uint8Array, into: HostArray): void {
+  new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(isByte(type) ? movedRows(type, stored, "dense") : stored);
+}
+
 function movedRows(type: Type, bytes: Uint8Array, to: "padded" | "dense"): Uint8Array<ArrayBuffer> {
   const columns = boundShape(type).at(-1) ?? 1;
   const pitch = Math.ceil(columns / rowAlignment) * rowAlignment;

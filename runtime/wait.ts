@@ -2,7 +2,8 @@
 
 /** For this long a wait polls without sleeping, so that short jobs (a small readback) are not delayed. */
 const spinMs = 0.3;
-const firstSleepMs = 1;
+/** Sleeps are a share of what has been waited already, so that a wait is late by no more than that, and long ones poll seldom. */
+const sleepShare = 1 / 8;
 const longestSleepMs = 3;
 
 /**
@@ -11,8 +12,7 @@ const longestSleepMs = 3;
  */
 export async function sleepUntil<T>(promise: Promise<T>): Promise<T> {
   pending++;
-  spinUntilMs = performance.now() + spinMs;
-  sleepMs = firstSleepMs;
+  beganMs = performance.now();
   if (!sleeping) void sleepBetweenTurns();
   try {
     return await promise;
@@ -24,17 +24,15 @@ export async function sleepUntil<T>(promise: Promise<T>): Promise<T> {
 // One loop serves every wait of the thread: sleeps of several would add up.
 let pending = 0;
 let sleeping = false;
-let spinUntilMs = 0;
-let sleepMs = firstSleepMs;
+/** When the latest wait began. */
+let beganMs = 0;
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 async function sleepBetweenTurns(): Promise<void> {
   sleeping = true;
   while (pending > 0) {
-    if (performance.now() > spinUntilMs) {
-      Atomics.wait(never, 0, 0, sleepMs);
-      sleepMs = Math.min(longestSleepMs, sleepMs * 1.25);
-    }
+    const waited = performance.now() - beganMs;
+    if (waited > spinMs) Atomics.wait(never, 0, 0, Math.min(longestSleepMs, waited * sleepShare));
     // Dawn delivers its callbacks in a turn of the event loop.
     await new Promise<void>((resolve) => setImmediate(resolve));
   }

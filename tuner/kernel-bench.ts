@@ -124,7 +124,7 @@ export class KernelBench {
         buffers.map((buffer, binding) => ({ buffer, offset: 0, size: member.operands[binding]?.byteLength ?? 0 })),
       );
       this.#device.gpu.queue.submit([encoder.finish()]);
-      const found = (await pending.read()).map((bytes) => new Uint32Array(bytes));
+      const found = await pending.read((bytes) => new Uint32Array(bytes.slice().buffer));
       const reference = this.#references.get(member) ?? new Reference(member.problem, member.operands);
       this.#references.set(member, reference);
       const difference = reference.differenceFrom(found);
@@ -152,7 +152,8 @@ export class KernelBench {
     encoder.resolveQuerySet(timing.querySet, 0, 2, timing.resolved, 0);
     const pending = this.#readback.record(encoder, [{ buffer: timing.resolved, offset: 0, size: 16 }]);
     gpu.queue.submit([encoder.finish()]);
-    const [begin = 0n, end = 0n] = new BigUint64Array((await pending.read())[0] ?? new ArrayBuffer(16));
+    const [times = new BigUint64Array(2)] = await pending.read((bytes) => new BigUint64Array(bytes.slice().buffer));
+    const [begin = 0n, end = 0n] = times;
     return Number(end - begin) / 1e6;
   }
 

@@ -70,6 +70,7 @@ function compileStep({ model = "bench/models/peers.loom", recipe, policy, peakSh
 /** Entry `pack` runs once, where there is one: what a model does with its weights before it serves. */
 function contraction(device: Device, text: string): Prepared {
   const x = normalNumbers(matmulSize.m * matmulSize.k);
+  const y = new Float32Array(matmulSize.m * matmulSize.n);
   let session: Session | undefined;
   return {
     adapter: device.adapter.name,
@@ -78,7 +79,7 @@ function contraction(device: Device, text: string): Prepared {
         session = await Session.open(compileText("matmul", text, await targetOf(device)), device);
         if (session.artifact.manifest.entries["pack"] !== undefined) await session.run("pack");
       }
-      await session.run("main", { x });
+      await session.run("main", { x }, { into: { y } });
       return undefined;
     },
   };

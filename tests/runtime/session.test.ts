@@ -138,6 +138,25 @@ for (const adapter of await availableAdapters()) {
       await expect(session.readState("m")).rejects.toThrow("no state `m`");
     });
 
+    it("writes outputs into arrays of the caller's, and refuses those that cannot hold them", async () => {
+      using session = await Session.open(vectorArtifact(), device);
+      const buffer = new Float32Array(count + 2).fill(7);
+      const out = buffer.subarray(1, count + 1);
+      const into = { into: { out } };
+      expect((await session.run("add", { x }, into)).out).toBe(out);
+      expect(out).toEqual(sum);
+      expect([buffer[0], buffer[count + 1]]).toEqual([7, 7]);
+      const { out: fresh } = await session.run("add", { x: sum });
+      expect(fresh).not.toEqual(sum);
+      expect(out).toEqual(sum);
+      const run = (arrays: Parameters<typeof session.run>[1]) => session.run("add", { x }, { into: arrays as typeof into.into });
+      await expect(run({ out: new Float32Array(3) })).rejects.toThrow(
+        "error[bad-input]: entry `add`: `out` is f32[1000]: it takes 1000 elements of Float32Array, got 3 of Float32Array",
+      );
+      await expect(run({ out: new Int32Array(count) })).rejects.toThrow("got 1000 of Int32Array");
+      await expect(run({ y: out })).rejects.toThrow("no output `y`; its outputs are out");
+    });
+
     it("refuses inputs that are not the entry's", async () => {
       using session = await Session.open(vectorArtifact(), device);
       const run = (inputs: Parameters<typeof session.run>[1]) => session.run("add", inputs);
