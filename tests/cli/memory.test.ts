@@ -9,7 +9,7 @@ import { cli } from "./run-cli.ts";
 const folder = mkdtempSync(join(tmpdir(), "bitloom-memory-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const stack = ["tests/scale/stack.loom", "residual", "--set", "model.depth=6"] as const;
+const stack = ["tests/scale/stack.loom", "residual", "--set", "model.depth=4"] as const;
 const peakOf = async (...more: readonly string[]): Promise<number> => {
   const { out } = await cli("plan", ...stack, "--portable", "--json", ...more);
   return JSON.parse(out).peakBytes;

@@ -19,8 +19,11 @@ const software = (await availableAdapters()).flatMap(({ description }) =>
   description.adapterClass === "gpu" ? [] : [description.adapterClass],
 );
 
+const policies = ["float", "quest_w4a4", "lsq(w = 4, a = 4, learn = factor)"];
+
 describe.each(software)("%s", (adapter) => {
-  test.each(["float", "quest_w4a4", "lsq(w = 4, a = 4, learn = factor)"])("%s", async (policy) => {
+  // What is saved and read is alike on all drivers; a slow one shows it with the policy that has most state.
+  test.each(adapter === "swiftshader" && software.length > 1 ? policies.slice(-1) : policies)("%s", async (policy) => {
     const run = async (name: string, ...args: readonly string[]) => {
       const out = join(parent, `${adapter}-${policy.replaceAll(/\W+/g, "-")}-${name}`);
       const command = ["train", "models/mlp.loom", "digits", "--adapter", adapter, "--policy", policy, "--seed", "3", ...settings];

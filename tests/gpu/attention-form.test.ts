@@ -6,6 +6,7 @@ import { lowerSource } from "../../compiler/driver/frontend.ts";
 import { unwrap } from "../../ir/diagnostic.ts";
 import { evaluateEntry } from "../../ir/interpreter.ts";
 import type { Module } from "../../ir/module.ts";
+import type { PlacedPlan } from "../../ir/plan.ts";
 import { contiguous, denseTensor } from "../../ir/tensor.ts";
 import { shapeOf } from "../../ir/type.ts";
 import { pipeline } from "../../passes/pipeline.ts";
@@ -128,16 +129,17 @@ describe.each((await availableAdapters()).slice(-1))("memory on $name", (adapter
   test("of a training step grows linearly from 128 to 2048 tokens", async () => {
     const lengths = [128, 512, 2048];
     const bytes: number[] = [];
-    for (const tokens of lengths) {
+    const options = { recipe: "demo", policy: "quest_w4a4", targets: [await targetOn(await device)], portable: false };
+    const compiled = lengths.map((tokens) => {
       const entries = (name: string) => name === "train";
-      const options = { recipe: "demo", policy: "quest_w4a4", targets: [await targetOn(await device)], portable: false, entries };
-      const artifact = unwrap(compile(llamaSource(1, tokens), options));
-      using session = await Session.open(artifact, await device);
-      bytes.push(session.byteLength);
-      const { outputs } = await session.submit("train", textBatches(1, tokens)(0), { step: 0 }).read();
-      expect(Math.abs(outputs["loss"]![0]! - Math.log(256))).toBeLessThan(0.3);
-      expect(outputs["ok"]![0]).toBe(1);
-    }
+      const planned = ({ memory }: PlacedPlan) => void bytes.push(memory.peakBytes);
+      return unwrap(compile(llamaSource(1, tokens), { ...options, entries, planned }));
+    });
+    using session = await Session.open(compiled[2]!, await device);
+    expect(session.byteLength).toBe(bytes[2]);
+    const { outputs } = await session.submit("train", textBatches(1, 2048)(0), { step: 0 }).read();
+    expect(Math.abs(outputs["loss"]![0]! - Math.log(256))).toBeLessThan(0.3);
+    expect(outputs["ok"]![0]).toBe(1);
     const perToken = (i: number) => (bytes[i]! - bytes[i - 1]!) / (lengths[i]! - lengths[i - 1]!);
     // Logits of every position included; the square of 2048 positions alone would be 16 MiB a head.
     expect(perToken(2) / perToken(1)).toBeLessThan(1.05);

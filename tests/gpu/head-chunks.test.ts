@@ -23,7 +23,10 @@ for (const adapter of await availableAdapters()) {
       return { outputs, changes: changesOf(before, after) };
     }
 
-    test.each(headCases)("$recipe $policy, chunks of $rows, accumulate $accumulate", async (each) => {
+    // On a slow driver every second case: recipes, policies and sums over micro-batches all occur.
+    const isSlow = adapter.description.adapterClass === "swiftshader";
+    const here = headCases.filter((_, i) => !isSlow || i % 4 === 0 || i % 4 === 3);
+    test.each(here)("$recipe $policy, chunks of $rows, accumulate $accumulate", async (each) => {
       const [whole, chunked] = [headModule(each, false), headModule(each, true)];
       for (const entry of [each.accumulate ? "accumulate" : "train", "eval"]) {
         const expected = await run(whole, entry);
