@@ -78,9 +78,9 @@ interface Told {
 
 function tell({ path, bytes, packed, served, weights }: Told, output: Output): void {
   const { model, policy } = served.manifest;
-  const counts = [...packed.weights.values()].map(({ codes, scales, declaration }) => ({
+  const counts = [...packed.weights.values()].map(({ codes, scales, offsets = [], declaration }) => ({
     elements: codes.length,
-    bits: codes.length * storedBits(declaration) + 32 * scales.length,
+    bits: codes.length * storedBits(declaration) + 32 * (scales.length + offsets.length),
   }));
   const elements = counts.reduce((sum, each) => sum + each.elements, 0);
   const bitsPerWeight = counts.reduce((sum, each) => sum + each.bits, 0) / elements;

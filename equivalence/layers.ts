@@ -28,7 +28,7 @@ export const outputTypes = ({ manifest }: CompiledArtifact, entry: string): Read
 
 const sides = { served: "the packed file", trained: "training" };
 
-/** Codes and scales of every weight. Throws a DiagnosticError `not-equal`. */
+/** Codes, scales and offsets of every weight. Throws a DiagnosticError `not-equal`. */
 export function compareWeights(
   training: ProbedTraining,
   layers: PackedLayers,
@@ -41,7 +41,8 @@ export function compareWeights(
   let [codes, scales] = [0, 0];
   for (const [i, { site, weight }] of training.layers.entries()) {
     const state = layers.layers[i]?.state ?? missing(site);
-    if (seen.has(state)) continue;
+    // A weight that the packed model rounds in every run, as training does, is none of the file's.
+    if (seen.has(state) || !isCodes(state)) continue;
     seen.add(state);
     const type = types.get(weight.codes) ?? missing(weight.codes);
     const served = rowsOf(packed, state);
@@ -54,13 +55,20 @@ export function compareWeights(
     codes += served.codes.length;
     scales += served.scales.length;
   }
+  for (const name of packed.weights.keys())
+    if (![...seen].some((state) => weightOf(state) === name))
+      differing.push(error("not-equal", `\`${name}\` of the packed file is in no layer that training rounds`));
   if (differing.length > 0) throw new DiagnosticError(differing);
   return { count: seen.size, codes, scales };
 }
 
+const codesSuffix = "#codes";
+const weightOf = (state: string): string => wholeName(state).replace(codesSuffix, "");
+const isCodes = (state: string): boolean => wholeName(state).endsWith(codesSuffix);
+
 /** A weight of a packed file, or the rows of it that a piece of its state holds. */
 function rowsOf(packed: PackedModel, state: string) {
-  const name = wholeName(state).replace("#codes", "");
+  const name = weightOf(state);
   const { codes, scales, scaleShape, declaration, offsets = new Float32Array() } = packed.weights.get(name) ?? missing(name);
   const { columns } = declaration;
   const groups = scaleShape.at(-1) ?? 1;

@@ -73,32 +73,30 @@ function trace([value, scale]: readonly Value[], producers: ReadonlyMap<Value, I
   for (let from = producers.get(source); from !== undefined && onTheWay.has(from.op.signature.name); from = producers.get(source)) {
     const [x, s] = from.operands;
     if (x === undefined) break;
+    if (from.op.signature.name === "quant.encode" && rounded !== undefined) {
+      const found = centered(x, producers);
+      if (found !== undefined) return { ...found.weight, rounded: { ...rounded, offset: found.offset } };
+    }
     if (from.op.signature.name === "quant.decode" && s !== undefined) rounded = { codes: x, scale: s };
     source = x;
   }
   const state = stateOf(source, producers);
-  return (
-    centeredWeight(source, rounded, producers) ?? {
-      source,
-      ...(state === undefined ? {} : { state }),
-      ...(rounded === undefined ? {} : { rounded }),
-    }
-  );
+  return { source, ...(state === undefined ? {} : { state }), ...(rounded === undefined ? {} : { rounded }) };
 }
 
-/** A weight that is rounded less a number for each row. */
-function centeredWeight(
+/** What is rounded is a weight less a number for each row: both. */
+function centered(
   value: Value,
-  rounded: RoundedOperand | undefined,
   producers: ReadonlyMap<Value, Instruction>,
-): SiteOperand | undefined {
+): { readonly weight: SiteOperand; readonly offset: Value } | undefined {
   const from = producers.get(value);
   const [x, across] = from?.op.signature.name === "sub" ? from.operands : [];
   const spread = across && producers.get(across);
   const [offset] = spread?.op.signature.name === "broadcast" ? spread.operands : [];
-  const weight = x && trace([x], producers);
-  if (rounded === undefined || offset === undefined || weight?.state === undefined) return undefined;
-  return { ...weight, rounded: { ...rounded, offset } };
+  if (x === undefined || offset === undefined || offset.type.dims.length !== x.type.dims.length || offset.type.dims.at(-1) !== 1)
+    return undefined;
+  const weight = trace([x], producers);
+  return weight?.state === undefined ? undefined : { weight, offset };
 }
 
 function stateOf(value: Value, producers: ReadonlyMap<Value, Instruction>): string | undefined {

@@ -1,6 +1,7 @@
 // Rows less their means, with steps that follow from their deviations: for quantizers whose gradients go through both (AdaBin).
 import type { Value } from "../ir/module.ts";
-import { mul, sub } from "../ir/ops/arithmetic.ts";
+import { mul } from "../ir/ops/arithmetic.ts";
+import { quantCenter } from "../ir/ops/quant.ts";
 import { mean } from "../ir/ops/reductions.ts";
 import { splat } from "../ir/ops/source.ts";
 import { opNamed } from "../ir/ops/table.ts";
@@ -9,7 +10,6 @@ import { quantizerNamed } from "../ir/quant/table.ts";
 import type { RewriteContext } from "../ir/rewrite.ts";
 import { input, type ScalarExpr } from "../ir/scalar.ts";
 import { tensor } from "../ir/type.ts";
-import { spread } from "./offset-terms.ts";
 import { quantName } from "./quant-names.ts";
 
 type Builder = RewriteContext["builder"];
@@ -26,7 +26,7 @@ export function centeredRows(
   const meanOf = (value: Value, hint: string): Value =>
     builder.emit(reshape, [builder.emit(mean, [value], { axes: [dims.length - 1] })], { type: rows }, { hint });
   const offset = meanOf(x, "center");
-  const values = builder.emit(sub, [x, spread(builder, offset, x)], {}, { hint: x.hint });
+  const values = builder.emit(quantCenter, [x, offset], {}, { hint: x.hint });
   const variance = meanOf(builder.emit(mul, [values, values]), "variance");
   const scale = emitScalars(builder, quantizerNamed(scheme).step(input(0, "f32"), bits), variance, quantName(x, "s"));
   return { values, scale, offset };

@@ -7,6 +7,7 @@ import type { DiagnosticCode } from "../ir/errors/table.ts";
 import type { Instruction, Value } from "../ir/module.ts";
 import { dot } from "../ir/ops/dot.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
+import { quantCenter } from "../ir/ops/quant.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
 import { checkChoice, schemeNamed } from "../ir/quant/table.ts";
@@ -101,17 +102,18 @@ function weightIsFirst({ operands: [left, right] }: Instruction, producer: Produ
   return left !== undefined && right !== undefined && comesFromState(left, producer) && !comesFromState(right, producer);
 }
 
-/** Whether a value is state, seen otherwise or rotated. */
+/** Whether a value is state, seen otherwise, rotated, or less a number for each row. */
 export const comesFromState = (value: Value, producer: Producer): boolean => stateBehind(value, producer) !== undefined;
 
-/** The state that a value is, but for views and rotations. */
+/** The state that a value is, but for views, rotations and centers. */
 export function stateBehind(value: Value, producer: Producer): string | undefined {
   for (let from = producer(value); from !== undefined; ) {
     if (from.op.signature.name === stateRead.name) return String(from.attrs["name"]);
-    const [only, ...more] = from.operands;
-    const passesThrough = from.op.lower.kind === "view" || from.op.signature.name === hadamard.name;
-    if (!passesThrough || only === undefined || more.length > 0) return undefined;
-    from = producer(only);
+    const [x] = from.operands;
+    const { name } = from.op.signature;
+    const passesThrough = from.op.lower.kind === "view" || name === hadamard.name || name === quantCenter.name;
+    if (!passesThrough || x === undefined) return undefined;
+    from = producer(x);
   }
   return undefined;
 }

@@ -6,7 +6,7 @@ import { div, mul, sub } from "../ir/ops/arithmetic.ts";
 import { sum } from "../ir/ops/broadcast.ts";
 import { cast } from "../ir/ops/cast.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
-import { quantFake, quantMask } from "../ir/ops/quant.ts";
+import { quantCenter, quantFake, quantMask } from "../ir/ops/quant.ts";
 import { mean } from "../ir/ops/reductions.ts";
 import { newBuilder } from "../ir/ops/table.ts";
 import { type ProbeOutput, probeOutputName } from "../ir/probe-output.ts";
@@ -51,7 +51,9 @@ function probe(entry: Entry): Entry {
       const [x, scale] = rounding?.operands ?? [];
       const [rounded] = rounding?.results ?? [];
       if (rounding === undefined || x === undefined || scale === undefined || rounded === undefined) continue;
-      const side = comesFromState(x, producer) ? "w" : "a";
+      // Before a number was taken off its rows.
+      const [whole = x] = producer(x)?.op.signature.name === quantCenter.name ? (producer(x)?.operands ?? []) : [];
+      const side = comesFromState(whole, producer) ? "w" : "a";
       const named = (what: ProbeOutput["what"]) => probeOutputName({ site, side, what });
       if (outputs.has(named("error"))) continue;
       const axes = x.type.dims.map((_, axis) => axis);
@@ -61,7 +63,7 @@ function probe(entry: Entry): Entry {
         outputs.set(named("trusted"), builder.emit(mean, [builder.emit(cast, [mask], { to: "f32" })], { axes }, { hint: "trusted" }));
       }
       const off = builder.emit(sub, [rounded, x], {}, { hint: "off" });
-      const [squares, errors] = [x, off].map((value) => builder.emit(sum, [builder.emit(mul, [value, value], {})], { axes }));
+      const [squares, errors] = [whole, off].map((value) => builder.emit(sum, [builder.emit(mul, [value, value], {})], { axes }));
       if (squares === undefined || errors === undefined) throw new Error("two values have two sums");
       outputs.set(named("error"), builder.emit(div, [errors, squares], {}, { hint: "error" }));
     }

@@ -3,10 +3,9 @@ import { calibrateEntry } from "../ir/artifact.ts";
 import { Rejection } from "../ir/diagnostic.ts";
 import { regionOf } from "../ir/marks.ts";
 import { type Entry, entryNamed, type Module, mapEntries, type Value } from "../ir/module.ts";
-import { sub } from "../ir/ops/arithmetic.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
 import { prune, unitName } from "../ir/ops/prune.ts";
-import { quantFake, quantScale } from "../ir/ops/quant.ts";
+import { quantCenter, quantFake, quantScale } from "../ir/ops/quant.ts";
 import type { Side } from "../ir/quant/quantizer.ts";
 import { prunerNamed } from "../ir/quant/table.ts";
 import { type RewriteContext, type Rule, removeDead, rewriteEntry, rule } from "../ir/rewrite.ts";
@@ -14,7 +13,7 @@ import { centeredRows } from "./centered-rows.ts";
 import { type OperandPlan, planContraction, reportAtSite } from "./contraction.ts";
 import { rotationOf } from "./insert-hadamard.ts";
 import { EntryScales, LearnedScales } from "./learned-scales.ts";
-import { type Rounded, shifted, spread, withOffsets } from "./offset-terms.ts";
+import { type Rounded, withOffsets } from "./offset-terms.ts";
 import { definePass, type PassContext } from "./pass.ts";
 import { quantName } from "./quant-names.ts";
 
@@ -105,8 +104,10 @@ function quantized(
   const [there] = last.operands;
   if (there === undefined || rotationOf(there, axis, side.block, producer) === undefined) return undefined;
   // Rounding goes between the two rotations. The one back is emitted anew: another site may use the old one with other settings.
-  const rounded = shifted(builder, round(there, asked));
-  return { value: builder.emit(hadamard, [rounded], { axis, block: side.block }, { hint: value.hint }) };
+  const { value: before, offset } = round(there, asked);
+  const rotation = { axis, block: side.block };
+  const back = builder.emit(hadamard, [before], rotation, { hint: value.hint });
+  return { value: back, ...(offset === undefined ? {} : { offset }), rotated: { before, rotation } };
 }
 
 const rounding =
@@ -126,6 +127,5 @@ const rounding =
       return { value: fake(value, cx.builder.emit(quantScale, [value], { scheme, bits, group }, { hint: quantName(value, "s") })) };
     const { scale, offset } = scales.emit(value, scheme, operand, site, cx);
     if (offset === undefined) return { value: fake(value, scale) };
-    const x = cx.builder.emit(sub, [value, spread(cx.builder, offset, value)], {}, { hint: value.hint });
-    return { value: fake(x, scale), offset };
+    return { value: fake(cx.builder.emit(quantCenter, [value, offset], {}, { hint: value.hint }), scale), offset };
   };

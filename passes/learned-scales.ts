@@ -17,6 +17,7 @@ import type { RewriteContext } from "../ir/rewrite.ts";
 import { float } from "../ir/scalar.ts";
 import { wholeName } from "../ir/state-piece.ts";
 import { f32, tensor } from "../ir/type.ts";
+import { centeredRows } from "./centered-rows.ts";
 import { type OperandPlan, stateBehind } from "./contraction.ts";
 import { quantName } from "./quant-names.ts";
 
@@ -159,11 +160,15 @@ export class EntryScales {
     return builder.emit(mul, operands, {}, { hint: rule.quantity });
   }
 
-  #measure(name: string, value: Value, { scheme, side: { bits }, rule }: Use, builder: Builder): Value {
+  #measure(name: string, value: Value, { scheme, side: { bits }, rule, learned }: Use, builder: Builder): Value {
     const known = this.#measured.get(name);
     if (known !== undefined) return known;
     const row = builder.emit(reshape, [value], { type: tensor("f32", [1, productOf(value.type.dims)]) });
-    const ofRow = builder.emit(quantScale, [row], { scheme, bits, group: "row" });
+    // What is measured about a center is computed about it: a variance as a difference of squares may cancel.
+    const ofRow =
+      learned.offset === "mean"
+        ? centeredRows(builder, row, scheme, bits).scale
+        : builder.emit(quantScale, [row], { scheme, bits, group: "row" });
     const step = builder.emit(reshape, [ofRow], { type: scaleType }, { hint: "step" });
     const unit = rule.unit(bits);
     const measured = unit === 1 ? step : builder.emit(div, [step, splat(builder, scaleType, unit)], {}, { hint: rule.quantity });

@@ -2,6 +2,7 @@
 import type { Value } from "../ir/module.ts";
 import { add, mul } from "../ir/ops/arithmetic.ts";
 import { broadcast, sum } from "../ir/ops/broadcast.ts";
+import { hadamard } from "../ir/ops/hadamard.ts";
 import { splat } from "../ir/ops/source.ts";
 import { reshape } from "../ir/ops/views.ts";
 import type { RewriteContext } from "../ir/rewrite.ts";
@@ -13,24 +14,19 @@ type Builder = RewriteContext["builder"];
 export interface Rounded {
   readonly value: Value;
   readonly offset?: Value;
+  /** Where it was rounded in a rotation and is rotated back, which is where the offset belongs: what it is there. */
+  readonly rotated?: { readonly before: Value; readonly rotation: { readonly axis: number; readonly block: number } };
 }
-
-/** A value shifted by its rows' offset. */
-export function shifted(builder: Builder, { value, offset }: Rounded): Value {
-  return offset === undefined ? value : builder.emit(add, [value, spread(builder, offset, value)], {}, { hint: value.hint });
-}
-
-/** An offset [.., 1] at every element of its rows. */
-export const spread = (builder: Builder, offset: Value, like: Value): Value => builder.emit(broadcast, [offset], { type: like.type });
 
 /**
  * (x + b) . (w + c) over the last axes, with the product x . w there: b sum(w) and sum(x) c are products of one number a row each, and b c meets as
- * often as there are columns.
+ * often as there are columns. An operand that is rotated back has its offset in front of that, H (x + b), so the other one's sum is taken in that
+ * rotation: H is symmetric and orthonormal.
  */
 export function withOffsets(builder: Builder, product: Value, [left, right]: readonly [Rounded, Rounded]): Value {
   const terms: Value[] = [];
   if (left.offset !== undefined) {
-    const ofRight = rowSum(builder, right.value);
+    const ofRight = rowSum(builder, right, left.rotated?.rotation);
     const columns = Number(right.value.type.dims.at(-1));
     const whole =
       right.offset === undefined
@@ -38,11 +34,20 @@ export function withOffsets(builder: Builder, product: Value, [left, right]: rea
         : builder.emit(add, [ofRight, builder.emit(mul, [perRow(builder, right.offset), splat(builder, ofRight.type, columns)])]);
     terms.push(outer(builder, perRow(builder, left.offset), whole, product));
   }
-  if (right.offset !== undefined) terms.push(outer(builder, rowSum(builder, left.value), perRow(builder, right.offset), product));
+  if (right.offset !== undefined)
+    terms.push(outer(builder, rowSum(builder, left, right.rotated?.rotation), perRow(builder, right.offset), product));
   return terms.reduce((total, term) => builder.emit(add, [total, term]), product);
 }
 
-const rowSum = (builder: Builder, value: Value): Value => builder.emit(sum, [value], { axes: [value.type.dims.length - 1] });
+/** The sums of an operand's rows, in a rotation. */
+function rowSum(builder: Builder, { value, rotated }: Rounded, rotation: NonNullable<Rounded["rotated"]>["rotation"] | undefined): Value {
+  const sumOf = (x: Value): Value => builder.emit(sum, [x], { axes: [x.type.dims.length - 1] });
+  if (rotation === undefined) return sumOf(value);
+  return sumOf(rotated?.rotation.block === rotation.block ? rotated.before : builder.emit(hadamard, [value], rotationOf(value, rotation)));
+}
+
+/** The other operand may have other axes in front. */
+const rotationOf = ({ type }: Value, { block }: { readonly block: number }) => ({ axis: type.dims.length - 1, block });
 
 /** [.., 1] as [..]. */
 const perRow = (builder: Builder, rows: Value): Value =>

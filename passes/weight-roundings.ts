@@ -1,11 +1,8 @@
 // Which roundings depend on state alone: those of weights, whose codes can be made once instead of in every run.
 import { printAttributes } from "../ir/attribute.ts";
-import { shapesEqual } from "../ir/dim.ts";
 import { type Entry, type Instruction, type Module, type StateDeclaration, stateNamed, type Value } from "../ir/module.ts";
-import { sub } from "../ir/ops/arithmetic.ts";
-import { broadcast } from "../ir/ops/broadcast.ts";
 import { hadamard } from "../ir/ops/hadamard.ts";
-import { quantEncode, quantFake } from "../ir/ops/quant.ts";
+import { quantCenter, quantEncode, quantFake } from "../ir/ops/quant.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import { opNamed } from "../ir/ops/table.ts";
 import { printType } from "../ir/type.ts";
@@ -101,16 +98,12 @@ interface FromState {
 class StateFacts {
   readonly #entry: Entry;
   readonly #facts = new Map<Value, FromState>();
-  /** Numbers for rows, by what has them at every element of a row. */
-  readonly #ofRows = new Map<Value, Value>();
 
   constructor(entry: Entry, module: Module) {
     this.#entry = entry;
     for (const instruction of entry.instructions) {
       const [result, ...more] = instruction.results;
       if (result === undefined || more.length > 0) continue;
-      const [x] = instruction.operands;
-      if (instruction.op.signature.name === broadcast.name && isOfRows(x, result)) this.#ofRows.set(result, x);
       const fact = this.#factOf(instruction, module);
       if (fact !== undefined) this.#facts.set(result, fact);
     }
@@ -149,18 +142,11 @@ class StateFacts {
     const [first] = facts;
     if (first === undefined || facts.includes(undefined)) return undefined;
     const all = { key: key(facts.map((fact) => fact?.key ?? "")) };
-    const [x, y] = operands;
-    const offset = name === sub.name && y !== undefined ? this.#ofRows.get(y) : undefined;
-    if (first.weight !== undefined && first.offset === undefined && offset !== undefined)
+    const [x, offset] = operands;
+    if (first.weight !== undefined && first.offset === undefined && name === quantCenter.name && offset !== undefined)
       return { ...all, weight: first.weight, ...(first.rotation === undefined ? {} : { rotation: first.rotation }), offset };
     const isRotation = name === hadamard.name && attrs["axis"] === (x?.type.dims.length ?? 0) - 1;
     if (first.weight === undefined || !isRotation || first.rotation !== undefined || first.offset !== undefined) return all;
     return { ...all, weight: first.weight, rotation: Number(attrs["block"]) };
   }
-}
-
-/** [.., 1], where `like` has the same axes with a longer last one. */
-function isOfRows(x: Value | undefined, like: Value): x is Value {
-  const rows = [x, like].map((value) => value?.type.dims.slice(0, -1) ?? []);
-  return x?.type.dims.at(-1) === 1 && x.type.dims.length === like.type.dims.length && shapesEqual(rows[0] ?? [], rows[1] ?? []);
 }

@@ -7,7 +7,7 @@ import type { Session } from "./session.ts";
 
 /** Of one operand of a contraction, by the values that are rounded (rotated ones where the policy rotates). */
 export interface QuantProbe {
-  /** Share of elements that the gradient passes; absent for an estimator that passes all. */
+  /** Share of elements that the gradient passes; absent where all pass. */
   readonly trusted?: number;
   /** |Q(x) - x|^2 / |x|^2. Not finite where x is zero. */
   readonly error: number;

@@ -55,24 +55,28 @@ export class Readback {
     try {
       await sleepUntil(staging.mapAsync(this.#device.mapMode.READ));
     } catch (problem) {
+      staging.destroy();
       // A lost device or a refused submission says more than the map that failed after it.
       await this.#device.explainFailure();
       throw problem;
     }
-    // No more than was copied: what is mapped counts as memory that the garbage collector must soon look after.
-    const mapped = staging.getMappedRange(
-      0,
-      parts.reduce((sum, { size }) => sum + size, 0),
-    );
-    let at = 0;
-    const taken = parts.map(({ size }, part) => {
-      const bytes = new Uint8Array(mapped, at, size);
-      at += size;
-      return take(bytes, part);
-    });
-    staging.unmap();
-    this.#free.set(staging.size, [...(this.#free.get(staging.size) ?? []), staging]);
-    this.#device.assertHealthy();
-    return taken;
+    try {
+      // No more than was copied: what is mapped counts as memory that the garbage collector must soon look after.
+      const mapped = staging.getMappedRange(
+        0,
+        parts.reduce((sum, { size }) => sum + size, 0),
+      );
+      let at = 0;
+      const taken = parts.map(({ size }, part) => {
+        const bytes = new Uint8Array(mapped, at, size);
+        at += size;
+        return take(bytes, part);
+      });
+      this.#device.assertHealthy();
+      return taken;
+    } finally {
+      staging.unmap();
+      this.#free.set(staging.size, [...(this.#free.get(staging.size) ?? []), staging]);
+    }
   }
 }

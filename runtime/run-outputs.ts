@@ -11,6 +11,7 @@ export function checkInto(entryName: string, { outputs }: ReadyEntry, into: Outp
   const bad = (message: string): never => {
     throw new DiagnosticError([error("bad-input", `entry \`${entryName}\`: ${message}`)]);
   };
+  const taken = new Map<ArrayBufferLike, string>();
   for (const [name, array] of Object.entries(into)) {
     const output = outputs.find((each) => each.name === name);
     if (output === undefined) return bad(`no output \`${name}\`; its outputs are ${outputs.map((each) => each.name).join(", ") || "none"}`);
@@ -20,6 +21,9 @@ export function checkInto(entryName: string, { outputs }: ReadyEntry, into: Outp
       bad(
         `\`${name}\` is ${printType(type)}: it takes ${length} elements of ${arrayName(type)}, got ${array.length} of ${array.constructor.name}`,
       );
+    const other = taken.get(array.buffer);
+    if (other !== undefined) bad(`\`${name}\` and \`${other}\` are to be written into one buffer`);
+    taken.set(array.buffer, name);
   }
 }
 
@@ -37,7 +41,7 @@ export async function readRun({ outputs, timing }: ReadyEntry, pending: PendingR
     }
     const { name, type, byteLength } = output;
     const stored = bytes.subarray(0, byteLength);
-    const given = into[name];
+    const given = Object.hasOwn(into, name) ? into[name] : undefined;
     if (given === undefined) return [[name, fromStored(type, stored.slice().buffer)]];
     copyStored(type, stored, given);
     return [[name, given]];

@@ -34,9 +34,12 @@ export type Outputs = Readonly<Record<string, HostArray>>;
 export interface RunOptions {
   /** 0-based step at which host scalars are computed; default 0. */
   readonly step?: number;
-  /** What nobody will read is not copied out; `read` then gives no outputs. */
+  /** What nobody will read is not copied out; `read` then gives no outputs, and fills no array. */
   readonly unread?: true;
-  /** Outputs of these names are written into these arrays, and are them: a loop that reads much then allocates nothing. */
+  /**
+   * Outputs of these names are written into these arrays when they are read, and are them: a loop that reads much then allocates nothing. A later
+   * run into the same arrays replaces what they hold.
+   */
   readonly into?: Outputs;
 }
 

@@ -24,8 +24,8 @@ import {
   widestCode,
   withDims,
 } from "../type.ts";
-import { div, mul, sub } from "./arithmetic.ts";
-import { sum } from "./broadcast.ts";
+import { div, mul, neg, sub } from "./arithmetic.ts";
+import { broadcast, sum } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { requireScalar } from "./checks.ts";
 import { vjpOfOne } from "./pointwise.ts";
@@ -44,6 +44,28 @@ const outer = withDefault(
 
 /** How codes lie in memory: `auto` is the packing rule's own layout. */
 const layout = withDefault(oneOf("auto", ...codeLayouts), "auto" as "auto" | CodeLayout);
+
+export const quantCenter = signature({
+  name: "quant.center",
+  summary: "x less a number for each row, in front of its rounding. The numbers are added back behind it.",
+  operands: ["x", "center"],
+  forms: ["quantized", "differentiated"],
+});
+export const quantCenterOp = define(quantCenter, {
+  infer([x, center]) {
+    const type = requireScalar("quant.center", "x", x, ["f32"]);
+    requireScalar("quant.center", "center", center, ["f32"]);
+    if (x.dims.length === 0 || !shapesEqual(center.dims, [...x.dims.slice(0, -1), 1]))
+      reject(`\`quant.center\` takes one number for each row of ${printType(x)}, got ${printType(center)}`);
+    return type;
+  },
+  evaluate: "from lower",
+  vjp: vjpOfOne((b, ct, [, center]) => {
+    const ofRows = b.emit(reshape, [b.emit(sum, [ct], { axes: [ct.type.dims.length - 1] })], { type: center.type });
+    return [ct, b.emit(neg, [ofRows])];
+  }),
+  lower: { kind: "expand", expand: (b, [x, center]) => b.emit(sub, [x, b.emit(broadcast, [center], { type: x.type })]) },
+});
 
 export const quantScale = signature({
   name: "quant.scale",
@@ -66,7 +88,7 @@ export const quantScaleOp = define(quantScale, {
 
 export const quantEncode = signature({
   name: "quant.encode",
-  summary: "Codes of the nearest levels. `outer` says which mask belongs to them: the kernel that makes the codes makes it too.",
+  summary: "Codes of the nearest levels. `outer` says which mask belongs to them, if any: the kernel that makes the codes makes it too.",
   operands: ["x", "s"],
   attrs: { scheme, bits: int, outer, layout },
 });
@@ -92,7 +114,10 @@ export const quantMask = signature({
 export const quantMaskOp = define(quantMask, {
   infer([x, s], { scheme: name, bits, outer: edge }) {
     checkRows("quant.mask", x, name, bits, edge);
-    if (!hasMask(edge)) reject(`\`quant.mask\` with \`outer = ${edge}\`: there every gradient passes, and there is no mask`);
+    if (!hasMask(edge)) {
+      const passes = edge === "all" ? "every gradient passes" : "gradients are weighed";
+      reject(`\`quant.mask\` with \`outer = ${edge}\`: where ${passes} there is no mask`);
+    }
     checkScale("quant.mask", x, s);
     return tensor("b1", x.dims);
   },

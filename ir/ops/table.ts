@@ -28,7 +28,7 @@ import { crossEntropyOp, mseOp } from "./loss.ts";
 import { layerNormOp, rmsNormOp } from "./normalize.ts";
 import { adamwOp, globalNormOp, sgdMomentumOp, sgdOp } from "./optimizer.ts";
 import { pruneMaskOp, pruneOp } from "./prune.ts";
-import { quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp, quantSurrogateOp } from "./quant.ts";
+import { quantCenterOp, quantDecodeOp, quantEncodeOp, quantFakeOp, quantMaskOp, quantScaleOp, quantSurrogateOp } from "./quant.ts";
 import { quantDotOp } from "./quant-dot.ts";
 import { argmaxOp, maxOp, meanOp, minOp } from "./reductions.ts";
 import { ropeOp, ropeTableOp } from "./rope.ts";
@@ -107,6 +107,7 @@ export const ops: readonly Op[] = [
   crossEntropyOp,
   mseOp,
   hadamardOp,
+  quantCenterOp,
   quantScaleOp,
   quantFakeOp,
   quantEncodeOp,

@@ -109,6 +109,8 @@ describe("what is told", () => {
     const outputsOf = (policy: string) => artifactOf(policy, true).manifest.entries["probe"]?.outputs.map(({ name }) => name);
     expect(outputsOf("quest_w4")).toEqual(["fc1", "fc2", "fc3"].flatMap((site) => [`w_trusted_${site}`, `w_error_${site}`]));
     expect(outputsOf("ste(w = 4, a = 4)")).toEqual(["fc1", "fc2", "fc3"].flatMap((site) => [`a_error_${site}`, `w_error_${site}`]));
+    expect(outputsOf("adabin()")).toEqual(["fc1", "fc2", "fc3"].flatMap((site) => [`a_error_${site}`, `w_error_${site}`]));
+    expect(outputsOf("adabin(on = weight, hadamard = 16)")).toEqual(["fc1", "fc2", "fc3"].map((site) => `w_error_${site}`));
     expect(outputsOf("float")).toBeUndefined();
     expect(artifactOf("quest_w4a4", false).manifest.entries["probe"]).toBeUndefined();
   });

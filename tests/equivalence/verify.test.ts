@@ -42,7 +42,7 @@ quantize mixed for any {
   layers.1.attn.wo => quest { w = 4, a = none, group = 16 }
   layers.1.mlp.gate => sparse_2_4 {}
   layers.1.mlp.up => lsq { w = 4, a = 4, learn = factor }
-  layers.1.mlp.down => quest { w = 8, a = 8, hadamard = none }
+  layers.1.mlp.down => adabin { hadamard = 32, rotation = full }
 }
 `,
 };
@@ -210,7 +210,21 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
       expect(more).toEqual([]);
     });
 
+    test("an offset that was moved, of a weight that has some", async () => {
+      const one = await trained("mixed", "moved");
+      const { packed } = await exported("mixed", one);
+      const name = "layers.1.attn.wk.weight";
+      const weight = packed.weights.get(name);
+      const offsets = weight?.offsets?.map((offset, row) => (row === 2 ? -offset : offset));
+      if (weight === undefined || offsets === undefined) throw new Error("no such weight");
+      const next = { ...packed, weights: new Map(packed.weights).set(name, { ...weight, offsets }) };
+      await expect(verified("mixed", one.weights, next)).rejects.toThrow(
+        /error\[not-equal\]: `layers\.1\.attn\.wk`: of `layers\.1\.attn\.wk\.weight` offset \[2, 0\] is \S+ in the packed file, \S+ in training$/,
+      );
+    });
+
     test.each([
+      ["another offset", { offset: "row" }, "the offset is row in the file and none in the model"],
       ["another rotation", { rotation: "none" }, "the rotation is none in the file and hadamard(64) in the model"],
       ["another grid", { grid: "integer" }, "the grid is integer in the file and half in the model"],
     ])("%s", async (_, declaration, message) => {

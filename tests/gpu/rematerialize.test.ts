@@ -70,7 +70,9 @@ function inputsOf({ manifest }: CompiledArtifact, step: number): Inputs {
   );
 }
 
-for (const adapter of await availableAdapters()) {
+const adapters = await availableAdapters();
+
+for (const adapter of adapters) {
   describe(adapter.name, () => {
     const opened = adapter.open();
     afterAll(async () => (await opened).dispose());
@@ -104,7 +106,7 @@ for (const adapter of await availableAdapters()) {
     }
 
     // SwiftShader takes long for a Llama, and nothing here depends on a driver but that kernels run: the regions of the stack are enough there.
-    const isSlow = adapter.description.adapterClass === "swiftshader";
+    const isSlow = adapter.description.adapterClass === "swiftshader" && adapters.length > 1;
     const onSlow = (path: string, policy: string) => path === stack && policy !== "float";
     const here = cases.filter(([path, , policy]) => !isSlow || onSlow(path, policy));
     test.each(here)("%s %s %s, remat %s", async (path, recipe, policy, selector) => {

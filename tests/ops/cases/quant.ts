@@ -94,6 +94,7 @@ export const quantCases: Cases = {
     rejects: [
       { operands: [rowA, step1], attrs: { ...quest, bits: 1, outer: "published" }, says: "`quest` has no gradient mask `outer = published`" },
       { operands: [rowA, step1], attrs: { scheme: "ste", bits: 1, outer: "all" }, says: "where every gradient passes there is no mask" },
+      { operands: [rowA, step1], attrs: { scheme: "adabin", bits: 1, outer: "tanh" }, says: "where gradients are weighed there is no mask" },
       {
         operands: [f32([1, 12], Array(12).fill(1)), step1],
         attrs: { scheme: "sparse_4_8", bits: 5 },
@@ -101,6 +102,39 @@ export const quantCases: Cases = {
       },
       { operands: [rowA, step1], attrs: { scheme: "ternary", bits: 4 }, says: "`ternary` has codes of 2 bits, not of 4" },
     ],
+  },
+  "quant.surrogate": {
+    semantics: [
+      {
+        // u = 2 x / s is x here: 1 - tanh(u / 10)^2.
+        what: "near 1 inside, and far outside not yet 0",
+        operands: [f32([1, 3], [0, 10, -10]), f32([1, 1], [2])],
+        attrs: { scheme: "adabin", bits: 1, outer: "tanh" },
+        expect: [f32([1, 3], [1, 0.41997434161402614, 0.41997434161402614])],
+        within: 1e-15,
+      },
+      {
+        what: "a triangle between the levels, each row in its own units",
+        operands: [f32([2, 4], [0, 0.5, -0.75, 1.5, 0, 1, -1.5, 3]), f32([2, 1], [2, 4])],
+        attrs: { scheme: "adabin", bits: 1, outer: "bireal" },
+        expect: [f32([2, 4], [2, 1, 0.5, 0, 2, 1, 0.5, 0])],
+      },
+    ],
+    rejects: [
+      { operands: [rowA, step1], attrs: { ...quest, bits: 1 }, says: "with `outer = trust`, which is none: tanh, bireal" },
+      { operands: [rowA, step1], attrs: { ...quest, bits: 1, outer: "tanh" }, says: "`quest` has no gradient mask `outer = tanh`" },
+    ],
+  },
+  "quant.center": {
+    semantics: [
+      {
+        what: "a number for each row",
+        operands: [f32([2, 2], [1, 2, 3, 4]), f32([2, 1], [0.5, -1])],
+        expect: [f32([2, 2], [0.5, 1.5, 4, 5])],
+      },
+    ],
+    gradients: [{ operands: [random(81, [3, 4]), random(82, [3, 1])] }],
+    rejects: [{ operands: [rowA, f32([1, 8], Array(8).fill(0))], says: "one number for each row of f32[1, 8], got f32[1, 8]" }],
   },
   "quant.decode": {
     semantics: [
