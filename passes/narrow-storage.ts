@@ -13,14 +13,15 @@ export const halfFeature = "shader-f16";
 /**
  * A module with numbered kernels, whose activations become f16 between one kernel and another. Each is computed as before and converted by
  * its own kernel as it is stored, and back by each that loads it: members of one kernel still see f32, and no kernel more is needed.
- * f32 stay: what an entry answers or updates, statistics of rows (of norms, softmax, quantizers), and all that only the backward pass makes.
+ * f32 stay: what an entry answers or updates, statistics of rows (of norms, softmax, quantizers), all that only the backward pass makes, and what
+ * follows from parameters alone: `@pack` rounds them from it to the codes that training has.
  * Gradients have magnitudes that f16 does not (docs/precision.md has the figures), so that there is no loss to scale.
  * A weight that several contractions of a training step read gets a copy in f16 in front of the first, where that pays; the weight itself
  * stays f32.
  */
 export const narrowStorage = (module: Module, target: Target): Module =>
   module.precision === "f16" && target.features.includes(halfFeature)
-    ? mapEntries(module, (entry) => new Narrowing(entry, trains(module, entry), copiesPay(target)).run())
+    ? mapEntries(module, (entry) => new Narrowing(entry, learnedStates(module), trains(module, entry), copiesPay(target)).run())
     : module;
 
 /**
@@ -33,17 +34,24 @@ const copiesPay = ({ adapterClass }: Target): boolean => adapterClass === "gpu";
 const trains = ({ states }: Module, { updates }: Entry): boolean =>
   updates.some((update) => states.some(({ name, role }) => name === update.state && role !== "cache"));
 
+/** State that is the same in every run of an entry: not caches. */
+const learnedStates = ({ states }: Module): ReadonlySet<string> =>
+  new Set(states.flatMap(({ name, role }) => (role === "cache" ? [] : [name])));
+
 class Narrowing {
   readonly #entry: Entry;
+  readonly #learned: ReadonlySet<string>;
   readonly #producers = new Map<Value, Instruction>();
   readonly #statistics = new Map<Value, boolean>();
+  readonly #fromState = new Map<Value, boolean>();
   readonly #forward: ReadonlySet<Value>;
   readonly #copiesWeights: boolean;
   /** Kernels around a contraction of floats. */
   readonly #contractions: ReadonlySet<number | undefined>;
 
-  constructor(entry: Entry, isTraining: boolean, copiesWeights: boolean) {
+  constructor(entry: Entry, learned: ReadonlySet<string>, isTraining: boolean, copiesWeights: boolean) {
     this.#entry = entry;
+    this.#learned = learned;
     this.#copiesWeights = isTraining && copiesWeights;
     this.#contractions = new Set(entry.instructions.filter((i) => i.op.signature.name === dot.name).map((i) => i.marks.kernel));
     for (const instruction of entry.instructions) for (const result of instruction.results) this.#producers.set(result, instruction);
@@ -130,7 +138,14 @@ class Narrowing {
       for (const operand of operands) {
         const from = this.#producers.get(operand)?.marks.kernel;
         const isActivation = from !== undefined && from !== marks.kernel && operand.type.kind === "tensor" && operand.type.scalar === "f32";
-        if (isActivation && this.#forward.has(operand) && !escaping.has(operand) && !this.#isStatistic(operand)) found.add(operand);
+        if (
+          isActivation &&
+          this.#forward.has(operand) &&
+          !escaping.has(operand) &&
+          !this.#isStatistic(operand) &&
+          !this.#isFromState(operand)
+        )
+          found.add(operand);
       }
     }
     return found;
@@ -143,6 +158,20 @@ class Narrowing {
     const producer = this.#producers.get(value);
     const found = value.type.dims.length === 0 || (producer !== undefined && this.#makesStatistic(producer, value));
     this.#statistics.set(value, found);
+    return found;
+  }
+
+  /** Computed from learned state alone. */
+  #isFromState(value: Value): boolean {
+    const known = this.#fromState.get(value);
+    if (known !== undefined) return known;
+    const producer = this.#producers.get(value);
+    const found =
+      producer !== undefined &&
+      (producer.op.signature.name === stateRead.name
+        ? this.#learned.has(String(producer.attrs["name"]))
+        : producer.operands.every((operand) => this.#isFromState(operand) || this.#isConstant(operand)));
+    this.#fromState.set(value, found);
     return found;
   }
 

@@ -58,9 +58,9 @@ const set = [
 const steps = 3;
 
 /** By name, a policy and the bits of its codes. `mixed` has what single policies would, kernels of each. */
-const policies: Readonly<Record<string, { readonly policy: string; readonly bits: readonly number[] }>> = {
+const policies: Readonly<Record<string, { readonly policy: string; readonly bits: readonly number[]; readonly precision?: "f16" }>> = {
   mixed: { policy: "mixed", bits: [1, 2, 2, 3, 4, 4, 4, 8, 8] },
-  W4A4: { policy: "quest(w = 4, a = 4)", bits: [4] },
+  "W4A4 between activations in f16": { policy: "quest(w = 4, a = 4)", bits: [4], precision: "f16" },
 };
 
 /** Once, when it is first asked for. */
@@ -84,19 +84,21 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
   const device = adapter.open();
   afterAll(async () => (await device).dispose());
 
-  const settings = async (policy: string): Promise<CompileOptions> => ({
+  const settings = async (policy: string, precision = "f32"): Promise<CompileOptions> => ({
     recipe: "demo",
     policy,
-    set,
+    set: [...set, `precision=${precision}`],
     targets: [await targetOn(await device)],
     portable: false,
   });
-  const compiled = async (policy: string, options: CompileOptions): Promise<CompiledArtifact> =>
-    unwrap(compile(source, { ...(await settings(policy)), ...options }));
+  const compiled = async (policy: string, precision: "f16" | undefined, options: CompileOptions): Promise<CompiledArtifact> =>
+    unwrap(compile(source, { ...(await settings(policy, precision)), ...options }));
 
   /** Parameters after some steps, as a file. */
-  async function trained(policy: string, name: string): Promise<Trained> {
-    using session = await Session.open(await compiled(policy, { entries: (entry) => entry === "train" }), await device, { seed: 5 });
+  async function trained(policy: string, name: string, precision?: "f16"): Promise<Trained> {
+    using session = await Session.open(await compiled(policy, precision, { entries: (entry) => entry === "train" }), await device, {
+      seed: 5,
+    });
     const batches = textBatches(4, 48);
     if (session.needsCalibration) await session.run("calibrate", batches(0));
     for (let step = 0; step < steps; step++) await session.run("train", batches(step), { step });
@@ -113,21 +115,25 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
   }
 
   /** The packed model, by way of its file. */
-  async function exported(policy: string, { parameters }: Trained): Promise<{ readonly packed: PackedModel; readonly file: Uint8Array }> {
-    using session = await Session.open(await compiled(policy, { packed: "write" }), await device);
+  async function exported(
+    policy: string,
+    { parameters }: Trained,
+    precision?: "f16",
+  ): Promise<{ readonly packed: PackedModel; readonly file: Uint8Array }> {
+    using session = await Session.open(await compiled(policy, precision, { packed: "write" }), await device);
     for (const record of session.artifact.manifest.state) {
       const values = parameters.get(record.name);
       if (isWeight(record) && values !== undefined) session.writeState(record.name, values);
     }
-    const served = await compiled(policy, { packed: "read" });
+    const served = await compiled(policy, precision, { packed: "read" });
     const file = encodeWeights(packedWeights(await packSession(session, served, parameters)));
     return { packed: readPackedModel(decodeWeights(file, "file"), "file"), file };
   }
 
-  const verified = async (policy: string, weights: string, packed: PackedModel): Promise<Verified> =>
+  const verified = async (policy: string, weights: string, packed: PackedModel, precision?: "f16"): Promise<Verified> =>
     verifyPacked({
       source,
-      compile: await settings(policy),
+      compile: await settings(policy, precision),
       weights,
       packed,
       path: "packed.safetensors",
@@ -135,15 +141,15 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
       targets: 1000,
     });
 
-  describe.each(Object.entries(policies))("%s", (name, { policy, bits }) => {
+  describe.each(Object.entries(policies))("%s", (name, { policy, bits, precision }) => {
     const model = lazily(async () => {
-      const one = await trained(policy, name);
-      return { ...one, ...(await exported(policy, one)) };
+      const one = await trained(policy, name.replaceAll(" ", "-"), precision);
+      return { ...one, ...(await exported(policy, one, precision)) };
     });
 
     test("every code, scale and layer is equal, and so is the held-out loss", async () => {
       const { weights, packed } = await model();
-      const { weights: compared, layers, text, heldOut } = await verified(policy, weights, packed);
+      const { weights: compared, layers, text, heldOut } = await verified(policy, weights, packed, precision);
       const kinds = new Map([...packed.weights.values()].map(({ declaration: of }) => [`${of.bits} ${of.grid}`, of.bits]));
       expect([...kinds.values()].sort()).toEqual(bits);
       expect(compared.count).toBe(14);
