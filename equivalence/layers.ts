@@ -2,8 +2,9 @@
 
 import type { CompiledArtifact } from "../ir/artifact.ts";
 import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
+import { weightOfCodes } from "../ir/packed-name.ts";
 import { parseType } from "../ir/parse-type.ts";
-import { pieceOf, wholeName } from "../ir/state-piece.ts";
+import { pieceOf } from "../ir/state-piece.ts";
 import type { CodesType } from "../ir/type.ts";
 import type { HostArray, Outputs, PackedModel } from "../runtime/index.ts";
 import { boundShape } from "../runtime/values.ts";
@@ -37,15 +38,17 @@ export function compareWeights(
 ): { readonly count: number; readonly codes: number; readonly scales: number } {
   const types = outputTypes(training.artifact, "train");
   const differing: Diagnostic[] = [];
-  const seen = new Set<string>();
+  const [seen, named] = [new Set<string>(), new Set<string>()];
   let [codes, scales] = [0, 0];
   for (const [i, { site, weight }] of training.layers.entries()) {
     const state = layers.layers[i]?.state ?? missing(site);
     // A weight that the packed model rounds in every run, as training does, is none of the file's.
-    if (seen.has(state) || !isCodes(state)) continue;
+    const name = weightOfCodes(state);
+    if (seen.has(state) || name === undefined) continue;
     seen.add(state);
+    named.add(name);
     const type = types.get(weight.codes) ?? missing(weight.codes);
-    const served = rowsOf(packed, state);
+    const served = rowsOf(packed, name, state);
     const { columns, groups } = served;
     const difference =
       firstDifference("code", served.codes, unpackCodes(type, outputOf(trained, weight.codes)), columns, sides) ??
@@ -56,19 +59,13 @@ export function compareWeights(
     scales += served.scales.length;
   }
   for (const name of packed.weights.keys())
-    if (![...seen].some((state) => weightOf(state) === name))
-      differing.push(error("not-equal", `\`${name}\` of the packed file is in no layer that training rounds`));
+    if (!named.has(name)) differing.push(error("not-equal", `\`${name}\` of the packed file is in no layer that training rounds`));
   if (differing.length > 0) throw new DiagnosticError(differing);
   return { count: seen.size, codes, scales };
 }
 
-const codesSuffix = "#codes";
-const weightOf = (state: string): string => wholeName(state).replace(codesSuffix, "");
-const isCodes = (state: string): boolean => wholeName(state).endsWith(codesSuffix);
-
 /** A weight of a packed file, or the rows of it that a piece of its state holds. */
-function rowsOf(packed: PackedModel, state: string) {
-  const name = weightOf(state);
+function rowsOf(packed: PackedModel, name: string, state: string) {
   const { codes, scales, scaleShape, declaration, offsets = new Float32Array() } = packed.weights.get(name) ?? missing(name);
   const { columns } = declaration;
   const groups = scaleShape.at(-1) ?? 1;

@@ -109,10 +109,10 @@ export const comesFromState = (value: Value, producer: Producer): boolean => sta
 export function stateBehind(value: Value, producer: Producer): string | undefined {
   for (let from = producer(value); from !== undefined; ) {
     if (from.op.signature.name === stateRead.name) return String(from.attrs["name"]);
-    const [x] = from.operands;
+    const [x, ...more] = from.operands;
     const { name } = from.op.signature;
-    const passesThrough = from.op.lower.kind === "view" || name === hadamard.name || name === quantCenter.name;
-    if (!passesThrough || x === undefined) return undefined;
+    const isOfOne = (from.op.lower.kind === "view" || name === hadamard.name) && more.length === 0;
+    if (x === undefined || !(isOfOne || name === quantCenter.name)) return undefined;
     from = producer(x);
   }
   return undefined;

@@ -51,8 +51,9 @@ function probe(entry: Entry): Entry {
       const [x, scale] = rounding?.operands ?? [];
       const [rounded] = rounding?.results ?? [];
       if (rounding === undefined || x === undefined || scale === undefined || rounded === undefined) continue;
+      const from = producer(x);
       // Before a number was taken off its rows.
-      const [whole = x] = producer(x)?.op.signature.name === quantCenter.name ? (producer(x)?.operands ?? []) : [];
+      const [whole = x] = from?.op.signature.name === quantCenter.name ? from.operands : [];
       const side = comesFromState(whole, producer) ? "w" : "a";
       const named = (what: ProbeOutput["what"]) => probeOutputName({ site, side, what });
       if (outputs.has(named("error"))) continue;

@@ -105,9 +105,9 @@ function quantized(
   if (there === undefined || rotationOf(there, axis, side.block, producer) === undefined) return undefined;
   // Rounding goes between the two rotations. The one back is emitted anew: another site may use the old one with other settings.
   const { value: before, offset } = round(there, asked);
-  const rotation = { axis, block: side.block };
-  const back = builder.emit(hadamard, [before], rotation, { hint: value.hint });
-  return { value: back, ...(offset === undefined ? {} : { offset }), rotated: { before, rotation } };
+  const { block } = side;
+  const back = builder.emit(hadamard, [before], { axis, block }, { hint: value.hint });
+  return { value: back, ...(offset === undefined ? {} : { offset }), rotated: { before, block } };
 }
 
 const rounding =

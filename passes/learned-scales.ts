@@ -7,7 +7,7 @@ import type { Entry, StateDeclaration, Value } from "../ir/module.ts";
 import { abs, add, div, maximum, mul } from "../ir/ops/arithmetic.ts";
 import { broadcast } from "../ir/ops/broadcast.ts";
 import { quantScale } from "../ir/ops/quant.ts";
-import { mean, min } from "../ir/ops/reductions.ts";
+import { min } from "../ir/ops/reductions.ts";
 import { scaleGradient } from "../ir/ops/scale-gradient.ts";
 import { splat, stateRead } from "../ir/ops/source.ts";
 import { reshape } from "../ir/ops/views.ts";
@@ -108,37 +108,24 @@ export class EntryScales {
   }
 
   /** The learned offset; `step` is the step that the value is rounded with. */
-  #offset(value: Value, { owner, rule, learned, side: { bits } }: Use, step: Value, builder: Builder): Value {
+  #offset(value: Value, use: Use, step: Value, builder: Builder): Value {
+    const { owner, rule, learned, side } = use;
     const name = `${owner}offset`;
     this.#module.declare({ name, type: scaleType, role: "parameter", init: "zeros", decay: false, ...ratedBy(learned) });
     const inSteps = learned.learns === "factor";
-    const held = this.#measures ? this.#measureOffset(name, value, { bits, learned }, step, builder) : read(builder, name, "offset");
+    const held = this.#measures ? this.#measureOffset(name, value, use, step, builder) : read(builder, name, "offset");
     if (!inSteps) return held;
     // The first step, in whose units it is held: that of the state, or the one that is being measured.
-    const unit = (x: Value): Value => builder.emit(mul, [x, splat(builder, scaleType, rule.unit(bits))]);
+    const unit = (x: Value): Value => builder.emit(mul, [x, splat(builder, scaleType, rule.unit(side.bits))]);
     const first = this.#measures ? step : unit(read(builder, `${owner}${rule.quantity}.initial`, "initial"));
     return builder.emit(mul, [held, first], {}, { hint: "offset" });
   }
 
-  #measureOffset(
-    name: string,
-    value: Value,
-    { bits, learned }: { readonly bits: number; readonly learned: LearnedSide },
-    step: Value,
-    builder: Builder,
-  ): Value {
+  #measureOffset(name: string, value: Value, use: Use, step: Value, builder: Builder): Value {
     const known = this.#measured.get(name);
     if (known !== undefined) return known;
-    const center = learned.offset === "mean";
-    const reduction = center ? mean : min;
-    const { dims } = value.type;
-    const ofRows = builder.emit(reduction, [value], { axes: [dims.length - 1] });
-    const ofAll = dims.length === 1 ? ofRows : builder.emit(reduction, [ofRows], { axes: dims.slice(1).map((_, axis) => axis) });
-    const found = builder.emit(reshape, [ofAll], { type: scaleType }, { hint: "offset" });
-    const aboveEdge = (smallest: Value): Value =>
-      builder.emit(add, [smallest, builder.emit(mul, [step, splat(builder, scaleType, 2 ** (bits - 1))])], {}, { hint: "offset" });
-    const offset = center ? found : aboveEdge(found);
-    const held = learned.learns === "factor" ? builder.emit(div, [offset, step], {}, { hint: "offset" }) : offset;
+    const offset = use.learned.offset === "mean" ? centerOf(value, use, builder) : aboveEdge(value, use, step, builder);
+    const held = use.learned.learns === "factor" ? builder.emit(div, [offset, step], {}, { hint: "offset" }) : offset;
     this.#measured.set(name, held);
     return held;
   }
@@ -160,10 +147,12 @@ export class EntryScales {
     return builder.emit(mul, operands, {}, { hint: rule.quantity });
   }
 
-  #measure(name: string, value: Value, { scheme, side: { bits }, rule, learned }: Use, builder: Builder): Value {
+  #measure(name: string, value: Value, use: Use, builder: Builder): Value {
     const known = this.#measured.get(name);
     if (known !== undefined) return known;
-    const row = builder.emit(reshape, [value], { type: tensor("f32", [1, productOf(value.type.dims)]) });
+    const { scheme, rule, learned } = use;
+    const { bits } = use.side;
+    const row = asRow(value, builder);
     // What is measured about a center is computed about it: a variance as a difference of squares may cancel.
     const ofRow =
       learned.offset === "mean"
@@ -175,6 +164,23 @@ export class EntryScales {
     this.#measured.set(name, measured);
     return measured;
   }
+}
+
+/** The whole tensor as one row. */
+const asRow = (value: Value, builder: Builder): Value =>
+  builder.emit(reshape, [value], { type: tensor("f32", [1, productOf(value.type.dims)]) });
+
+/** The mean of the whole tensor. */
+const centerOf = (value: Value, { scheme, side }: Use, builder: Builder): Value =>
+  builder.emit(reshape, [centeredRows(builder, asRow(value, builder), scheme, side.bits).offset], { type: scaleType }, { hint: "offset" });
+
+/** Where the smallest element lies at the edge of the grid. */
+function aboveEdge(value: Value, { side }: Use, step: Value, builder: Builder): Value {
+  const { dims } = value.type;
+  const ofRows = builder.emit(min, [value], { axes: [dims.length - 1] });
+  const ofAll = dims.length === 1 ? ofRows : builder.emit(min, [ofRows], { axes: dims.slice(1).map((_, axis) => axis) });
+  const edge = builder.emit(mul, [step, splat(builder, scaleType, 2 ** (side.bits - 1))]);
+  return builder.emit(add, [builder.emit(reshape, [ofAll], { type: scaleType }), edge], {}, { hint: "offset" });
 }
 
 const ratedBy = ({ rate }: LearnedSide) => (rate === 1 ? {} : { rate });

@@ -15,7 +15,7 @@ export interface Rounded {
   readonly value: Value;
   readonly offset?: Value;
   /** Where it was rounded in a rotation and is rotated back, which is where the offset belongs: what it is there. */
-  readonly rotated?: { readonly before: Value; readonly rotation: { readonly axis: number; readonly block: number } };
+  readonly rotated?: { readonly before: Value; readonly block: number };
 }
 
 /**
@@ -26,7 +26,7 @@ export interface Rounded {
 export function withOffsets(builder: Builder, product: Value, [left, right]: readonly [Rounded, Rounded]): Value {
   const terms: Value[] = [];
   if (left.offset !== undefined) {
-    const ofRight = rowSum(builder, right, left.rotated?.rotation);
+    const ofRight = rowSum(builder, right, left.rotated?.block);
     const columns = Number(right.value.type.dims.at(-1));
     const whole =
       right.offset === undefined
@@ -35,19 +35,16 @@ export function withOffsets(builder: Builder, product: Value, [left, right]: rea
     terms.push(outer(builder, perRow(builder, left.offset), whole, product));
   }
   if (right.offset !== undefined)
-    terms.push(outer(builder, rowSum(builder, left, right.rotated?.rotation), perRow(builder, right.offset), product));
+    terms.push(outer(builder, rowSum(builder, left, right.rotated?.block), perRow(builder, right.offset), product));
   return terms.reduce((total, term) => builder.emit(add, [total, term]), product);
 }
 
-/** The sums of an operand's rows, in a rotation. */
-function rowSum(builder: Builder, { value, rotated }: Rounded, rotation: NonNullable<Rounded["rotated"]>["rotation"] | undefined): Value {
-  const sumOf = (x: Value): Value => builder.emit(sum, [x], { axes: [x.type.dims.length - 1] });
-  if (rotation === undefined) return sumOf(value);
-  return sumOf(rotated?.rotation.block === rotation.block ? rotated.before : builder.emit(hadamard, [value], rotationOf(value, rotation)));
+/** The sums of an operand's rows, in a rotation where `block` says one. */
+function rowSum(builder: Builder, { value, rotated }: Rounded, block: number | undefined): Value {
+  const axis = value.type.dims.length - 1;
+  const there = block === undefined ? value : rotated?.block === block ? rotated.before : builder.emit(hadamard, [value], { axis, block });
+  return builder.emit(sum, [there], { axes: [axis] });
 }
-
-/** The other operand may have other axes in front. */
-const rotationOf = ({ type }: Value, { block }: { readonly block: number }) => ({ axis: type.dims.length - 1, block });
 
 /** [.., 1] as [..]. */
 const perRow = (builder: Builder, rows: Value): Value =>

@@ -5,6 +5,7 @@ import { hadamard } from "../ir/ops/hadamard.ts";
 import { quantCenter, quantEncode, quantFake } from "../ir/ops/quant.ts";
 import { stateRead } from "../ir/ops/source.ts";
 import { opNamed } from "../ir/ops/table.ts";
+import { packedName } from "../ir/packed-name.ts";
 import { printType } from "../ir/type.ts";
 
 /** One way in which parameters are rounded, wherever it stands. */
@@ -66,14 +67,14 @@ export function weightRoundings(module: Module): WeightRoundings {
         steps: facts.stepsTo([x, scale]),
         codes: {
           ...packed,
-          name: `${owner}#codes`,
+          name: packedName(owner, "codes"),
           type,
           ...(of.rotation === undefined ? {} : { rotation: of.rotation }),
         },
-        scale: { ...packed, name: `${owner}#scale`, type: scale.type },
+        scale: { ...packed, name: packedName(owner, "scale"), type: scale.type },
         ...(of.offset === undefined
           ? {}
-          : { offset: { value: of.offset, state: { ...packed, name: `${owner}#offset`, type: of.offset.type } } }),
+          : { offset: { value: of.offset, state: { ...packed, name: packedName(owner, "offset"), type: of.offset.type } } }),
       };
       byKey.set(key, rounding);
       add(fake, rounding, of.offset);

@@ -2,6 +2,7 @@
 // f32, and in its metadata what the codes mean: bits, grid, rotation.
 import { type Check, listOf, objectOf, oneOf, optional, text, whole } from "../ir/check.ts";
 import { DiagnosticError, error, Rejection } from "../ir/diagnostic.ts";
+import { type PackedPart, packedName } from "../ir/packed-name.ts";
 import { packSparseRow, unpackSparseRow } from "../ir/quant/sparse-packing.ts";
 import { type Grid, grids } from "../ir/type.ts";
 import type { SavedTensor, Weights } from "./weights.ts";
@@ -60,10 +61,10 @@ export const rotationName = (block: number | undefined): string => (block === un
 export function packedWeights({ about, weights, parameters }: PackedModel): Weights {
   const tensors = new Map<string, SavedTensor>();
   for (const [name, { declaration, codes, scales, scaleShape, offsets }] of weights) {
-    for (const [part, bytes] of Object.entries(storedCodes(declaration, codes)))
-      tensors.set(`${name}#${part}`, { dtype: "U8", shape: [bytes.length], bytes });
-    const floats = (part: string, values: Float32Array, shape: readonly number[]) =>
-      tensors.set(`${name}#${part}`, { dtype: "F32", shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
+    const set = (part: PackedPart, tensor: SavedTensor) => tensors.set(packedName(name, part), tensor);
+    for (const [part, bytes] of storedCodes(declaration, codes)) set(part, { dtype: "U8", shape: [bytes.length], bytes });
+    const floats = (part: PackedPart, values: Float32Array, shape: readonly number[]) =>
+      set(part, { dtype: "F32", shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
     floats("scale", scales, scaleShape);
     if (offsets !== undefined) floats("offset", offsets, [...scaleShape.slice(0, -1), 1]);
   }
@@ -77,13 +78,16 @@ export function packedWeights({ about, weights, parameters }: PackedModel): Weig
   return { tensors, metadata: { format, version, ...said, codes: JSON.stringify(declarations) } };
 }
 
-/** The streams of a weight by the suffixes of their names. */
-function storedCodes({ bits, unit }: PackedWeight["declaration"], codes: Int32Array): Readonly<Record<string, Uint8Array>> {
-  if (unit === undefined) return { codes: toBits(codes, bits) };
+/** The streams of a weight. */
+function storedCodes({ bits, unit }: PackedWeight["declaration"], codes: Int32Array): readonly (readonly [PackedPart, Uint8Array])[] {
+  if (unit === undefined) return [["codes", toBits(codes, bits)]];
   // Groups never straddle rows, so all rows are like one.
   const { levels, units } = packSparseRow(codes, { unit, levelBits: bits });
   const stream = (words: Uint32Array, fields: number): Uint8Array => new Uint8Array(words.buffer).slice(0, Math.ceil(fields / 8));
-  return { codes: stream(levels, (codes.length / 2) * bits), kept: stream(units, codes.length / unit) };
+  return [
+    ["codes", stream(levels, (codes.length / 2) * bits)],
+    ["kept", stream(units, codes.length / unit)],
+  ];
 }
 
 const missing = (): never => {
@@ -116,24 +120,25 @@ export function readPackedModel({ tensors, metadata }: Weights, path: string): P
   };
   for (const { weights: names, ...of } of declarationsOf(said("codes"), bad)) {
     for (const name of names) {
-      const [codes, scale] = [take(`${name}#codes`), take(`${name}#scale`)];
+      const takeOf = (part: PackedPart): SavedTensor => take(packedName(name, part));
+      const [codes, scale] = [takeOf("codes"), takeOf("scale")];
       if (scale.dtype !== "F32" || scale.shape.length < 2)
-        return bad(`\`${name}#scale\` is ${scale.dtype} [${scale.shape.join(", ")}], not F32 by rows`);
+        return bad(`\`${packedName(name, "scale")}\` is ${scale.dtype} [${scale.shape.join(", ")}], not F32 by rows`);
       const rows = scale.shape.slice(0, -1).reduce((n, d) => n * d, 1);
       const count = rows * of.columns;
       const numbers = {
         ...scaleOf(scale),
-        ...(of.offset === undefined ? {} : { offsets: offsetsOf(name, rows, take(`${name}#offset`), bad) }),
+        ...(of.offset === undefined ? {} : { offsets: offsetsOf(name, rows, takeOf("offset"), bad) }),
       };
       if (of.unit !== undefined) {
-        const kept = take(`${name}#kept`);
+        const kept = takeOf("kept");
         weights.set(name, { ...numbers, declaration: of, codes: prunedCodes(name, of, count, codes.bytes, kept.bytes, bad) });
         continue;
       }
       const bytes = Math.ceil((count * of.bits) / 8);
       if (codes.bytes.length !== bytes)
         return bad(
-          `\`${name}#codes\` has ${codes.bytes.length} bytes: ${rows} rows of ${of.columns} codes of ${of.bits} bits are ${bytes}`,
+          `\`${packedName(name, "codes")}\` has ${codes.bytes.length} bytes: ${rows} rows of ${of.columns} codes of ${of.bits} bits are ${bytes}`,
         );
       weights.set(name, { ...numbers, declaration: of, codes: fromBits(codes.bytes, of.bits, count) });
     }
@@ -151,7 +156,7 @@ const scaleOf = ({ bytes, shape }: SavedTensor): Pick<PackedWeight, "scales" | "
 
 function offsetsOf(name: string, rows: number, { dtype, shape, bytes }: SavedTensor, bad: (message: string) => never): Float32Array {
   if (dtype !== "F32" || shape.reduce((n, d) => n * d, 1) !== rows)
-    return bad(`\`${name}#offset\` is ${dtype} [${shape.join(", ")}], not F32 for ${rows} rows`);
+    return bad(`\`${packedName(name, "offset")}\` is ${dtype} [${shape.join(", ")}], not F32 for ${rows} rows`);
   return new Float32Array(bytes.slice().buffer);
 }
 

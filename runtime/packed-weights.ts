@@ -1,6 +1,7 @@
 // Packed weights and sessions: what `@pack` made becomes a packed model, and a session on packed state takes one.
 import { type CompiledArtifact, isWeight, packEntry, type StateRecord } from "../ir/artifact.ts";
 import { type Diagnostic, DiagnosticError, error, firstLines } from "../ir/diagnostic.ts";
+import { type PackedPart, packedName, weightOfCodes } from "../ir/packed-name.ts";
 import { packValues, unpackValues } from "../ir/packing.ts";
 import { parseType } from "../ir/parse-type.ts";
 import type { CodesType } from "../ir/type.ts";
@@ -9,10 +10,6 @@ import { type PackedModel, type PackedWeight, rotationName } from "./packed-file
 import type { Session } from "./session.ts";
 import { boundShape, hostLength } from "./values.ts";
 import type { SavedTensor } from "./weights.ts";
-
-const codesSuffix = "#codes";
-const scaleSuffix = "#scale";
-const offsetSuffix = "#offset";
 
 /** A weight that an artifact has as codes. */
 interface PackedState {
@@ -28,10 +25,11 @@ function packedStates({ manifest }: CompiledArtifact): readonly PackedState[] {
   return manifest.state.flatMap((codes) => {
     const type = parseType(codes.type);
     if (type.kind !== "codes") return [];
-    const beside = (suffix: string) => manifest.state.find(({ name }) => name === codes.name.replace(codesSuffix, suffix));
-    const [scale, offset] = [beside(scaleSuffix), beside(offsetSuffix)];
-    if (scale === undefined) throw new Error(`no scales of ${codes.name}`);
-    return [{ weight: codes.name.replace(codesSuffix, ""), codes, type, scale, ...(offset === undefined ? {} : { offset }) }];
+    const weight = weightOfCodes(codes.name);
+    const beside = (part: PackedPart) => manifest.state.find(({ name }) => weight !== undefined && name === packedName(weight, part));
+    const [scale, offset] = [beside("scale"), beside("offset")];
+    if (weight === undefined || scale === undefined) throw new Error(`no scales of ${codes.name}`);
+    return [{ weight, codes, type, scale, ...(offset === undefined ? {} : { offset }) }];
   });
 }
 

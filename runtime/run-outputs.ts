@@ -1,10 +1,10 @@
 // What a run gives back: new arrays, or those of the caller.
 import { DiagnosticError, error } from "../ir/diagnostic.ts";
-import { printType, type Type } from "../ir/type.ts";
+import { printType } from "../ir/type.ts";
 import type { ReadyEntry } from "./bind.ts";
 import type { PendingRead } from "./readback.ts";
 import type { Outputs, RunResult } from "./session.ts";
-import { arrayName, copyStored, fromStored, type HostArray, hostLength, newArray } from "./values.ts";
+import { arrayName, copyStored, fromStored, type HostArray, hostLength, isArrayOf } from "./values.ts";
 
 /** Whether the caller's arrays can hold the outputs that they are for. Throws a DiagnosticError `bad-input` where one cannot. */
 export function checkInto(entryName: string, { outputs }: ReadyEntry, into: Outputs): void {
@@ -17,7 +17,7 @@ export function checkInto(entryName: string, { outputs }: ReadyEntry, into: Outp
     if (output === undefined) return bad(`no output \`${name}\`; its outputs are ${outputs.map((each) => each.name).join(", ") || "none"}`);
     const { type, byteLength } = output;
     const length = hostLength(type, byteLength);
-    if (!isLike(array, type, length))
+    if (!isArrayOf(array, type, length))
       bad(
         `\`${name}\` is ${printType(type)}: it takes ${length} elements of ${arrayName(type)}, got ${array.length} of ${array.constructor.name}`,
       );
@@ -26,9 +26,6 @@ export function checkInto(entryName: string, { outputs }: ReadyEntry, into: Outp
     taken.set(array.buffer, name);
   }
 }
-
-const isLike = (array: HostArray, type: Type, length: number): boolean =>
-  array.length === length && array.constructor === newArray(type, 0).constructor;
 
 /** The outputs of a run, and its times on the adapter where they were measured. */
 export async function readRun({ outputs, timing }: ReadyEntry, pending: PendingRead, into: Outputs): Promise<RunResult> {

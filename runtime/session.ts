@@ -12,7 +12,7 @@ import { Readback } from "./readback.ts";
 import { checkInto, readRun } from "./run-outputs.ts";
 import { encodeDispatches, type TimestampMode } from "./submit.ts";
 import { chooseTarget } from "./target.ts";
-import { arrayName, fromStored, type HostArray, hostLength, newArray, storedBytes, toStored, wholeWords } from "./values.ts";
+import { arrayName, fromStored, type HostArray, hostLength, isArrayOf, storedBytes, toStored, wholeWords } from "./values.ts";
 
 export interface SessionOptions {
   /** For the initial values of state; default 0. */
@@ -182,7 +182,7 @@ export class Session {
   writeState(name: string, values: HostArray): void {
     const { record, type } = this.#stateOf(name);
     const length = hostLength(type, record.bytes);
-    if (values.length !== length || values.constructor !== newArray(type, 0).constructor) {
+    if (!isArrayOf(values, type, length)) {
       throw new DiagnosticError([
         error(
           "bad-state",
@@ -250,7 +250,7 @@ export class Session {
               ? bad(`\`${record.name}\` has no rule, and no value was given`)
               : hostValue(rule, step);
         this.#write(buffer, offset, toStored(type, Float32Array.of(value)));
-      } else if (typeof given !== "object" || given.length !== length || given.constructor !== newArray(type, 0).constructor) {
+      } else if (typeof given !== "object" || !isArrayOf(given, type, length)) {
         const got =
           given === undefined ? "nothing" : typeof given === "number" ? "a number" : `${given.length} of ${given.constructor.name}`;
         bad(`\`${record.name}\` is ${record.type}: ${length} elements of ${arrayName(type)}, got ${got}`);

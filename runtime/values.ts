@@ -9,6 +9,10 @@ export function newArray(type: Type, count: number): HostArray {
   return viewOf(type, new ArrayBuffer(count * elementBytes(type)));
 }
 
+/** Whether an array is what holds that many elements of the type. */
+export const isArrayOf = (array: HostArray, type: Type, length: number): boolean =>
+  array.length === length && array.constructor === newArray(type, 0).constructor;
+
 /** The bytes as the type's array. */
 export function viewOf(type: Type, bytes: ArrayBuffer): HostArray {
   if (isBits(type) || type.kind === "codes") return new Uint32Array(bytes);

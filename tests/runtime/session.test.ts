@@ -1,97 +1,14 @@
-// Sessions on hand-written artifacts: choice of target, inputs and outputs, state, refusals, timestamps, artifacts on disk.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// Sessions on hand-written artifacts: choice of target, inputs and outputs, state, refusals, timestamps.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { CompiledArtifact, TargetRecord, TargetRequirements } from "../../ir/artifact.ts";
+import type { TargetRecord, TargetRequirements } from "../../ir/artifact.ts";
 import { parseType } from "../../ir/parse-type.ts";
-import { artifactHash, readArtifact, writeArtifact } from "../../runtime/artifact-folder.ts";
 import type { Device } from "../../runtime/device.ts";
 import { initialValues } from "../../runtime/init.ts";
 import { KernelError } from "../../runtime/pipelines.ts";
 import { Session } from "../../runtime/session.ts";
-import { whyNot } from "../../runtime/target.ts";
 import { availableAdapters } from "../support/adapters.ts";
 import { batchSize, learningRate, lineArtifact, lineDataset, momentum } from "../support/line-artifact.ts";
-
-const scaleKernel = `requires immediate_address_space;
-struct Sizes { count: u32, factor: f32 }
-var<immediate> sizes: Sizes;
-@group(0) @binding(0) var<storage, read_write> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x < sizes.count) { out[id.x] = x[id.x] + y[id.x] * sizes.factor; }
-}
-`;
-
-const count = 1000;
-
-/** out = x + 2 y, where y is a constant of the artifact; and `count += 1` in an entry of its own. */
-function vectorArtifact(change: { readonly kernel?: string; readonly target?: Partial<TargetRecord> } = {}): CompiledArtifact {
-  const bytes = 4096;
-  const target: TargetRecord = {
-    name: "portable",
-    requires: { features: [], limits: {} },
-    slabs: [
-      { name: "io", bytes: 3 * bytes },
-      { name: "counter", bytes: 256 },
-    ],
-    kernels: [
-      { file: "kernels/scale.wgsl", workgroup: [64, 1, 1], bindings: 3, immediates: 2 },
-      { file: "kernels/count.wgsl", workgroup: [1, 1, 1], bindings: 1, immediates: 0 },
-    ],
-    entries: {
-      add: { inputs: { x: ["io", 0, bytes] }, outputs: { out: ["io", 2 * bytes, bytes] } },
-      count: { inputs: {}, outputs: { n: ["counter", 0, 16] } },
-    },
-    dispatches: {
-      add: [
-        {
-          kernel: 0,
-          bind: [
-            ["io", 0, bytes],
-            ["io", bytes, bytes],
-            ["io", 2 * bytes, bytes],
-          ],
-          immediates: [count, 0x40000000],
-          groups: [Math.ceil(count / 64), 1, 1],
-          serves: ["%out"],
-          at: "vector.loom:2:3",
-        },
-      ],
-      count: [{ kernel: 1, bind: [["counter", 0, 16]], immediates: [], groups: [1, 1, 1], serves: ["%n"] }],
-    },
-    constants: [{ range: ["io", bytes, bytes], file: "constants/y.bin" }],
-    ...change.target,
-  };
-  const y = Float32Array.from({ length: count }, (_, i) => i / 4);
-  return {
-    manifest: {
-      ...lineArtifact().manifest,
-      state: [{ name: "n", type: "u32[]", role: "cache", init: "zeros", decay: false, slab: "counter", offset: 0, bytes: 16, tied: [] }],
-      host: {},
-      entries: {
-        add: {
-          inputs: [{ name: "x", type: `f32[${count}]`, source: "data" }],
-          outputs: [{ name: "out", type: `f32[${count}]` }],
-          updates: [],
-        },
-        count: { inputs: [], outputs: [{ name: "n", type: "u32[]" }], updates: ["n"] },
-      },
-      targets: [target],
-    },
-    files: new Map<string, string | Uint8Array>([
-      ["kernels/scale.wgsl", change.kernel ?? scaleKernel],
-      [
-        "kernels/count.wgsl",
-        "@group(0) @binding(0) var<storage, read_write> n: array<u32>;\n@compute @workgroup_size(1) fn main() { n[0] += 1u; }\n",
-      ],
-      ["constants/y.bin", new Uint8Array(y.buffer)],
-    ]),
-  };
-}
+import { count, scaleKernel, vectorArtifact } from "../support/vector-artifact.ts";
 
 const x = Float32Array.from({ length: count }, (_, i) => -i);
 const sum = Float32Array.from({ length: count }, (_, i) => -i + 2 * (i / 4));
@@ -358,57 +275,3 @@ for (const adapter of await availableAdapters()) {
     });
   });
 }
-
-describe("target requirements", () => {
-  const device = (features: readonly string[]) =>
-    ({ adapter: { name: "gpu", features, limits: {} } }) as unknown as Pick<Device, "adapter">;
-  const support = { forced: [8, 16, 32], fixed: undefined, any: 8, problems: [] };
-  const needs = (subgroups: TargetRequirements["subgroups"], subgroupSize: number, features = ["subgroups"]): TargetRequirements => ({
-    features,
-    subgroupSize,
-    limits: {},
-    ...(subgroups === undefined ? {} : { subgroups }),
-  });
-
-  it("follow the path that the kernels were written for", () => {
-    const both = device(["subgroups", "subgroup-size-control"]);
-    expect(whyNot(needs("forced", 16), both, support)).toBeUndefined();
-    expect(whyNot(needs("forced", 64), both, support)).toBe("needs forced subgroups of 64; gpu offers forced: sizes 8, 16, 32");
-    expect(whyNot(needs("fixed", 16), both, support)).toBe("needs fixed subgroups of 16; gpu offers fixed: none");
-    expect(whyNot(needs("any", 4), both, support)).toBeUndefined();
-    expect(whyNot(needs("any", 16), both, support)).toContain("kernels of one subgroup a workgroup: sizes up to 8");
-    // Without a path: forced where the kernels ask for size control, else fixed.
-    expect(whyNot(needs(undefined, 16, ["subgroups", "subgroup-size-control"]), both, support)).toBeUndefined();
-    expect(whyNot(needs(undefined, 16), both, support)).toContain("needs fixed");
-    expect(whyNot(needs("fixed", 16), device([]), support)).toContain("needs `subgroups`");
-  });
-});
-
-describe("artifacts on disk", () => {
-  it("come back as they were, with the same hash", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "bitloom-artifact-"));
-    try {
-      const artifact = vectorArtifact();
-      await writeArtifact(artifact, folder);
-      const back = await readArtifact(folder);
-      expect(back.manifest).toEqual(artifact.manifest);
-      expect([...back.files].map(([path, content]) => [path, typeof content === "string" ? content : [...content]])).toEqual(
-        [...artifact.files].map(([path, content]) => [path, typeof content === "string" ? content : [...content]]),
-      );
-      expect(artifactHash(back)).toBe(artifactHash(artifact));
-      expect(artifactHash(vectorArtifact({ kernel: `${scaleKernel}\n` }))).not.toBe(artifactHash(artifact));
-
-      await rm(join(folder, "kernels/count.wgsl"));
-      await expect(readArtifact(folder)).rejects.toThrow("cannot read kernels/count.wgsl");
-      await writeFile(join(folder, "artifact.json"), "{");
-      await expect(readArtifact(folder)).rejects.toThrow("error[bad-artifact]");
-      await writeFile(join(folder, "artifact.json"), JSON.stringify({ ...artifact.manifest, version: 2 }));
-      await expect(readArtifact(folder)).rejects.toThrow("version 2");
-      await writeFile(join(folder, "artifact.json"), "{}");
-      await expect(readArtifact(folder)).rejects.toThrow("no Bitloom artifact");
-      await expect(readArtifact(join(folder, "none"))).rejects.toThrow("cannot read artifact.json");
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
-});
