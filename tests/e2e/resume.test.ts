@@ -19,7 +19,7 @@ const software = (await availableAdapters()).flatMap(({ description }) =>
   description.adapterClass === "gpu" ? [] : [description.adapterClass],
 );
 
-const policies = ["float", "quest_w4a4", "lsq(w = 4, a = 4, learn = factor)"];
+const policies = ["quest_w4a4", "lsq(w = 4, a = 4, learn = factor)"];
 
 describe.each(software)("%s", (adapter) => {
   // What is saved and read is alike on all drivers; a slow one shows it with the policy that has most state.

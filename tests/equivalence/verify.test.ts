@@ -58,10 +58,9 @@ const set = [
 const steps = 3;
 
 /** By name, a policy and the bits of its codes. `mixed` has what single policies would, kernels of each. */
-const policies: Readonly<Record<string, { readonly policy: string; readonly bits: readonly number[]; readonly precision?: "f16" }>> = {
-  mixed: { policy: "mixed", bits: [1, 2, 2, 3, 4, 4, 4, 8, 8] },
-  "W4A4 between activations in f16": { policy: "quest(w = 4, a = 4)", bits: [4], precision: "f16" },
-};
+const mixed = { name: "mixed", policy: "mixed", bits: [1, 2, 2, 3, 4, 4, 4, 8, 8], precision: "f32" } as const;
+const halves = { name: "W4A4 between activations in f16", policy: "quest(w = 4, a = 4)", bits: [4], precision: "f16" } as const;
+type Policy = typeof mixed | typeof halves;
 
 /** Once, when it is first asked for. */
 function lazily<T>(make: () => Promise<T>): () => Promise<T> {
@@ -84,19 +83,19 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
   const device = adapter.open();
   afterAll(async () => (await device).dispose());
 
-  const settings = async (policy: string, precision = "f32"): Promise<CompileOptions> => ({
+  const settings = async ({ policy, precision }: Policy): Promise<CompileOptions> => ({
     recipe: "demo",
     policy,
     set: [...set, `precision=${precision}`],
     targets: [await targetOn(await device)],
     portable: false,
   });
-  const compiled = async (policy: string, precision: "f16" | undefined, options: CompileOptions): Promise<CompiledArtifact> =>
-    unwrap(compile(source, { ...(await settings(policy, precision)), ...options }));
+  const compiled = async (policy: Policy, options: CompileOptions): Promise<CompiledArtifact> =>
+    unwrap(compile(source, { ...(await settings(policy)), ...options }));
 
   /** Parameters after some steps, as a file. */
-  async function trained(policy: string, name: string, precision?: "f16"): Promise<Trained> {
-    using session = await Session.open(await compiled(policy, precision, { entries: (entry) => entry === "train" }), await device, {
+  async function trained(policy: Policy): Promise<Trained> {
+    using session = await Session.open(await compiled(policy, { entries: (entry) => entry === "train" }), await device, {
       seed: 5,
     });
     const batches = textBatches(4, 48);
@@ -109,31 +108,27 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
         return [state, { dtype: "F32", shape: boundShape(parseType(type)), bytes: new Uint8Array(values.buffer), values }] as const;
       }),
     );
-    const weights = join(folder, `${adapter.name}-${name}.safetensors`);
+    const weights = join(folder, `${adapter.name}-${policy.precision}.safetensors`);
     writeFileSync(weights, encodeWeights({ tensors: new Map(tensors), metadata: {} }));
     return { weights, parameters: new Map(tensors.map(([state, { values }]) => [state, values])) };
   }
 
   /** The packed model, by way of its file. */
-  async function exported(
-    policy: string,
-    { parameters }: Trained,
-    precision?: "f16",
-  ): Promise<{ readonly packed: PackedModel; readonly file: Uint8Array }> {
-    using session = await Session.open(await compiled(policy, precision, { packed: "write" }), await device);
+  async function exported(policy: Policy, { parameters }: Trained): Promise<{ readonly packed: PackedModel; readonly file: Uint8Array }> {
+    using session = await Session.open(await compiled(policy, { packed: "write" }), await device);
     for (const record of session.artifact.manifest.state) {
       const values = parameters.get(record.name);
       if (isWeight(record) && values !== undefined) session.writeState(record.name, values);
     }
-    const served = await compiled(policy, precision, { packed: "read" });
+    const served = await compiled(policy, { packed: "read" });
     const file = encodeWeights(packedWeights(await packSession(session, served, parameters)));
     return { packed: readPackedModel(decodeWeights(file, "file"), "file"), file };
   }
 
-  const verified = async (policy: string, weights: string, packed: PackedModel, precision?: "f16"): Promise<Verified> =>
+  const verified = async (policy: Policy, weights: string, packed: PackedModel): Promise<Verified> =>
     verifyPacked({
       source,
-      compile: await settings(policy, precision),
+      compile: await settings(policy),
       weights,
       packed,
       path: "packed.safetensors",
@@ -141,17 +136,21 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
       targets: 1000,
     });
 
-  describe.each(Object.entries(policies))("%s", (name, { policy, bits, precision }) => {
-    const model = lazily(async () => {
-      const one = await trained(policy, name.replaceAll(" ", "-"), precision);
-      return { ...one, ...(await exported(policy, one, precision)) };
+  const modelOf = (policy: Policy) =>
+    lazily(async () => {
+      const one = await trained(policy);
+      return { ...one, ...(await exported(policy, one)) };
     });
+  const models = { f32: modelOf(mixed), f16: modelOf(halves) };
+
+  describe.each([mixed, halves])("$name", (policy) => {
+    const model = models[policy.precision];
 
     test("every code, scale and layer is equal, and so is the held-out loss", async () => {
       const { weights, packed } = await model();
-      const { weights: compared, layers, text, heldOut } = await verified(policy, weights, packed, precision);
+      const { weights: compared, layers, text, heldOut } = await verified(policy, weights, packed);
       const kinds = new Map([...packed.weights.values()].map(({ declaration: of }) => [`${of.bits} ${of.grid}`, of.bits]));
-      expect([...kinds.values()].sort()).toEqual(bits);
+      expect([...kinds.values()].sort()).toEqual(policy.bits);
       expect(compared.count).toBe(14);
       expect(compared.codes).toBe(2 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 64 * 32));
       expect(layers.count).toBe(14);
@@ -179,11 +178,7 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
 
   // What is found depends on no adapter.
   describe.runIf(adapter === all.at(-1))("what was changed is found", () => {
-    const policy = "quest(w = 4, a = 4)";
-    const model = lazily(async () => {
-      const one = await trained(policy, "changed");
-      return { ...one, ...(await exported(policy, one)) };
-    });
+    const model = models.f16;
     const site = "layers.1.mlp.down";
     const changed = async (change: (weight: PackedModel["weights"] extends ReadonlyMap<string, infer W> ? W : never) => object) => {
       const { weights, packed } = await model();
@@ -191,7 +186,7 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
       if (weight === undefined) throw new Error("no such weight");
       const next = new Map(packed.weights).set(`${site}.weight`, { ...weight, ...change(weight) });
       try {
-        await verified(policy, weights, { ...packed, weights: next });
+        await verified(halves, weights, { ...packed, weights: next });
       } catch (problem) {
         if (problem instanceof DiagnosticError)
           return problem.diagnostics.map(({ code, message, help }) => [code, message, ...(help ?? [])].join("\n"));
@@ -217,14 +212,13 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
     });
 
     test("an offset that was moved, of a weight that has some", async () => {
-      const one = await trained("mixed", "moved");
-      const { packed } = await exported("mixed", one);
+      const { weights, packed } = await models.f32();
       const name = "layers.1.attn.wk.weight";
       const weight = packed.weights.get(name);
       const offsets = weight?.offsets?.map((offset, row) => (row === 2 ? -offset : offset));
       if (weight === undefined || offsets === undefined) throw new Error("no such weight");
       const next = { ...packed, weights: new Map(packed.weights).set(name, { ...weight, offsets }) };
-      await expect(verified("mixed", one.weights, next)).rejects.toThrow(
+      await expect(verified(mixed, weights, next)).rejects.toThrow(
         /error\[not-equal\]: `layers\.1\.attn\.wk`: of `layers\.1\.attn\.wk\.weight` offset \[2, 0\] is \S+ in the packed file, \S+ in training$/,
       );
     });

@@ -35,7 +35,9 @@ async function run(device: Device, policy: string, precision: "f32" | "f16") {
   return { results, bytes: session.byteLength, features: session.target.requires.features, asked: artifact.manifest.precision };
 }
 
-describe.each(await availableAdapters())("$name", ({ open, description }) => {
+const adapters = await availableAdapters();
+
+describe.each(adapters)("$name", ({ name, open, description }) => {
   const device = open();
   afterAll(async () => (await device).dispose());
   const hasHalf = description.features.includes("shader-f16");
@@ -59,7 +61,8 @@ describe.each(await availableAdapters())("$name", ({ open, description }) => {
     expect(half.results.at(-1)!.loss).toBeLessThan(half.results[0]!.loss - 0.3);
   });
 
-  test("without the feature: the same bits as in f32", async () => {
+  // The compiler leaves it out, whatever the driver.
+  test.runIf(name === adapters.at(-1)?.name)("without the feature: the same bits as in f32", async () => {
     using plain = await open({ withoutFeatures: ["shader-f16"] });
     const [single, half] = [await run(plain, "float", "f32"), await run(plain, "float", "f16")];
     expect(half.features).not.toContain("shader-f16");
