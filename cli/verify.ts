@@ -54,9 +54,10 @@ async function verifyModel(first: string, recipe: string | undefined, flags: Ver
   tell(verified, flags.packed, output);
 }
 
-function tell({ weights, layers, text, heldOut }: Verified, path: string, output: Output): void {
-  output.result({ packed: path, equal: true, weights, layers, text, heldOut });
+function tell({ weights, parameters, layers, text, heldOut }: Verified, path: string, output: Output): void {
+  output.result({ packed: path, equal: true, weights, parameters, layers, text, heldOut });
   output.say(`weights   ${weights.count} equal: ${weights.codes} codes, ${weights.scales} scales`);
+  if (parameters.count > 0) output.say(`floats    ${parameters.count} parameters equal: ${parameters.elements} elements`);
   const share = `at most ${layers.worst.toPrecision(2)} of K eps sum|a b|`;
   output.say(`layers    ${layers.count} equal: ${layers.codes} codes of activations; ${layers.outputs} outputs differ by ${share}`);
   if (text !== undefined) {

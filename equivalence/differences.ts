@@ -2,15 +2,16 @@
 import { epsilon } from "../ir/sum-error.ts";
 import { magnitude, type Rows } from "./levels.ts";
 
-/** `[3, 17]` */
-export const placeOf = (index: number, columns: number): string => `[${Math.floor(index / columns)}, ${index % columns}]`;
+/** `[3, 17]`; without `columns`, of a vector, `[17]`. */
+export const placeOf = (index: number, columns?: number): string =>
+  columns === undefined ? `[${index}]` : `[${Math.floor(index / columns)}, ${index % columns}]`;
 
 /** The first element that differs, or undefined. NaN equals NaN. */
 export function firstDifference(
   what: string,
   served: ArrayLike<number>,
   trained: ArrayLike<number>,
-  columns: number,
+  columns: number | undefined,
   by: { readonly served: string; readonly trained: string },
 ): string | undefined {
   if (served.length !== trained.length) return `${served.length} ${what}s in ${by.served}, ${trained.length} in ${by.trained}`;

@@ -1,7 +1,7 @@
 // The comparison of weights and layers: what was trained on one side, what is served on the other.
 
 import type { CompiledArtifact } from "../ir/artifact.ts";
-import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
+import { type Diagnostic, error } from "../ir/diagnostic.ts";
 import { weightOfCodes } from "../ir/packed-name.ts";
 import { parseType } from "../ir/parse-type.ts";
 import { pieceOf } from "../ir/state-piece.ts";
@@ -27,15 +27,18 @@ export const outputTypes = ({ manifest }: CompiledArtifact, entry: string): Read
     }),
   );
 
-const sides = { served: "the packed file", trained: "training" };
+export const sides = { served: "the packed file", trained: "training" };
 
-/** Codes, scales and offsets of every weight. Throws a DiagnosticError `not-equal`. */
-export function compareWeights(
-  training: ProbedTraining,
-  layers: PackedLayers,
-  trained: Outputs,
-  packed: PackedModel,
-): { readonly count: number; readonly codes: number; readonly scales: number } {
+interface ComparedWeights {
+  readonly count: number;
+  readonly codes: number;
+  readonly scales: number;
+  /** `not-equal`, one for each weight that differs. */
+  readonly differing: readonly Diagnostic[];
+}
+
+/** Codes, scales and offsets of every weight. */
+export function compareWeights(training: ProbedTraining, layers: PackedLayers, trained: Outputs, packed: PackedModel): ComparedWeights {
   const types = outputTypes(training.artifact, "train");
   const differing: Diagnostic[] = [];
   const [seen, named] = [new Set<string>(), new Set<string>()];
@@ -60,8 +63,7 @@ export function compareWeights(
   }
   for (const name of packed.weights.keys())
     if (!named.has(name)) differing.push(error("not-equal", `\`${name}\` of the packed file is in no layer that training rounds`));
-  if (differing.length > 0) throw new DiagnosticError(differing);
-  return { count: seen.size, codes, scales };
+  return { count: seen.size, codes, scales, differing };
 }
 
 /** A weight of a packed file, or the rows of it that a piece of its state holds. */

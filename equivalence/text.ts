@@ -17,13 +17,14 @@ export const nearLogits = 1e-3;
 
 /** Greedy text from token `first` on; undefined for models that continue no text. Throws a DiagnosticError `not-equal`. */
 export async function compareText(
-  { source, compile: settings, device, weights, packed, path }: VerifyOptions,
+  { source, compile: settings, device, weights, packed, path, onStage }: VerifyOptions,
   first: number,
 ): Promise<ComparedText | undefined> {
   const compiled = (form: "none" | "read"): CompiledArtifact =>
     unwrap(compile(source, { ...settings, packed: form, inference: { context: mostPositions }, entries: (name) => name === "decode" }));
   const artifact = compiled("none");
   if (artifact.manifest.entries["decode"] === undefined) return undefined;
+  onStage?.("text: the packed model fed what the training graph chooses");
   using trained = await Session.open(artifact, device);
   using served = await Session.open(compiled("read"), device);
   await giveWeights(weights, trained, { asTheyAre: true });

@@ -17,6 +17,7 @@ import {
 } from "../runtime/index.ts";
 import { compileLayers, compileProbed, type ProbedTraining } from "./graphs.ts";
 import { compareLayer, compareWeights, outputOf, outputTypes } from "./layers.ts";
+import { compareParameters, refuseOtherNames } from "./parameters.ts";
 import { type ComparedText, compareText } from "./text.ts";
 
 export interface VerifyOptions {
@@ -37,6 +38,8 @@ export interface VerifyOptions {
 
 export interface Verified {
   readonly weights: { readonly count: number; readonly codes: number; readonly scales: number };
+  /** What is served as it was trained. */
+  readonly parameters: { readonly count: number; readonly elements: number };
   readonly layers: {
     readonly count: number;
     /** Codes of activations that were compared. */
@@ -69,8 +72,16 @@ export async function verifyPacked(options: VerifyOptions): Promise<Verified> {
   const { run } = unwrap(compile(source, { ...settings, entries: (name) => name === "eval" })).manifest;
   if (run === undefined)
     throw new DiagnosticError([error("no-recipe", `\`${source.path}\` has no recipe, which would say what to verify on`)]);
+  refuseOtherNames(source, settings, packed, path);
   const trained = await trainingValues(training, run.data, options);
-  const weights = compareWeights(training, layers, trained, packed);
+  const { differing: otherWeights, ...weights } = compareWeights(training, layers, trained, packed);
+  const { differing: otherParameters, ...parameters } = await compareParameters(
+    layers.artifact.manifest.state,
+    options.weights,
+    packed,
+    path,
+  );
+  if (otherWeights.length + otherParameters.length > 0) throw new DiagnosticError([...otherWeights, ...otherParameters]);
 
   onStage?.("layers: each fed what the training graph feeds it");
   const compared = { codes: 0, outputs: 0, worst: 0 };
@@ -93,11 +104,10 @@ export async function verifyPacked(options: VerifyOptions): Promise<Verified> {
     if (found.difference !== undefined) differing.push(error("not-equal", `\`${layer.site}\`: ${found.difference}`));
   }
   if (differing.length > 0) throw new DiagnosticError(differing);
-  onStage?.("text: the packed model fed what the training graph chooses");
   const text = await compareText(options, 0);
   onStage?.("held-out data: the loss of both");
   const heldOut = await compareLosses(options);
-  return { weights, layers: { count: layers.layers.length, ...compared }, ...(text === undefined ? {} : { text }), heldOut };
+  return { weights, parameters, layers: { count: layers.layers.length, ...compared }, ...(text === undefined ? {} : { text }), heldOut };
 }
 
 /** One step of the training graph on a held-out batch, and what its layers computed in it. */

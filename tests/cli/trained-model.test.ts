@@ -103,7 +103,7 @@ describe("packed", () => {
     const { code, out } = await cli("verify", run(), "--packed", packed(), "--targets", "1000", ...swiftshader);
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^weights {3}7 equal: 1920 codes, 112 scales\nlayers {4}7 equal: \d+ codes of activations; \d+ outputs differ by at most \S+ of K eps sum\|a b\|\ntext {6}256 tokens chosen alike.*\nheld-out {2}loss \S+ packed, \S+ in training, on \d+ targets: perplexity differs by \S+ of itself\n.* computes what was trained\n$/,
+      /^weights {3}7 equal: 1920 codes, 112 scales\nfloats {4}\d+ parameters equal: \d+ elements\nlayers {4}7 equal: \d+ codes of activations; \d+ outputs differ by at most \S+ of K eps sum\|a b\|\ntext {6}256 tokens chosen alike.*\nheld-out {2}loss \S+ packed, \S+ in training, on \d+ targets: perplexity differs by \S+ of itself\n.* computes what was trained\n$/,
     );
   });
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { type CompileOptions, compile } from "../../compiler/driver/compile.ts";
+import { refuseOtherNames } from "../../equivalence/parameters.ts";
 import { type Verified, verifyPacked } from "../../equivalence/verify.ts";
 import { type CompiledArtifact, isWeight } from "../../ir/artifact.ts";
 import { DiagnosticError, unwrap } from "../../ir/diagnostic.ts";
@@ -148,11 +149,13 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
 
     test("every code, scale and layer is equal, and so is the held-out loss", async () => {
       const { weights, packed } = await model();
-      const { weights: compared, layers, text, heldOut } = await verified(policy, weights, packed);
+      const { weights: compared, parameters, layers, text, heldOut } = await verified(policy, weights, packed);
       const kinds = new Map([...packed.weights.values()].map(({ declaration: of }) => [`${of.bits} ${of.grid}`, of.bits]));
       expect([...kinds.values()].sort()).toEqual(policy.bits);
       expect(compared.count).toBe(14);
       expect(compared.codes).toBe(2 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 64 * 32));
+      expect(parameters.count).toBe(packed.parameters.size);
+      expect(parameters.elements).toBeGreaterThan(2 * 256 * 32);
       expect(layers.count).toBe(14);
       expect(layers.worst).toBeLessThanOrEqual(1);
       expect(text?.positions).toBe(256);
@@ -209,6 +212,56 @@ describe.each(all.length > 1 ? all.slice(1) : all)("$name", (adapter) => {
         /^not-equal\n`layers\.1\.mlp\.down`: of `layers\.1\.mlp\.down\.weight` scale \[5, 0\] is \S+ in the packed file, \S+ in training$/,
       );
       expect(more).toEqual([]);
+    });
+
+    /** What is said of a model that has something else beside its weights. */
+    const refusalOf = async (change: (packed: PackedModel) => Partial<PackedModel>): Promise<string> => {
+      const { weights, packed } = await model();
+      return verified(halves, weights, { ...packed, ...change(packed) }).then(
+        () => "",
+        (problem) => {
+          if (problem instanceof DiagnosticError) return problem.message;
+          throw problem;
+        },
+      );
+    };
+
+    test.each([
+      ["embed.table", 5 * 32 + 3, "\\[5, 3\\]"],
+      ["layers.1.mlp_norm.gain", 7, "\\[7\\]"],
+    ])("one element of %s, by the smallest difference that there is", async (name, at, place) => {
+      const said = await refusalOf(({ parameters }) => {
+        const tensor = parameters.get(name);
+        if (tensor === undefined) throw new Error("no such parameter");
+        const bytes = tensor.bytes.slice();
+        const bits = new Uint32Array(bytes.buffer);
+        bits[at] = (bits[at] ?? 0) ^ 1;
+        return { parameters: new Map(parameters).set(name, { ...tensor, bytes }) };
+      });
+      expect(said).toMatch(
+        new RegExp(
+          `^error\\[not-equal\\]: \`${name.replaceAll(".", "\\.")}\`: element ${place} is \\S+ in the packed file, \\S+ in training$`,
+        ),
+      );
+    });
+
+    test("a parameter that the model does not have", async () => {
+      const more = { dtype: "F32", shape: [1], bytes: new Uint8Array(4) } as const;
+      const said = await refusalOf(({ parameters }) => ({ parameters: new Map(parameters).set("norm.bias", more) }));
+      expect(said).toBe("error[not-equal]: `norm.bias` of the packed file is nothing that the model has");
+    });
+
+    test("names by which it would be served as another graph; other words for the same graph are no difference", async () => {
+      const { packed } = await model();
+      const compileOptions = await settings(halves);
+      const named = (more: object) => () =>
+        refuseOtherNames(source, compileOptions, { ...packed, about: { ...packed.about, ...more } }, "packed.safetensors");
+      expect(named({ policy: "quest(w = 4, a = 8)" })).toThrow(
+        "error[packed-mismatch]: packed.safetensors says that it has policy `quest(w = 4, a = 8)` and recipe `demo`, which make another graph",
+      );
+      expect(named({ recipe: "nothing" })).toThrow("error[packed-mismatch]");
+      expect(named({ policy: "quest_w4a4" })).not.toThrow();
+      expect(packed.about.policy).not.toBe("quest_w4a4");
     });
 
     test("an offset that was moved, of a weight that has some", async () => {
