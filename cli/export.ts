@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import type { CompiledArtifact } from "../compiler/index.ts";
 import { isWeight } from "../ir/artifact.ts";
 import { printBytes } from "../ir/byte-size.ts";
-import { DiagnosticError, error } from "../ir/diagnostic.ts";
+import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
 import {
   type AdapterChoice,
   Device,
@@ -53,9 +53,13 @@ async function exportModel(first: string, recipe: string | undefined, flags: Exp
     ]);
   using device = await Device.open({ adapter: flags.adapter });
   const options = { targets: [await targetOf(device)], portable: false };
-  const served = await compileFrom(model.source, model.recipe, model.flags, { ...options, packed: "read" }, output);
+  // Of both artifacts state alone is of interest: entries without sizes are nobody's concern here, and the second one's warnings are the first one's.
+  const warned = {
+    diagnostics: (all: readonly Diagnostic[]) => output.diagnostics(all.filter(({ code }) => code !== "unbound-dimension")),
+  };
+  const served = await compileFrom(model.source, model.recipe, model.flags, { ...options, packed: "read" }, warned);
   warnOfChanges(model, served, output);
-  const packing = await compileFrom(model.source, model.recipe, model.flags, { ...options, packed: "write" }, output);
+  const packing = await compileFrom(model.source, model.recipe, model.flags, { ...options, packed: "write" }, { diagnostics: () => {} });
   using session = await Session.open(packing, device);
   await giveWeights(model.weights, session, { asTheyAre: true });
   const kept = served.manifest.state.filter(isWeight);

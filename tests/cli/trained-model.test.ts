@@ -87,6 +87,7 @@ describe("packed", () => {
   test("a run is exported, evaluated and continued", async () => {
     const exported = await json("export", run(), "-o", packed());
     expect(exported).toMatchObject({ path: packed(), policy: "quest_w4a4", quantizedWeights: weights });
+    expect(exported.diagnostics).toBeUndefined();
     expect(exported.bitsPerWeight).toBeCloseTo(4 + (32 * rows) / weights, 12);
     const { loss } = await json("eval", run(), "--batches", "3");
     const named = ["eval", model(), ...small, "--batches", "3", "--weights", packed()];
