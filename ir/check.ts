@@ -5,7 +5,8 @@ import { suggest } from "./nearest.ts";
 /** Answers the value itself as a `T`, or throws a Rejection that names its place (`targets[0].slabs[1].bytes`) and says what must stand there. */
 export type Check<T> = (value: unknown, at: string) => T;
 
-const wrong = (at: string, wanted: string, value: unknown): never => reject(`\`${at}\` must be ${wanted}, not ${shown(value)}`);
+const wrong = (at: string, wanted: string, value: unknown): never =>
+  reject(`${at === "" ? "it" : `\`${at}\``} must be ${wanted}, not ${shown(value)}`);
 
 /** As JSON, shortened for messages. */
 function shown(value: unknown): string {

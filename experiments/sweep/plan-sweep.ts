@@ -10,6 +10,7 @@ import { printType, shapeOf } from "../../ir/type.ts";
 import { type Dataset, openData } from "../../runtime/index.ts";
 import type { ResultRow } from "../scaling-law.ts";
 import { type GridPoint, gridOf } from "./grid.ts";
+import { inSweepFile } from "./in-sweep-file.ts";
 import { placeIn } from "./json-place.ts";
 import { type ModelSize, sizeOf } from "./model-size.ts";
 import { badSweep, parseSweep, type SweepFile } from "./sweep-file.ts";
@@ -63,7 +64,7 @@ export async function planSweep(source: Source, options: SweepPlanOptions): Prom
     return { diagnostics: [...parsed.diagnostics, ...(grid?.diagnostics ?? [])] };
   const { model } = parsed.value;
   const path = isAbsolute(model) ? model : join(dirname(source.path), model);
-  const planner = new Planner(parsed.value, source, await options.read(path), options);
+  const planner = new Planner(parsed.value, source, await readModel(path, source, options), options);
   const runs: PlannedRun[] = [];
   for (const point of grid.value) {
     const planned = await planner.plan(point);
@@ -71,6 +72,17 @@ export async function planSweep(source: Source, options: SweepPlanOptions): Prom
   }
   const diagnostics = [...parsed.diagnostics, ...planner.problems(runs)];
   return hasErrors(diagnostics) ? { diagnostics } : { value: runs, diagnostics };
+}
+
+/** A file that is not there is marked where the sweep names it. */
+async function readModel(path: string, source: Source, { read }: SweepPlanOptions): Promise<Source> {
+  try {
+    return await read(path);
+  } catch (problem) {
+    if (!(problem instanceof DiagnosticError)) throw problem;
+    const primary = { span: placeIn(source, ["model"]), message: "" };
+    throw new DiagnosticError(problem.diagnostics.map((one) => ({ primary, ...one })));
+  }
 }
 
 /** What is the same for all seeds. */
@@ -204,7 +216,7 @@ class Planner {
     );
     if (hasNoParameter) found = under([`schedule.steps=${steps}`]);
     const { value: lowered, diagnostics } = found.report;
-    for (const problem of diagnostics) this.#add(problem);
+    for (const problem of diagnostics) this.#add(problem, point);
     return lowered === undefined || hasErrors(diagnostics) ? undefined : { lowered, set: found.set };
   }
 
@@ -264,11 +276,12 @@ class Planner {
     this.#add(badSweep(message, placeIn(this.#source, place), label, help));
   }
 
-  /** A mistake that many runs share is told once. */
-  #add(problem: Diagnostic): void {
+  /** A mistake that many runs share is told once, in the sweep file's words where the compiler found it in a run. */
+  #add(problem: Diagnostic, point?: GridPoint): void {
     const text = printDiagnostic(problem);
-    if (!this.#told.has(text)) this.#diagnostics.push(problem);
+    if (this.#told.has(text)) return;
     this.#told.add(text);
+    this.#diagnostics.push(point === undefined ? problem : inSweepFile(problem, point, this.#file, this.#source));
   }
 }
 

@@ -1,8 +1,8 @@
 // Sweep files: a grid of training runs as JSON, checked field by field.
 import { type Check, finite, flag, listOf, objectOf, oneOf, optional, recordOf, text, whole } from "../../ir/check.ts";
 import { type Diagnostic, error, Rejection, type Report, reject } from "../../ir/diagnostic.ts";
-import { type Source, type Span, span } from "../../ir/source.ts";
-import { placeIn, stepsOf } from "./json-place.ts";
+import type { Source, Span } from "../../ir/source.ts";
+import { placeIn, repeatedField, stepsOf, syntaxProblem } from "./json-place.ts";
 
 /** One precision of a sweep. */
 export interface SweepPolicy {
@@ -104,9 +104,10 @@ export function parseSweep(source: Source): Report<SweepFile> {
   try {
     value = JSON.parse(source.text);
   } catch (problem) {
-    const message = problem instanceof Error ? problem.message : String(problem);
-    return { diagnostics: [badSweep("a sweep file is not JSON", syntaxPlace(source, message), message)] };
+    return { diagnostics: [badSweep("a sweep file is not JSON", ...syntaxProblem(source, problem))] };
   }
+  const again = repeatedField(source);
+  if (again !== undefined) return { diagnostics: [badSweep("a sweep file has a field twice", again, "it stands above already")] };
   try {
     const sweep = checkSweep(value, "");
     if (sweep.steps !== undefined && sweep.tokens !== undefined)
@@ -128,9 +129,3 @@ const exampleHelp =
 /** A problem of a sweep file. */
 export const badSweep = (message: string, at: Span, label: string, help: readonly string[] = []): Diagnostic =>
   error("bad-sweep", message, at, label, help.length === 0 ? [exampleHelp] : help);
-
-/** V8 says `at position 20`, or that the text ends too early. */
-function syntaxPlace(source: Source, message: string): Span {
-  const at = Math.min(Number(/at position (\d+)/.exec(message)?.[1] ?? source.text.length), Math.max(0, source.text.trimEnd().length - 1));
-  return span(source, at, at + 1);
-}
