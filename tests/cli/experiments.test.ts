@@ -48,6 +48,12 @@ describe("fit", () => {
     expect(readFileSync(path, "utf8")).toContain("Efficiency per bit");
   });
 
+  test("a byte order mark in front of a file is none of its text", async () => {
+    const path = join(folder, "marked.jsonl");
+    writeFileSync(path, `\uFEFF${readFileSync(quest, "utf8")}`);
+    expect((await cli("fit", path, "--resamples", "0")).code).toBe(0);
+  });
+
   test("points into a file that is wrong", async () => {
     const path = join(folder, "wrong.jsonl");
     writeFileSync(path, '{"p": "4", "bits": 4, "n": 1000, "d": 20000, "loss": null}\n');

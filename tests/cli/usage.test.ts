@@ -43,6 +43,13 @@ describe("wrong input (exit code 1)", () => {
     expect(err).toBe("error[unknown-file]: there is no file `models/mpl.loom`\nhelp: did you mean `models/mlp.loom`?\n\n");
   });
 
+  test("a folder where a file must stand", async () => {
+    const { code, err } = await cli("fit", "docs/examples");
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error\[unknown-file\]: `docs\/examples` is a folder\nhelp: it holds .*`sweep\.json`/);
+    expect((await cli("sweep", "docs/examples/swep.json")).err).toContain("help: did you mean `docs/examples/sweep.json`?");
+  });
+
   test("a folder that is not there", async () => {
     const { code, err } = await cli("ir", "modles/mlp.loom", "digits");
     expect(code).toBe(1);
