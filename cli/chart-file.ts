@@ -1,5 +1,6 @@
 // Charts that commands write or show: an SVG file, or text.
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { InvalidArgumentError } from "commander";
 import type { Chart } from "../experiments/plots/chart.ts";
 import { renderSvg } from "../experiments/plots/svg.ts";
@@ -13,6 +14,7 @@ export function svgPath(text: string): string {
 }
 
 export async function writeChart(chart: Chart, path: string, output: Output): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
   await writeFile(path, await renderSvg(chart));
   output.say(output.strong(`wrote ${path}`));
 }

@@ -38,23 +38,32 @@ export const plotNames = Object.keys(plotKinds) as readonly PlotName[];
 /** Points of a curve that no plot could show more of. */
 const mostPoints = 400;
 
+/** Refuses a chart of runs that have nothing for it. */
+function refuseEmpty(series: readonly Series[], message: string, help: string): void {
+  if (series.every(({ points }) => points.length === 0)) throw new DiagnosticError([error("no-metrics", message, undefined, "", [help])]);
+}
+
 function lossCurves(runs: readonly RunMetrics[]): Chart {
   const longest = Math.max(...runs.map(({ losses }) => losses.length));
   const window = Math.max(1, Math.ceil(longest / mostPoints));
+  const series = runs.map(({ name, losses }): Series => ({ name, points: means(losses, window), mark: "line" }));
+  refuseEmpty(series, "the runs have no steps with a finite loss", "`bitloom train` logs each step when it is done");
   return {
     title: window === 1 ? "Training loss" : `Training loss, means of ${window} steps`,
     x: { label: "step", scale: "linear" },
     y: { label: "loss (nats)", scale: "linear" },
-    series: runs.map(({ name, losses }) => ({ name, points: means(losses, window), mark: "line" })),
+    series,
   };
 }
 
 function heldOutCurves(runs: readonly RunMetrics[]): Chart {
+  const series = runs.map(({ name, heldOutLosses }): Series => ({ name, points: means(heldOutLosses, 1), mark: "points" }));
+  refuseEmpty(series, "the runs have no held-out losses", "a recipe's `eval every 100 { loss }` logs them");
   return {
     title: "Held-out loss",
     x: { label: "step", scale: "linear" },
     y: { label: "loss (nats)", scale: "linear" },
-    series: runs.map(({ name, heldOutLosses }) => ({ name, points: means(heldOutLosses, 1), mark: "points" })),
+    series,
   };
 }
 
@@ -83,10 +92,8 @@ function probedCurves(runs: readonly RunMetrics[], what: keyof typeof probed): C
       return { name: runs.length > 1 ? `${run}: ${name}` : name, mark: "line", points };
     });
   });
-  if (series.length === 0) {
-    const help = ["`bitloom train --probe-every 50` logs them; plain straight-through estimators trust everything, so they have no share"];
-    throw new DiagnosticError([error("no-metrics", "the runs have no probes of their roundings", undefined, "", help)]);
-  }
+  const help = "`bitloom train --probe-every 50` logs them; plain straight-through estimators trust everything, so they have no share";
+  refuseEmpty(series, "the runs have no probes of their roundings", help);
   return { ...probed[what], x: { label: "step", scale: "linear" }, series };
 }
 

@@ -79,7 +79,7 @@ describe("plot", () => {
     expect(text.code).toBe(0);
     expect(text.out).toContain("Loss against the size of the model");
     expect(text.out).toContain("o 16   x 8   + 4   * 3   # 2   @ 1");
-    const path = join(folder, "bits.svg");
+    const path = join(folder, "plots/bits.svg");
     expect(await cli("plot", "bits", "--published", "-o", path)).toMatchObject({ code: 0, out: `wrote ${path}\n` });
     expect(readFileSync(path, "utf8")).toMatch(/^<svg /);
   });

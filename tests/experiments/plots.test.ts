@@ -1,5 +1,5 @@
 // Plots: what they draw, as text and as SVG.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -171,5 +171,17 @@ describe("of runs", () => {
     expect(errors.series[2]).toEqual({ name: "probed: lm_head w", mark: "line", points: [{ x: 50, y: 0.5 }] });
     expect(await renderSvg(errors)).toContain("Error of rounding");
     expect(renderTerminal(errors)[0]).toBe("Error of rounding");
+  });
+
+  test("runs that have nothing of what is plotted are refused, one that has is drawn", async () => {
+    const path = join(folder, "short");
+    mkdirSync(path);
+    writeFileSync(join(path, "metrics.jsonl"), '{"step": 1, "loss": 3}\n');
+    const later = join(folder, "later");
+    mkdirSync(later);
+    writeFileSync(join(later, "metrics.jsonl"), '{"step": 1, "val_loss": 3}\n');
+    expect(() => plotKinds["val-loss"].chart(readRuns([path]))).toThrow("error[no-metrics]: the runs have no held-out losses");
+    expect(() => plotKinds.loss.chart(readRuns([later]))).toThrow("error[no-metrics]: the runs have no steps with a finite loss");
+    expect(plotKinds["val-loss"].chart(readRuns([path, later])).series.map(({ points }) => points.length)).toEqual([0, 1]);
   });
 });
