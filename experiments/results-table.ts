@@ -54,8 +54,19 @@ export function parseResults(source: Source): Report<readonly ResultRow[]> {
   }
   if (rows.length === 0 && diagnostics.length === 0)
     diagnostics.push(error("bad-results", `\`${source.path}\` has no rows`, undefined, "", help));
-  return { value: rows, diagnostics };
+  return { value: rows, diagnostics: firstOf(diagnostics, source) };
 }
+
+/** As many problems as are read: a file of another kind has one on every line. */
+const mostProblems = 8;
+
+const firstOf = (problems: readonly Diagnostic[], { path }: Source): readonly Diagnostic[] =>
+  problems.length <= mostProblems
+    ? problems
+    : [
+        ...problems.slice(0, mostProblems),
+        error("bad-results", `\`${path}\` has ${problems.length - mostProblems} more lines that are no rows of results`),
+      ];
 
 function parseLine(content: string, line: Span, diagnostics: Diagnostic[]): ResultRow | undefined {
   let value: unknown;

@@ -61,3 +61,9 @@ test("every wrong line is named in one run", () => {
   const { said } = parse("{", "{}", "1");
   expect(said.match(/results\.jsonl:\d/g)).toEqual(["results.jsonl:1", "results.jsonl:2", "results.jsonl:3"]);
 });
+
+test("of a file of another kind the first lines stand for all", () => {
+  const { said } = parse(...Array.from({ length: 100 }, () => "use std.{Linear}"));
+  expect(said.match(/a line is not JSON/g)?.length).toBe(8);
+  expect(said).toContain("error[bad-results]: `results.jsonl` has 92 more lines that are no rows of results");
+});
