@@ -126,9 +126,15 @@ function refuseTooFew(rows: readonly ResultRow[], found: readonly Precision[]): 
   const parameters = lawParameters + found.length - 1;
   const [sizes, tokens] = [new Set(rows.map(({ n }) => n)).size, new Set(rows.map(({ d }) => d)).size];
   const missing: string[] = [];
-  if (rows.length < parameters) missing.push(`it has ${parameters} parameters with ${found.length} precisions, for ${rows.length} runs`);
+  if (rows.length < parameters)
+    missing.push(`it has ${parameters} parameters with ${counted(found.length, "precision")}, for ${counted(rows.length, "run")}`);
   if (sizes < 2) missing.push("all runs have one size `n`");
   if (tokens < 2) missing.push("all runs have one number of tokens `d`");
+  const values = termValues(rows);
+  if (missing.length === 0 && values < parameters)
+    missing.push(
+      `it has ${parameters} parameters with ${counted(found.length, "precision")}, and ${counted(sizes, "size")} with ${counted(tokens, "number")} of tokens determine ${values}, however many seeds there are`,
+    );
   if (missing.length === 0) return;
   throw refuse(
     error("too-few-runs", `the law cannot be fitted: ${missing.join("; ")}`, undefined, "", [
@@ -137,11 +143,26 @@ function refuseTooFew(rows: readonly ResultRow[], found: readonly Precision[]): 
   );
 }
 
+/**
+ * How many numbers losses without noise would determine: a sum of one value for each size and precision, and of one for each number of tokens, where
+ * rows that share neither with others leave open how their sum divides.
+ */
+function termValues(rows: readonly ResultRow[]): number {
+  const groups = new Map<string, Set<string>>();
+  for (const { n, p, d } of rows) {
+    const [model, data] = [JSON.stringify(["n", n, p]), JSON.stringify(["d", d])];
+    const joined = new Set([...(groups.get(model) ?? [model]), ...(groups.get(data) ?? [data])]);
+    for (const value of joined) groups.set(value, joined);
+  }
+  return groups.size - new Set(groups.values()).size;
+}
+
 function misses(rows: readonly ResultRow[], law: ScalingLaw): Pick<Analysis, "rms" | "worst"> {
   const residuals = rows.map((row) => ({ row, residual: Math.log(row.loss) - Math.log(predictLoss(law, row)) }));
   const worst = residuals.reduce((a, b) => (Math.abs(b.residual) > Math.abs(a.residual) ? b : a));
   return { worst, rms: Math.sqrt(residuals.reduce((sum, { residual }) => sum + residual ** 2, 0) / residuals.length) };
 }
 
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 const refuse = (diagnostic: Diagnostic): DiagnosticError => new DiagnosticError([diagnostic]);
 const list = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");

@@ -41,5 +41,6 @@ export function intervalOf(values: readonly number[]): Interval | undefined {
 function quantile(sorted: readonly number[], share: number): number {
   const at = share * (sorted.length - 1);
   const [low = Number.NaN, high = low] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]];
-  return low + (high - low) * (at - Math.floor(at));
+  // Of equal ones it is those, also where they are infinite.
+  return low === high ? low : low + (high - low) * (at - Math.floor(at));
 }

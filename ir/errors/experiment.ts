@@ -21,8 +21,8 @@ export const experimentErrors = explain({
     text: "Each said why when it did, and the others went on. Those that are done stay done: the same command tries the failed ones again, from their checkpoints.",
   },
   "no-metrics": {
-    meaning: "A folder holds no metrics of a run.",
-    text: "`bitloom train` writes `metrics.jsonl` into the folder that `--out` names, or runs/RECIPE.",
+    meaning: "A folder holds no metrics of a run, or none of those that a plot is of.",
+    text: "`bitloom train` writes `metrics.jsonl` into the folder that `--out` names, or runs/RECIPE. Held-out losses and probes are in it where the run was asked for them.",
     example: sh("bitloom plot loss models", "bitloom plot bits --published"),
   },
   "sweep-runs": {
@@ -31,7 +31,7 @@ export const experimentErrors = explain({
   },
   "too-few-runs": {
     meaning: "There are too few runs to fit a scaling law.",
-    text: "The law has five parameters and one for each precision but the reference, so that many losses are the least; and it tells what size is worth from what tokens are worth by runs that differ in them.",
+    text: "The law has five parameters and one for each precision but the reference, so that many losses are the least; and it tells what size is worth from what tokens are worth by runs that differ in them. Runs that differ in seeds alone count once: P precisions at S sizes, each on T numbers of tokens, determine P S + T - 1 numbers.",
   },
   "uneven-evaluation": {
     meaning: "Runs of a sweep are evaluated on different numbers of held-out examples.",

@@ -99,6 +99,7 @@ test("an interval holds the middle 95 % of values", () => {
   const [low, high] = intervalOf(Array.from({ length: 41 }, (_, i) => 40 - i)) ?? [];
   expect(low).toBeCloseTo(1, 12);
   expect(high).toBeCloseTo(39, 12);
+  expect(intervalOf([1, ...Array.from({ length: 40 }, () => Number.POSITIVE_INFINITY)])?.[1]).toBe(Number.POSITIVE_INFINITY);
 });
 
 describe("what cannot be fitted", () => {
@@ -123,6 +124,41 @@ describe("what cannot be fitted", () => {
   test("one size, one number of tokens", () => {
     const message = refusal(Array.from({ length: 9 }, () => row("16", 16, 1e6, 1e8)));
     expect(message).toContain("all runs have one size `n`; all runs have one number of tokens `d`");
+  });
+
+  test("as many runs as parameters, at too few sizes and numbers of tokens to tell them apart", () => {
+    const grid = (sizes: readonly number[], tokens: readonly number[], p: readonly (readonly [string, number])[]) =>
+      p.flatMap(([name, bits]) =>
+        sizes.flatMap((n) => tokens.flatMap((d) => [0, 1, 2].map((seed) => ({ ...row(name, bits, n, d), seed })))),
+      );
+    expect(refusal(grid([1e6, 2e6], [1e8, 2e8], [["16", 16]]))).toContain(
+      "it has 5 parameters with 1 precision, and 2 sizes with 2 numbers of tokens determine 3, however many seeds there are",
+    );
+    expect(
+      refusal(
+        grid(
+          [1e6, 2e6],
+          [1e8, 2e8],
+          [
+            ["16", 16],
+            ["4", 4],
+          ],
+        ),
+      ),
+    ).toContain("determine 5,");
+    const three = grid(
+      [1e6, 2e6],
+      [1e8, 2e8],
+      [
+        ["16", 16],
+        ["4", 4],
+        ["2", 2],
+      ],
+    ).map((one) => ({ ...one, loss: one.n ** -0.1 + one.d ** -0.1 + 1 / one.bits }));
+    expect(() => analyse(three, { resamples: 0 })).not.toThrow();
+    // Tokens that follow from the size say nothing of their own.
+    const tied = [1e6, 2e6, 4e6, 8e6].flatMap((n) => [0, 1].map((seed) => ({ ...row("16", 16, n, 100 * n), seed })));
+    expect(refusal(tied)).toContain("determine 4,");
   });
 
   test("a reference that is unknown, or not clear", () => {
