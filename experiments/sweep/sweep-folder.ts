@@ -52,7 +52,9 @@ export class SweepFolder {
       const before = askedBefore(join(this.folderOf(run), askedFile));
       if (before === undefined) return [];
       const now = askedOf(run);
-      const names = Object.keys(now).filter((name) => before[name] !== now[name]);
+      // A path is as it was written, from wherever: what it leads to counts.
+      const isSameText = before["sources"] === now["sources"];
+      const names = Object.keys(now).filter((name) => before[name] !== now[name] && !(name === "file" && isSameText));
       const settings = names.filter((name) => name !== "sources");
       if (settings.length < names.length) otherTexts.push(run.name);
       if (settings.length === 0) return [];
