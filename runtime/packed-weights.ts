@@ -91,7 +91,7 @@ export function givePacked(packed: PackedModel, session: Session, path: string):
   const wrong = states.flatMap((state) => differences(state, packed.weights.get(state.weight)));
   const known = new Set(states.map(({ weight }) => weight));
   for (const name of packed.weights.keys()) if (!known.has(name)) wrong.push(`the model has no packed \`${name}\``);
-  if (wrong.length > 0) throw mismatch(path, wrong);
+  if (wrong.length > 0) throw mismatch(path, [...otherNames(packed.about, session.artifact.manifest), ...wrong]);
   const { parameters, warnings } = matchParameters(path, packed.parameters, session.artifact.manifest.state, { asTheyAre: true });
   for (const { weight, codes, type, scale, offset } of states) {
     const { codes: values, scales, offsets } = packed.weights.get(weight) ?? missing(weight);
@@ -123,6 +123,21 @@ function differences(state: PackedState, packed: PackedWeight | undefined): stri
   compare("elements of a row", columns, model.columns);
   compare("the offset", offset, model.offset ?? "none");
   compare("the shape of the scales", `[${packed.scaleShape.join(", ")}]`, `[${boundShape(parseType(scale.type)).join(", ")}]`);
+  return found;
+}
+
+/** Where the file's names say why it differs. */
+function otherNames(
+  theirs: PackedModel["about"],
+  { model, policy }: Pick<CompiledArtifact["manifest"], "model" | "policy">,
+): readonly string[] {
+  const found: string[] = [];
+  if (theirs.policy !== policy) found.push(`the policy is \`${theirs.policy}\` in the file and \`${policy}\` here`);
+  // `Llama(vocab = 256, dim = 64)`: parameters that are alike tell nothing.
+  const [file, here] = [theirs.model, model].map((text) => text.replace(/\)$/, "").split(/[(,] ?/));
+  const unlike = (these: readonly string[] = [], those: readonly string[] = []) => these.filter((part) => !those.includes(part)).join(", ");
+  const [before, now] = [unlike(file, here), unlike(here, file)].map((parts) => parts || "fewer parameters");
+  if (theirs.model !== model) found.push(`the model has ${before} in the file and ${now} here: \`--set\` makes them alike`);
   return found;
 }
 

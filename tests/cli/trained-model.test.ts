@@ -120,8 +120,9 @@ describe("packed", () => {
       "another policy",
       () => ["eval", run(), "--weights", packed(), "--policy", "quest(w = 3, a = 4)"],
       "packed-mismatch",
-      "does not hold this model's",
+      "does not hold this model's packed weights\nhelp: the policy is `quest_w4a4` in the file and `quest(w = 3, a = 4)` here\n",
     ],
+    ["another size", () => ["eval", model(), "--weights", packed()], "packed-mismatch", "help: the model has dim = 16, "],
     [
       "training",
       () => ["train", model(), "demo", ...small, "--init", packed(), "--out", join(folder, "none")],
