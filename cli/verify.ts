@@ -8,7 +8,7 @@ import { frontEndOptions } from "./compilation.ts";
 import { adapterOption, jsonOption, policyOption, setOption, weightsOption, wholeNumber } from "./options.ts";
 import type { Output } from "./output.ts";
 import { targetOf } from "./target.ts";
-import { type ModelFlags, trainedModel } from "./trained-model.ts";
+import { type ModelFlags, trainedModel, warnOfChanges } from "./trained-model.ts";
 
 interface VerifyFlags extends ModelFlags {
   readonly packed: string;
@@ -49,6 +49,7 @@ async function verifyModel(first: string, recipe: string | undefined, flags: Ver
     path: flags.packed,
     device,
     targets: flags.targets,
+    onCompiled: (artifact) => warnOfChanges(model, artifact, output),
     onStage: (stage) => output.note(stage),
   });
   tell(verified, flags.packed, output);

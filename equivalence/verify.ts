@@ -1,6 +1,6 @@
 // The promise that what was trained is what is served, checked: weights, then layers, then held-out text.
 import { compile } from "../compiler/driver/compile.ts";
-import type { CompileOptions } from "../compiler/index.ts";
+import type { CompiledArtifact, CompileOptions } from "../compiler/index.ts";
 import { type Diagnostic, DiagnosticError, error, unwrap } from "../ir/diagnostic.ts";
 import type { Source } from "../ir/source.ts";
 import { wholeName } from "../ir/state-piece.ts";
@@ -32,6 +32,8 @@ export interface VerifyOptions {
   readonly device: Device;
   /** Held-out targets to compare the loss on, at least; default 20,000. */
   readonly targets?: number;
+  /** Told what the recipe evaluates with, before anything is compared. */
+  readonly onCompiled?: (artifact: CompiledArtifact) => void;
   /** Told what is about to be checked. */
   readonly onStage?: (stage: string) => void;
 }
@@ -63,15 +65,17 @@ const leastTargets = 20_000;
  */
 export async function verifyPacked(options: VerifyOptions): Promise<Verified> {
   const { source, compile: settings, device, packed, path, onStage } = options;
+  const evaluation = unwrap(compile(source, { ...settings, entries: (name) => name === "eval" }));
+  options.onCompiled?.(evaluation);
+  const { run } = evaluation.manifest;
+  if (run === undefined)
+    throw new DiagnosticError([error("no-recipe", `\`${source.path}\` has no recipe, which would say what to verify on`)]);
   onStage?.("weights: the training graph's codes and scales");
   const training = unwrap(compileProbed(source, settings));
   const layers = unwrap(compileLayers(source, settings));
   // Refused before anything is compared: codes that mean something else need no comparison.
   using layerSession = await Session.open(layers.artifact, device);
   givePacked(packed, layerSession, path);
-  const { run } = unwrap(compile(source, { ...settings, entries: (name) => name === "eval" })).manifest;
-  if (run === undefined)
-    throw new DiagnosticError([error("no-recipe", `\`${source.path}\` has no recipe, which would say what to verify on`)]);
   refuseOtherNames(source, settings, packed, path);
   const trained = await trainingValues(training, run.data, options);
   const { differing: otherWeights, ...weights } = compareWeights(training, layers, trained, packed);

@@ -108,6 +108,16 @@ describe("packed", () => {
     );
   });
 
+  test("a text that has changed since the run is named: what is compared is what it makes now", async () => {
+    const text = readFileSync(model(), "utf8");
+    appendFileSync(model(), "// changed\n");
+    // Refused early, for a short test.
+    const { err } = await cli("verify", run(), "--packed", packed(), "--policy", "quest(w = 3, a = 4)", ...swiftshader);
+    writeFileSync(model(), text);
+    expect(err).toContain(`warning[changed-source]: \`${model()}\` has changed since the run was trained`);
+    expect(err).toContain("error[packed-mismatch]");
+  });
+
   test.each([
     [
       "a float model is not packed",
