@@ -35,11 +35,11 @@ export class Output {
     if (!this.isJson) this.#err.write(`${line}\n`);
   }
 
-  /** The result, for machines: one object, with the warnings that came before it. */
-  result(value: object): void {
+  /** The result, for machines: one object, with the warnings that came before it, and with `problems`, which are then told. */
+  result(value: object, problems: readonly Diagnostic[] = []): void {
     if (!this.isJson) return;
-    const warnings = this.#held.splice(0);
-    this.#out.write(`${JSON.stringify(warnings.length === 0 ? value : { ...value, diagnostics: warnings.map(asJson) })}\n`);
+    const told = [...this.#held.splice(0), ...problems];
+    this.#out.write(`${JSON.stringify(told.length === 0 ? value : { ...value, diagnostics: told.map(asJson) })}\n`);
   }
 
   /** Text that is itself the result (IR, an artifact's file), whatever the mode. */

@@ -116,12 +116,19 @@ function tellOutcome(runs: readonly SweepRun[], outcomes: ReadonlyMap<SweepRun, 
     return { run, status, ...(loss === undefined ? {} : { loss }), ...(outcome?.kind === "failed" ? { problem: outcome.text } : {}) };
   });
   const count = (status: Status) => rows.filter((row) => row.status === status).length;
-  output.result({
+  const failed = rows.filter(({ status }) => status === "failed");
+  const help = [
+    `failed: ${failed.map(({ run }) => `\`${run.name}\``).join(", ")}`,
+    "the same command tries them again from their checkpoints",
+  ];
+  const problems = failed.length === 0 ? [] : [error("failed-runs", `${failed.length} of ${runs.length} runs failed`, undefined, "", help)];
+  const result = {
     runs: rows.map(({ run, ...rest }) => ({ run: run.name, folder: folder.folderOf(run), ...run.row, ...rest })),
     done: count("done"),
     failed: count("failed"),
     table: folder.table,
-  });
+  };
+  output.result(result, problems);
   const lines = rows.map(({ run: { name, row }, status, loss }) => [
     name,
     row.p,
@@ -132,14 +139,8 @@ function tellOutcome(runs: readonly SweepRun[], outcomes: ReadonlyMap<SweepRun, 
   ]);
   for (const line of aligned([["run", "precision", "bits", "n", "d", "loss"], ...lines])) output.say(line);
   output.say(output.strong(`${count("done")} of ${runs.length} runs are done; the table is ${folder.table}`));
-  const failed = rows.filter(({ status }) => status === "failed");
-  if (failed.length > 0) {
-    const help = [
-      `failed: ${failed.map(({ run }) => `\`${run.name}\``).join(", ")}`,
-      "the same command tries them again from their checkpoints",
-    ];
-    throw new DiagnosticError([error("failed-runs", `${failed.length} of ${runs.length} runs failed`, undefined, "", help)]);
-  }
+  // For machines they are told already, and what is left of them is the exit code.
+  if (problems.length > 0) throw new DiagnosticError(output.isJson ? [] : problems);
   if (count("done") < runs.length) output.say("go on with the same command");
 }
 

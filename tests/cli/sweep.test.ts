@@ -128,6 +128,14 @@ test("a run that fails leaves the others alone; a changed sweep does not go on",
   const rows = readFileSync(`${path}/runs/results.jsonl`, "utf8").trim().split("\n");
   expect(rows.map((row) => JSON.parse(row).run)).toEqual(["float-line-60-recipe.rate=0.05-s0"]);
 
+  const forMachines = await cli(...command, "--json");
+  expect(forMachines).toMatchObject({ code: 1, err: "" });
+  expect(JSON.parse(forMachines.out)).toMatchObject({
+    done: 1,
+    failed: 1,
+    diagnostics: [{ code: "failed-runs", message: "1 of 2 runs failed" }],
+  });
+
   writeTinySweep(path, { policies: ["float"], sizes: ["line"], steps: [60], ...rates, heldOut: 8 });
   const changed = await cli(...command);
   expect(changed.code).toBe(1);
