@@ -1,11 +1,11 @@
 // A trained model as the command line names it: the folder of a run, which says all, or a model file with weights.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { CompiledArtifact } from "../compiler/index.ts";
+import { type CompiledArtifact, lowerSource } from "../compiler/index.ts";
 import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
 import type { Source } from "../ir/source.ts";
 import { givePacked, giveWeights, latestCheckpoint, type PackedModel, readPackedFile, type Session } from "../runtime/index.ts";
-import type { SourceFlags } from "./compilation.ts";
+import { frontEndOptions, type SourceFlags } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import type { Output } from "./output.ts";
 
@@ -47,7 +47,9 @@ export async function trainedModel(first: string, recipe: string | undefined, fl
           "name the folder of a run instead, or the weights with `--weights`",
         ]),
       ]);
-    return { source, ...(await withWeights(weights, recipe, flags)) };
+    const found = { source, ...(await withWeights(weights, recipe, flags)) };
+    refuseForeignNames(found, recipe, flags);
+    return found;
   }
   const { command, sources } = readConfig(first);
   const policy = flags.policy ?? command.policy;
@@ -75,6 +77,21 @@ async function withWeights(
     weights,
     ...(packed === undefined ? {} : { packed }),
   };
+}
+
+/** Recipe and policy that nobody wrote but the packed file must be the model's. */
+function refuseForeignNames({ source, recipe, flags, weights, packed }: TrainedModel, given: string | undefined, said: SourceFlags): void {
+  if (packed === undefined || (given !== undefined && said.policy !== undefined)) return;
+  const { diagnostics } = lowerSource(source, frontEndOptions(recipe, flags));
+  const unknown = diagnostics.filter(({ code }) => code === "unknown-recipe" || code === "unknown-policy");
+  if (unknown.length === 0) return;
+  const names = `recipe \`${recipe}\` and policy \`${flags.policy}\``;
+  throw new DiagnosticError([
+    error("packed-mismatch", `${weights} was made with ${names}; \`${source.path}\` does not have both`, undefined, "", [
+      ...unknown.flatMap(({ message, help = [] }) => [message, ...help].join("; ")),
+      "name the model that it was made from, or another recipe, or another policy with `--policy`",
+    ]),
+  ]);
 }
 
 /** How a model is compiled for its weights. */

@@ -132,6 +132,12 @@ describe("packed", () => {
       "packed-mismatch",
       "does not hold this model's packed weights\nhelp: the policy is `quest_w4a4` in the file and `quest(w = 3, a = 4)` here\n",
     ],
+    [
+      "another model",
+      () => ["eval", join(projectRoot, "models/gpt.loom"), "--weights", packed()],
+      "packed-mismatch",
+      "models/gpt.loom` has no recipe `demo`; there is `small`\n",
+    ],
     ["another size", () => ["eval", model(), "--weights", packed()], "packed-mismatch", "help: the model has dim = 16, "],
     [
       "training",
