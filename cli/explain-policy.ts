@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { explainPolicy, type SiteExplanation } from "../compiler/index.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { DiagnosticError, hasErrors } from "../ir/diagnostic.ts";
+import { floatBits } from "../ir/quant/stored-bits.ts";
 import type { SourceFlags } from "./compilation.ts";
 import { readSource } from "./files.ts";
 import { jsonOption, policyOption, setOption } from "./options.ts";
@@ -11,7 +12,9 @@ import { aligned } from "./table.ts";
 
 export function explainPolicyCommand(output: Output): Command {
   return new Command("explain-policy")
-    .description("Show what a policy means for each matrix of a model: the rule that decides, bits, rotation, bytes of codes and scales.")
+    .description(
+      "Show what a policy means for each matrix of a model: the rule that decides, bits, rotation, bytes of codes and scales in a packed file.",
+    )
     .argument("<file>", "model file (.loom), `-` for the standard input")
     .argument("[recipe]", "a `train` block of the file; may be left out where there is only one")
     .addOption(policyOption())
@@ -38,16 +41,17 @@ async function explain(file: string, recipe: string | undefined, { policy, set }
 
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 
-function row({ path, parameter, type, weight, activation, unused, bytes, floatBytes, rule, at }: SiteExplanation): readonly string[] {
+function row(site: SiteExplanation): readonly string[] {
+  const { path, parameter, type, weight, activation, storedBits, unused, bytes, floatBytes, rule, at } = site;
   const rotated = weight ?? activation;
   const rotation = rotated === undefined || rotated.rotation === "none" ? "-" : `${rotated.rotation}, blocks of ${rotated.block}`;
-  const bits = (side: SiteExplanation["weight"]): string =>
-    side === undefined ? "float" : `${side.bits} bits${side.group === "row" ? "" : ` by ${side.group}`}`;
+  const told = (side: SiteExplanation["weight"], bits = side?.bits): string =>
+    side === undefined || bits === floatBits ? "float" : `${bits} bits${side.group === "row" ? "" : ` by ${side.group}`}`;
   return [
     path === "" ? parameter : `${path}.${parameter}`,
     type,
-    bits(weight),
-    bits(activation),
+    told(weight, storedBits),
+    told(activation),
     rotation,
     printBytes(bytes),
     percent(bytes, floatBytes),

@@ -6,6 +6,7 @@ import type { CompiledArtifact } from "../compiler/index.ts";
 import { isWeight } from "../ir/artifact.ts";
 import { printBytes } from "../ir/byte-size.ts";
 import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
+import { sparseBits } from "../ir/quant/sparse-packing.ts";
 import {
   type AdapterChoice,
   Device,
@@ -94,5 +95,6 @@ function tell({ path, bytes, packed, served, weights }: Told, output: Output): v
   output.say(output.strong(`wrote ${path}: ${printBytes(bytes)}`));
 }
 
-/** Bits that an element takes: of pruned rows half of the levels, and two bits for each unit that stays. */
-const storedBits = ({ bits, unit }: PackedWeight["declaration"]): number => (unit === undefined ? bits : bits / 2 + 1 / unit);
+/** Bits that an element takes. */
+const storedBits = ({ bits, unit }: PackedWeight["declaration"]): number =>
+  unit === undefined ? bits : sparseBits({ levelBits: bits, unit });

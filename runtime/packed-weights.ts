@@ -4,6 +4,7 @@ import { type Diagnostic, DiagnosticError, error, firstLines } from "../ir/diagn
 import { type PackedPart, packedName, weightOfCodes } from "../ir/packed-name.ts";
 import { packValues, unpackValues } from "../ir/packing.ts";
 import { parseType } from "../ir/parse-type.ts";
+import { levelBitsOf } from "../ir/quant/sparse-packing.ts";
 import type { CodesType } from "../ir/type.ts";
 import { matchParameters } from "./given-weights.ts";
 import { type PackedModel, type PackedWeight, rotationName } from "./packed-file.ts";
@@ -73,8 +74,7 @@ export async function packSession(
 const unitOf = (codes: Int32Array): 1 | 2 => (codes.every((code, i) => (code === 0) === (codes[i ^ 1] === 0)) ? 2 : 1);
 
 const declarationOf = ({ type, codes, offset }: PackedState): PackedWeight["declaration"] => ({
-  // A pruned row's codes have a bit for the level zero, which files need not.
-  bits: type.grid === "sparse_half" ? type.bits - 1 : type.bits,
+  bits: type.grid === "sparse_half" ? levelBitsOf(type.bits) : type.bits,
   grid: type.grid,
   rotation: rotationName(codes.rotation),
   columns: boundShape(type).at(-1) ?? 0,

@@ -4,9 +4,10 @@ import type { Module } from "../../ir/module.ts";
 import { byteLength } from "../../ir/packing.ts";
 import { printChoice, type QuantizeChoice } from "../../ir/quant/choice.ts";
 import type { Side } from "../../ir/quant/quantizer.ts";
-import { prunerNamed, quantizerNamed, schemeNamed } from "../../ir/quant/table.ts";
+import { floatBits, storedBits } from "../../ir/quant/stored-bits.ts";
+import { schemeNamed } from "../../ir/quant/table.ts";
 import { positionAt, type Source, type Span } from "../../ir/source.ts";
-import { codes, f32, printType, shapeOf, type TensorType } from "../../ir/type.ts";
+import { elementCount, printType, shapeOf } from "../../ir/type.ts";
 import { instancesBelow, type Weight } from "../sema/resolved.ts";
 import { type FrontEndOptions, lowerSource } from "./frontend.ts";
 
@@ -35,7 +36,9 @@ export interface SiteExplanation {
   /** Why a choice has no effect: no contraction of the model reads the matrix. */
   readonly unused?: true;
   readonly floatBytes: number;
-  /** Codes and scales, or the matrix in f32. */
+  /** Bits of an element in a packed file, scales not counted. */
+  readonly storedBits: number;
+  /** Codes, scales and offsets in a packed file, or the matrix in f32. */
   readonly bytes: number;
 }
 
@@ -77,19 +80,20 @@ function explainSite(
 ): SiteExplanation {
   const floatBytes = byteLength(type);
   const base = { path, parameter, type: printType(type), ...placeOf(rule), floatBytes };
-  if (choice === undefined) return { ...base, bytes: floatBytes };
-  if (!isContracted) return { ...base, choice: printChoice(choice), unused: true, bytes: floatBytes };
-  const sides = schemeNamed(choice.scheme).sides(choice.settings, shapeOf(type).at(-1) ?? 1);
-  const isFloat = sides.weight === undefined || prunerNamed(choice.scheme) !== undefined;
-  const bytes = isFloat ? floatBytes : quantizedBytes(type, sides.weight, quantizerNamed(choice.scheme).grid);
-  return { ...base, choice: printChoice(choice), ...sides, bytes };
+  const inFloat = { ...base, storedBits: floatBits, bytes: floatBytes };
+  if (choice === undefined) return inFloat;
+  if (!isContracted) return { ...inFloat, choice: printChoice(choice), unused: true };
+  const columns = shapeOf(type).at(-1) ?? 1;
+  const sides = schemeNamed(choice.scheme).sides(choice.settings, columns);
+  const bits = storedBits(choice, columns);
+  const isFloat = sides.weight === undefined || bits === floatBits;
+  const bytes = isFloat ? floatBytes : quantizedBytes(elementCount(shapeOf(type)), columns, bits, sides.weight);
+  return { ...base, choice: printChoice(choice), ...sides, storedBits: bits, bytes };
 }
 
-function quantizedBytes({ dims }: TensorType, { bits, group }: Side, grid: Parameters<typeof codes>[1]): number {
-  const rows = dims.slice(0, -1);
-  const columns = Number(dims.at(-1) ?? 1);
-  const scales = f32(...rows, group === "row" ? 1 : columns / group);
-  return byteLength(codes(bits, grid, dims)) + byteLength(scales);
+function quantizedBytes(elements: number, columns: number, bits: number, { group, centered }: Side): number {
+  const scales = elements / (group === "row" ? columns : group);
+  return Math.ceil((elements * bits) / 8) + 4 * scales * (centered === true ? 2 : 1);
 }
 
 function placeOf({ source, start, end }: Span): { readonly rule: string; readonly at: string } {

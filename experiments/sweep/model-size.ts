@@ -5,17 +5,15 @@ import { dot } from "../../ir/ops/dot.ts";
 import { gather } from "../../ir/ops/indexing.ts";
 import { crossEntropy } from "../../ir/ops/loss.ts";
 import { stateRead } from "../../ir/ops/source.ts";
-import { quantizerNamed } from "../../ir/quant/table.ts";
+import { floatBits, storedBits } from "../../ir/quant/stored-bits.ts";
 import { elementCount, shapeOf } from "../../ir/type.ts";
 
 export interface ModelSize {
   /** Elements of the weights that contractions read, without tables that are looked up and without the head. */
   readonly n: number;
-  /** Their bits by the policy, in the mean; 32 for those that stay in float. 0 where `n` is. */
+  /** Their bits in a packed file by the policy, in the mean; 32 for those that stay in float. 0 where `n` is. */
   readonly bits: number;
 }
-
-const floatBits = 32;
 
 /** Of a lowered module whose recipe has a loss. */
 export function sizeOf(module: Module): ModelSize {
@@ -52,8 +50,8 @@ export function sizeOf(module: Module): ModelSize {
       if (read === undefined || outside.has(read.name) || counted.has(read.name)) continue;
       const shape = shapeOf(read.type);
       const { quantize } = instruction.marks;
-      const side = quantize && quantizerNamed(quantize.scheme).sides(quantize.settings, shape.at(-1) ?? 1).weight;
-      counted.set(read.name, { elements: elementCount(shape), bits: side?.bits ?? floatBits });
+      const bits = quantize === undefined ? floatBits : storedBits(quantize, shape.at(-1) ?? 1);
+      counted.set(read.name, { elements: elementCount(shape), bits });
     }
   }
   const sizes = [...counted.values()];

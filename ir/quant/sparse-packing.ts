@@ -19,6 +19,12 @@ export interface PackedSparseRow {
 const keptOfGroup = 2;
 const unitBits = 2;
 
+/** Bits of the levels, beside which codes have one more: for zero, which is no level of the half grid. Files need it not. */
+export const levelBitsOf = (codeBits: number): number => codeBits - 1;
+
+/** Bits that an element of a row takes, pruned ones among them. */
+export const sparseBits = ({ unit, levelBits }: SparseRowForm): number => levelBits / 2 + unitBits / (2 * unit);
+
 /** From the codes of the grid `sparse_half`, whole groups of them. Throws where a group has not two units that stay. */
 export function packSparseRow(codes: ArrayLike<number>, { unit, levelBits }: SparseRowForm): PackedSparseRow {
   const group = unitsOfGroup * unit;

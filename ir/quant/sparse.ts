@@ -7,14 +7,12 @@ import { epsilon, flooredCode, optimalScaleOf } from "./gaussian.ts";
 import type { Outer, Quantizer, Setting, Side } from "./quantizer.ts";
 import { quest } from "./quest.ts";
 import { outerSetting, rowSettings, settingReader } from "./settings.ts";
-
-/** Bits of the levels, beside which codes have one more: for zero, which is no level of the half grid. */
-const levelBits = (bits: number): number => bits - 1;
+import { levelBitsOf } from "./sparse-packing.ts";
 
 /** |x| <= a number of steps. */
 const within = (x: ScalarExpr, step: ScalarExpr, steps: number): ScalarExpr => binary("le", unary("abs", x), times(step, float(steps)));
 
-const outermost = (bits: number): number => (2 ** levelBits(bits) - 1) / 2;
+const outermost = (bits: number): number => (2 ** levelBitsOf(bits) - 1) / 2;
 
 interface Form {
   readonly name: string;
@@ -76,12 +74,12 @@ function pruned({ name, summary, source, unit, bits: usual, most, kept }: Form):
     statistic: "mean_square",
 
     step(meanSquare, width) {
-      const levels = levelBits(width);
+      const levels = levelBitsOf(width);
       // Unlike QuEST's, epsilon is part of the deviation that the threshold follows from (spec P5), which is half a step then.
       return times(plus(unary("sqrt", meanSquare), float(epsilon)), float((2 * optimalScaleOf(levels)) / (2 ** levels - 1)));
     },
 
-    code: (x, step, width) => plus(times(cast("i32", flooredCode(x, step, levelBits(width))), int(2)), int(1)),
+    code: (x, step, width) => plus(times(cast("i32", flooredCode(x, step, levelBitsOf(width))), int(2)), int(1)),
     mask: (x, step, width, outer) => within(x, step, reach(outer, width, outermost(width) + 0.5)),
     sparsity: { unit, mask: (x, step, width, outer) => within(x, step, reach(outer, width, 0.5)) },
     scaleGradient: "none",

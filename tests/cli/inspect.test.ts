@@ -97,11 +97,18 @@ describe("explain-policy", () => {
     expect(sites[0]).toMatchObject({
       path: "fc1",
       parameter: "weight",
-      bytes: 256 * (400 + 4),
+      bytes: 256 * (392 + 4),
       floatBytes: 4 * 256 * 784,
     });
     expect(sites[0].activation).toBeUndefined();
     expect(floatBytes - bytes).toBe(sites.reduce((n: number, s: { bytes: number; floatBytes: number }) => n + s.floatBytes - s.bytes, 0));
+  });
+
+  test("of a pruned weight what its file takes, and where it is not rounded the float that it stays", async () => {
+    const { out } = await cli("explain-policy", ...mlp, "--policy", "sparse_4_8()");
+    expect(out).toMatch(/fc2\.weight +f32\[256, 256\] +2\.5 bits +4 bits +half, blocks of 128 +21\.0 KiB +8\.2 %/);
+    const { out: unrounded } = await cli("explain-policy", ...mlp, "--policy", "prune_4_8()");
+    expect(unrounded).toMatch(/fc2\.weight +f32\[256, 256\] +float +float +- +256 KiB +100\.0 %/);
   });
 
   test("a matrix that no contraction reads stays in float, and that is said", async () => {

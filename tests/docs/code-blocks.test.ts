@@ -1,6 +1,6 @@
 // Every code block of the pages is parsed, compiled or checked against the command line, so that none can rot.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
@@ -75,6 +75,13 @@ describe.each(inLanguage("json"))("sweep files, $at", ({ text }) => {
     expect(diagnostics.map((d) => printDiagnostic(d))).toEqual([]);
     expect(value?.length).toBe(12);
   });
+});
+
+test.each(readdirSync(join(projectRoot, "docs/examples")))("every run of docs/examples/%s compiles", async (name) => {
+  const path = join(projectRoot, "docs/examples", name);
+  const { value, diagnostics } = await planSweep({ path, text: readFileSync(path, "utf8") }, { read: readSource });
+  expect(diagnostics.map((d) => printDiagnostic(d))).toEqual([]);
+  expect(value?.length).toBeGreaterThan(0);
 });
 
 describe.each(inLanguage("sh"))("commands, $at", ({ text }) => {

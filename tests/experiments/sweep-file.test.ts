@@ -5,14 +5,17 @@ import { describe, expect, test } from "vitest";
 import { planSweep } from "../../experiments/sweep/plan-sweep.ts";
 import { DiagnosticError, error, printDiagnostic } from "../../ir/diagnostic.ts";
 
+const read = async (path: string) => {
+  if (path.endsWith("none.loom")) throw new DiagnosticError([error("unknown-file", `there is no file \`${path}\``)]);
+  return { path, text: readFileSync(path, "utf8") };
+};
+
+const planned = (text: string) => planSweep({ path: join(import.meta.dirname, "../../models/sweep.json"), text }, { read });
+
 /** All that is said of a sweep file. */
 async function saidOf(text: string): Promise<string> {
-  const read = async (path: string) => {
-    if (path.endsWith("none.loom")) throw new DiagnosticError([error("unknown-file", `there is no file \`${path}\``)]);
-    return { path, text: readFileSync(path, "utf8") };
-  };
   try {
-    const { diagnostics } = await planSweep({ path: join(import.meta.dirname, "../../models/sweep.json"), text }, { read });
+    const { diagnostics } = await planned(text);
     return diagnostics
       .map(printDiagnostic)
       .join("\n")
@@ -24,6 +27,12 @@ async function saidOf(text: string): Promise<string> {
 }
 
 const sweep = (fields: string): string => `{\n  "model": "llama.loom",\n${fields}\n}`;
+
+test("bits of a policy are those that its packed file has", async () => {
+  const policies = ["float", "quest(w = 4, a = none)", "ternary", "fp4", "pruned", "sparse_2_4()", "prune_4_8()", "adabin"];
+  const { value = [] } = await planned(sweep(`  "policies": ${JSON.stringify(policies)},\n  "sizes": ["demo"]`));
+  expect(value.map(({ run: { row } }) => row.bits)).toEqual([32, 4, 2, 4, 2.5, 5, 32, 1]);
+});
 
 describe("no JSON", () => {
   test.each([
