@@ -1,6 +1,5 @@
 // The comparison of what a packed file holds beside codes: parameters that are served as they were trained, and what the file says that it is.
-import { lowerSource } from "../compiler/driver/frontend.ts";
-import type { CompileOptions } from "../compiler/index.ts";
+import { type CompileOptions, lowerSource } from "../compiler/index.ts";
 import { isWeight, type StateRecord } from "../ir/artifact.ts";
 import { type Diagnostic, DiagnosticError, error } from "../ir/diagnostic.ts";
 import { parseType } from "../ir/parse-type.ts";
